@@ -1,0 +1,327 @@
+"""params.yaml as frozen pydantic models: one class a section, an unknown key is an error.
+
+Every section says in params.yaml what its keys do; this module says what values are legal.
+
+    params = load_params()
+    params.plan.target_per_class
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PARAMS = Path("params.yaml")
+ROOT = Path(os.environ.get("DVC_ROOT", "."))
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Arm = Literal[
+    "original",
+    "class_weight",
+    "oversample",
+    "unfiltered",
+    "augmented",
+    "augmented_class_weight",
+]
+FREE_ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class UserError(Exception):
+    """A mistake in the user's data, settings, key or endpoint: one line, exit code 2."""
+
+
+class Section(BaseModel):
+    """A frozen section of params.yaml; keys that no code reads are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusParams(Section):
+    """How the stand-in corpus is composed (`src/data/standin.py`)."""
+
+    noise: Share
+    length: Annotated[float, Field(gt=0, le=2)]
+    label_noise: Share
+    side_intents: Annotated[float, Field(ge=0, le=3)]
+    seed: int
+
+
+class DataParams(Section):
+    """Where the rows are and what their columns are called."""
+
+    train: Path
+    dev: Path
+    test: Path
+    labels: Path
+    text_column: str
+    label_column: str
+    label_name_column: str
+    id_column: str | None
+    turn_separator: str | None
+    language: Literal["zh", "en"]
+
+
+class PlanParams(Section):
+    """Which classes are filled up, and to how many rows."""
+
+    target_per_class: Annotated[int, Field(ge=1)]
+    minority_ratio: Share
+    ultra_minority_max: Annotated[int, Field(ge=0)]
+    overrides: dict[str, Annotated[int, Field(ge=0)]]
+    keywords_per_class: Annotated[int, Field(ge=1)]
+
+
+class EndpointParams(Section):
+    """One OpenAI-compatible server, or the embedded model."""
+
+    name: str
+    base_url: str
+    model: str
+    api: Literal["chat", "completions"]
+    api_key_env: str | None = None
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the model runs inside this process."""
+        return self.base_url == "embedded"
+
+
+class LlmParams(Section):
+    """The endpoints that requests are spread over, by weight."""
+
+    endpoints: Annotated[tuple[EndpointParams, ...], Field(min_length=1)]
+    cache_salt: str
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> LlmParams:
+        names = [endpoint.name for endpoint in self.endpoints]
+        if len(set(names)) < len(names):
+            raise ValueError(f"endpoint names must differ, got {names}")
+        return self
+
+
+class GenerateParams(Section):
+    """What is asked of the model, and when a class is given up."""
+
+    domain: str
+    samples_per_request: Annotated[int, Field(ge=1, le=20)]
+    seeds_per_prompt: Annotated[int, Field(ge=1)]
+    seed_max_chars: Annotated[int, Field(ge=10)]
+    requests_per_prompt: Annotated[int, Field(ge=1)]
+    temperature: Annotated[float, Field(ge=0, le=2)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)]
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)]
+    max_tokens: Annotated[int, Field(ge=8)]
+    max_attempts_per_class: Annotated[int, Field(ge=1)]
+    min_acceptance: Share
+    seed: int
+
+
+class StyleRule(Section):
+    """Bring punctuation and digits to the surface of the real rows (a transformation)."""
+
+    enabled: bool
+
+
+class FormatRule(Section):
+    """Leftovers of the prompt, numbering, role names, foreign script."""
+
+    enabled: bool
+    min_language_share: Share
+
+
+class LengthRule(Section):
+    """Characters and turns; a bound that is null is taken from the train quantiles."""
+
+    enabled: bool
+    quantiles: tuple[Share, Share]
+    min_chars: int | None
+    max_chars: int | None
+    min_turns: int | None
+    max_turns: int | None
+
+
+class RepetitionRule(Section):
+    """Degenerate loops inside one sample."""
+
+    enabled: bool
+    max_loop_share: Share
+    max_repeated_turns: Share
+
+
+class KeywordRule(Section):
+    """At least `min_hits` keywords of the class, given here or mined from train."""
+
+    enabled: bool
+    min_hits: Annotated[int, Field(ge=1)]
+    given: dict[str, tuple[str, ...]]
+
+
+class OverlapRule(Section):
+    """Reject when more than this share of the sample's character 3-grams stands in one row."""
+
+    enabled: bool
+    max_overlap: Share
+
+
+class FilterParams(Section):
+    """The quality gate, one switch a rule."""
+
+    style: StyleRule
+    format: FormatRule
+    length: LengthRule
+    repetition: RepetitionRule
+    keywords: KeywordRule
+    seed_similarity: OverlapRule
+    near_duplicate: OverlapRule
+    contamination: OverlapRule
+    review_ratio: Share
+    review_min_per_class: Annotated[int, Field(ge=0)]
+
+
+class ConvertParams(Section):
+    """The chat fine-tuning files."""
+
+    system_prompt: str
+
+
+class BaselineParams(Section):
+    """TF-IDF and a linear classifier, the same for every arm."""
+
+    analyzer: Literal["char", "char_wb", "word"]
+    ngram_range: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    min_df: Annotated[int, Field(ge=1)]
+    max_features: Annotated[int, Field(ge=1)]
+    classifier: Literal["linear_svc", "logistic_regression"]
+    c: Annotated[float, Field(gt=0)]
+    seed: int
+
+
+class EvaluateParams(Section):
+    """Which arms are compared and how their intervals are made."""
+
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    tail_max_support: Annotated[int, Field(ge=1)]
+    bootstrap: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _has_the_arms_compared_against(self) -> EvaluateParams:
+        missing = [arm for arm in (*FREE_ARMS, "augmented") if arm not in self.arms]
+        if missing:
+            raise ValueError(f"arms must include {missing}: every verdict is against them")
+        return self
+
+
+class EngineParams(Section):
+    """The llama.cpp server inside this process."""
+
+    threads: Annotated[int, Field(ge=1)] | None
+    slots: Annotated[int, Field(ge=1)]
+    context_per_slot: Annotated[int, Field(ge=256)]
+
+
+class RuntimeParams(Section):
+    """How requests are made. No DVC stage names this section: changing it reruns nothing."""
+
+    concurrency: Annotated[int, Field(ge=1)]
+    timeout_s: Annotated[float, Field(gt=0)]
+    tries: Annotated[int, Field(ge=1)]
+    offline: bool
+    engine: EngineParams
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    corpus: CorpusParams
+    data: DataParams
+    plan: PlanParams
+    llm: LlmParams
+    generate: GenerateParams
+    filter: FilterParams
+    convert: ConvertParams
+    baseline: BaselineParams
+    evaluate: EvaluateParams
+    runtime: RuntimeParams
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check the settings.
+
+    Raises:
+        UserError: the file is missing or broken, or a key is unknown or has an illegal value;
+            the message names the key, the value and what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run from the project's root") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise UserError(f"{path}{place}: not valid YAML ({problem}); mend that line") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected sections such as data: and plan:, got {raw!r}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(map(_explain, error.errors()))) from None
+
+
+def _explain(error: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a setting{_nearest(error['loc'])}; correct or remove it"
+    if error["type"] == "missing":
+        return f"{key} is missing; add it"
+    return f"{key} is {error['input']!r}: {error['msg']}"
+
+
+def _nearest(loc: tuple[str | int, ...]) -> str:
+    from difflib import get_close_matches
+
+    model: type[BaseModel] | None = Params
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        annotation = field.annotation if field else None
+        is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation if is_section else None
+    known = list(model.model_fields) if model else []
+    close = get_close_matches(str(loc[-1]), known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a stage's `main` a command: logging on, user errors as one line and exit code 2."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+        for noisy in ("httpx", "httpx2", "openai", "alembic", "mlflow"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            sys.stderr.write(f"error: {error}\n")
+            raise SystemExit(2) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped; run the same command again to go on\n")
+            raise SystemExit(130) from None
+
+    return run

@@ -1,0 +1,82 @@
+"""JSON and JSONL as every stage writes them: sorted, UTF-8, floats rounded, written at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from src.config import UserError
+
+Record = dict[str, Any]
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write through a temporary file, so that a killed run leaves no half of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(partial, path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Sorted and indented JSON; floats to 6 digits."""
+    text = json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True, indent=2)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Record:
+    """One JSON object.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        value: Record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro` to make it") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} line {error.lineno}: not valid JSON ({error.msg})") from None
+    return value
+
+
+def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object a line."""
+    lines = (json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in records)
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def read_jsonl(path: Path) -> list[Record]:
+    """The objects of a file, one a line.
+
+    Raises:
+        UserError: the file is missing, or a line is not a JSON object.
+    """
+    records: list[Record] = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro`, or give the file's path") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path} line {number}: not valid JSON ({error.msg})") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{path} line {number}: expected a JSON object, got {line[:40]!r}")
+        records.append(record)
+    return records

