@@ -82,31 +82,40 @@ def read_split(path: Path, data: DataParams, labels: dict[str, LabelInfo]) -> pd
     return frame.assign(row_id=ids, text=frame[data.text_column], label=frame[data.label_name_column])
 
 
-def read_splits(
-    train: Path, dev: Path, test: Path, data: DataParams, labels: dict[str, LabelInfo]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The three splits; every class of dev and test must have a train row.
+@dataclass(frozen=True)
+class Splits:
+    """The three splits and what is known of the classes."""
+
+    train: pd.DataFrame
+    dev: pd.DataFrame
+    test: pd.DataFrame
+    labels: dict[str, LabelInfo]
+
+
+def load_splits(data: DataParams) -> Splits:
+    """The files that params.yaml names; every class of dev and test must have a train row.
 
     Raises:
         UserError: see `read_split`; or a class has no train row.
     """
-    frames = tuple(read_split(path, data, labels) for path in (train, dev, test))
-    known = set(frames[0]["label"])
-    for path, frame in zip((dev, test), frames[1:], strict=True):
+    labels = read_labels(data.labels)
+    train, dev, test = (read_split(path, data, labels) for path in (data.train, data.dev, data.test))
+    known = set(train["label"])
+    for path, frame in ((data.dev, dev), (data.test, test)):
         unknown = ~frame["label"].isin(known)
         if unknown.any():
             label = frame.loc[unknown, "label"].iloc[0]
             raise UserError(
-                f"{path} line {_line(unknown)}: class {label!r} has no row in {train}; "
+                f"{path} line {_line(unknown)}: class {label!r} has no row in {data.train}; "
                 "add a train row of it or remove its rows"
             )
     lost = sorted(set(labels) - known)
     if lost:
         raise UserError(
-            f"{train}: class {lost[0]!r} of {data.labels} has no train row; "
+            f"{data.train}: class {lost[0]!r} of {data.labels} has no train row; "
             f"add one, or remove the class from {data.labels}"
         )
-    return frames[0], frames[1], frames[2]
+    return Splits(train, dev, test, labels)
 
 
 def _check_labels(

@@ -1,0 +1,149 @@
+"""What is asked of a model for one class, and how its reply becomes samples.
+
+The texts are the templates in `prompts/`, one a kind of API and language. Only train rows are
+shown; a class's rows take turns as examples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import jinja2
+import pandas as pd
+
+from src.config import DataParams, EndpointParams, GenerateParams, LlmParams
+from src.data.dialogue import join_turns, read_reply, show, split_turns
+from src.data.schema import LabelInfo
+from src.llm.requests import Answer, Request
+
+TEMPLATES = Path("prompts")
+ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
+NUMBERED = re.compile(
+    r"^\s*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)\s*[:：.、)）]",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request of a class and where it came from."""
+
+    label: str
+    attempt: int
+    request: Request
+    seed_ids: tuple[str, ...]
+    prompt_version: str
+
+
+def excerpt(text: str, keywords: tuple[str, ...], separator: str | None, max_chars: int) -> str:
+    """The run of turns, up to `max_chars`, that says most of what marks the class.
+
+    A long call touches other intents as well; a small model that sees all of it writes about
+    none. A single turn that is too long is kept whole.
+    """
+    turns = split_turns(text, separator)
+    best, best_worth = turns, (-1, 0)
+    for start in range(len(turns)):
+        length = 0
+        for end in range(start, len(turns)):
+            length += len(turns[end])
+            if length > max_chars and end > start:
+                break
+            run = turns[start : end + 1]
+            hits = sum(word in " ".join(run) for word in keywords)
+            worth = (min(hits, ENOUGH_KEYWORDS), length)
+            if worth > best_worth:
+                best, best_worth = run, worth
+    return join_turns(best, separator)
+
+
+class PromptWriter:
+    """Writes the n-th request of a class; the same n always gives the same request."""
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        keywords: dict[str, tuple[str, ...]],
+        labels: dict[str, LabelInfo],
+        data: DataParams,
+        llm: LlmParams,
+        generate: GenerateParams,
+        templates: Path = TEMPLATES,
+    ) -> None:
+        self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined
+        )
+        self._examples = {
+            label: self._shuffled_examples(str(label), rows, keywords.get(str(label), ()))
+            for label, rows in train.groupby("label")
+        }
+
+    def ask(self, label: str, attempt: int) -> Ask:
+        """Request number `attempt` of a class."""
+        endpoint = self._endpoint(label, attempt)
+        template = f"{endpoint.api}.{self._data.language}.j2"
+        seeds = self._seeds(label, attempt // self._generate.requests_per_prompt)
+        info = self._labels.get(label)
+        prompt = self._environment.get_template(template).render(
+            domain=self._generate.domain,
+            label=label,
+            definition=info.definition if info else "",
+            requests=info.requests if info else (),
+            examples=[text for _, text in seeds],
+            dialogue=self._data.turn_separator is not None,
+            samples=self._generate.samples_per_request,
+        )
+        request = Request(endpoint, prompt, self._generate, attempt, self._llm.cache_salt)
+        version = hashlib.sha256(self._source(template).encode()).hexdigest()[:12]
+        return Ask(label, attempt, request, tuple(row_id for row_id, _ in seeds), version)
+
+    def samples(self, ask: Ask, answer: Answer) -> list[str]:
+        """The texts in a reply, as rows; none if it is no answer to use."""
+        if answer.problem:
+            return []
+        parts = [answer.text]
+        if ask.request.endpoint.api == "chat":
+            parts = NUMBERED.split(answer.text)
+            parts = parts[1:] if len(parts) > 1 else parts
+        separator, language = self._data.turn_separator, self._data.language
+        texts = (read_reply(part, separator, language) for part in parts)
+        return [text for text in texts if text]
+
+    def _shuffled_examples(
+        self, label: str, rows: pd.DataFrame, keywords: tuple[str, ...]
+    ) -> list[tuple[str, str]]:
+        separator, limit = self._data.turn_separator, self._generate.seed_max_chars
+        examples = [
+            (row_id, show(excerpt(text, keywords, separator, limit), separator, self._data.language))
+            for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
+        ]
+        rng = Random(f"{self._generate.seed}/{label}")
+        keys = [rng.random() for _ in examples]
+        return [examples[i] for i in sorted(range(len(examples)), key=keys.__getitem__)]
+
+    def _seeds(self, label: str, group: int) -> list[tuple[str, str]]:
+        """The next `seeds_per_prompt` examples, so that each is used about equally."""
+        examples = self._examples[label]
+        count = min(self._generate.seeds_per_prompt, len(examples))
+        return [examples[(group * count + i) % len(examples)] for i in range(count)]
+
+    def _endpoint(self, label: str, attempt: int) -> EndpointParams:
+        endpoints = self._llm.endpoints
+        group = attempt // self._generate.requests_per_prompt
+        draw = Random(f"{self._generate.seed}/{label}/{group}").random()
+        threshold = draw * sum(endpoint.weight for endpoint in endpoints)
+        for endpoint in endpoints:
+            threshold -= endpoint.weight
+            if threshold < 0:
+                return endpoint
+        return endpoints[-1]
+
+    def _source(self, template: str) -> str:
+        loader = self._environment.loader
+        assert loader is not None
+        return loader.get_source(self._environment, template)[0]

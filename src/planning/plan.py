@@ -1,0 +1,46 @@
+"""The plan as analyze writes it and later stages read it: one row a class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from src.config import UserError
+
+KEYWORD_JOINER = ";"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Columns label, support, tier, target, needed, keywords; the largest class first."""
+
+    classes: pd.DataFrame
+
+    @property
+    def quotas(self) -> dict[str, int]:
+        """Samples that each class needs; classes that need none are left out."""
+        short = self.classes[self.classes["needed"] > 0]
+        return dict(zip(short["label"], short["needed"].astype(int), strict=True))
+
+    @property
+    def keywords(self) -> dict[str, tuple[str, ...]]:
+        """Mined keywords of each class."""
+        return {
+            row["label"]: tuple(filter(None, row["keywords"].split(KEYWORD_JOINER)))
+            for row in self.classes.to_dict("records")
+        }
+
+
+def read_plan(path: Path) -> Plan:
+    """Read the plan.
+
+    Raises:
+        UserError: it is not there.
+    """
+    try:
+        frame = pd.read_csv(path, dtype={"label": str, "keywords": str}, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro analyze` to make it") from None
+    return Plan(frame)

@@ -1,0 +1,37 @@
+"""Stage corpus: the stand-in for CMCC-34, composed from the scenario bank.
+
+    python -m src.stages.corpus
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from src.config import command, load_params
+from src.data.standin import BANK, CLASSES, compose_corpus, load_bank
+from src.stages.paths import STANDIN
+
+log = logging.getLogger(__name__)
+
+
+@command
+def main(
+    bank: Annotated[Path, typer.Option(help="folder of scenario files")] = BANK,
+    classes: Annotated[Path, typer.Option(help="class ids, names and published counts")] = CLASSES,
+    out: Annotated[Path, typer.Option(help="folder for train, dev and test")] = STANDIN,
+) -> None:
+    """Write train.csv, dev.csv and test.csv."""
+    corpus = compose_corpus(load_bank(bank), pd.read_csv(classes), load_params().corpus)
+    out.mkdir(parents=True, exist_ok=True)
+    for split, frame in corpus.items():
+        frame.to_csv(out / f"{split}.csv", index=False, lineterminator="\n")
+    log.info("corpus: %s", ", ".join(f"{split} {len(frame)}" for split, frame in corpus.items()))
+
+
+if __name__ == "__main__":
+    typer.run(main)
