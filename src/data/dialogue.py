@@ -27,21 +27,18 @@ def plain(text: str, separator: str | None) -> str:
     return " ".join(split_turns(text, separator))
 
 
-# How the turns of an example are shown to a model, and where its reply is cut into turns.
-SHOWN_BETWEEN_TURNS = {"zh": "，", "en": " / "}
-REPLY_BREAKS = {"zh": re.compile(r"[，。？！；…,?!;\n/|]+"), "en": re.compile(r"[\n/|]+")}
-ROLE = re.compile(r"^\s*(客服|坐席|客户|用户|来电人|agent|customer|caller|user)\s*[:：]", re.IGNORECASE)
+TURN_BREAKS = re.compile(r"[\n/|]+")
+LINE_START = re.compile(
+    r"^\s*(?:[-*•]\s*)?(?:(?:客服|坐席|客户|用户|来电人|agent|customer|caller|user)\s*[:：])?\s*",
+    re.IGNORECASE,
+)
 
 
-def show(text: str, separator: str | None, language: str) -> str:
-    """One row on one line, as an example in a prompt."""
-    turns = split_turns(text, separator)
-    return " ".join(SHOWN_BETWEEN_TURNS[language].join(turns).split())
+def read_reply(reply: str, separator: str | None) -> str:
+    """One sample of a model's reply, a turn a line, as a row's text.
 
-
-def read_reply(reply: str, separator: str | None, language: str) -> str:
-    """One sample of a reply as a row's text; inverse of `show`. Role names are dropped."""
-    if separator is None:
-        return " ".join(reply.split())
-    turns = (ROLE.sub("", turn).strip() for turn in REPLY_BREAKS[language].split(reply))
-    return join_turns([turn for turn in turns if turn], separator)
+    Bullets and role names at the start of a line are dropped.
+    """
+    lines = (LINE_START.sub("", line).strip() for line in TURN_BREAKS.split(reply))
+    turns = [line for line in lines if line]
+    return join_turns(turns if separator else turns[:1], separator)

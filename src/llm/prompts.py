@@ -16,7 +16,7 @@ import jinja2
 import pandas as pd
 
 from src.config import DataParams, EndpointParams, GenerateParams, LlmParams
-from src.data.dialogue import join_turns, read_reply, show, split_turns
+from src.data.dialogue import read_reply, split_turns
 from src.data.schema import LabelInfo
 from src.llm.requests import Answer, Request
 
@@ -39,13 +39,12 @@ class Ask:
     prompt_version: str
 
 
-def excerpt(text: str, keywords: tuple[str, ...], separator: str | None, max_chars: int) -> str:
+def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list[str]:
     """The run of turns, up to `max_chars`, that says most of what marks the class.
 
     A long call touches other intents as well; a small model that sees all of it writes about
     none. A single turn that is too long is kept whole.
     """
-    turns = split_turns(text, separator)
     best, best_worth = turns, (-1, 0)
     for start in range(len(turns)):
         length = 0
@@ -58,7 +57,7 @@ def excerpt(text: str, keywords: tuple[str, ...], separator: str | None, max_cha
             worth = (min(hits, ENOUGH_KEYWORDS), length)
             if worth > best_worth:
                 best, best_worth = run, worth
-    return join_turns(best, separator)
+    return best
 
 
 class PromptWriter:
@@ -94,11 +93,13 @@ class PromptWriter:
             label=label,
             definition=info.definition if info else "",
             requests=info.requests if info else (),
-            examples=[text for _, text in seeds],
+            examples=[turns for _, turns in seeds],
             dialogue=self._data.turn_separator is not None,
             samples=self._generate.samples_per_request,
         )
-        request = Request(endpoint, prompt, self._generate, attempt, self._llm.cache_salt)
+        request = Request(
+            endpoint, prompt, self._stop(endpoint), self._generate, attempt, self._llm.cache_salt
+        )
         version = hashlib.sha256(self._source(template).encode()).hexdigest()[:12]
         return Ask(label, attempt, request, tuple(row_id for row_id, _ in seeds), version)
 
@@ -110,23 +111,22 @@ class PromptWriter:
         if ask.request.endpoint.api == "chat":
             parts = NUMBERED.split(answer.text)
             parts = parts[1:] if len(parts) > 1 else parts
-        separator, language = self._data.turn_separator, self._data.language
-        texts = (read_reply(part, separator, language) for part in parts)
+        texts = (read_reply(part, self._data.turn_separator) for part in parts)
         return [text for text in texts if text]
 
     def _shuffled_examples(
         self, label: str, rows: pd.DataFrame, keywords: tuple[str, ...]
-    ) -> list[tuple[str, str]]:
+    ) -> list[tuple[str, list[str]]]:
         separator, limit = self._data.turn_separator, self._generate.seed_max_chars
         examples = [
-            (row_id, show(excerpt(text, keywords, separator, limit), separator, self._data.language))
+            (row_id, excerpt(split_turns(text, separator), keywords, limit))
             for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
         ]
         rng = Random(f"{self._generate.seed}/{label}")
         keys = [rng.random() for _ in examples]
         return [examples[i] for i in sorted(range(len(examples)), key=keys.__getitem__)]
 
-    def _seeds(self, label: str, group: int) -> list[tuple[str, str]]:
+    def _seeds(self, label: str, group: int) -> list[tuple[str, list[str]]]:
         """The next `seeds_per_prompt` examples, so that each is used about equally."""
         examples = self._examples[label]
         count = min(self._generate.seeds_per_prompt, len(examples))
@@ -142,6 +142,12 @@ class PromptWriter:
             if threshold < 0:
                 return endpoint
         return endpoints[-1]
+
+    def _stop(self, endpoint: EndpointParams) -> tuple[str, ...]:
+        """Where a base model's sample ends; a chat model ends by itself."""
+        if endpoint.api == "chat":
+            return ()
+        return ("\n",) if self._data.turn_separator is None else ("\n\n",)
 
     def _source(self, template: str) -> str:
         loader = self._environment.loader

@@ -36,6 +36,7 @@ class Request:
 
     endpoint: EndpointParams
     prompt: str
+    stop: tuple[str, ...]
     sampling: GenerateParams
     sample_index: int
     cache_salt: str
@@ -51,8 +52,8 @@ class Request:
             "presence_penalty": sampling.presence_penalty,
             "max_tokens": sampling.max_tokens,
         }
-        if self.endpoint.api == "completions":
-            parameters["stop"] = ["\n"]
+        if self.stop:
+            parameters["stop"] = list(self.stop)
         return parameters
 
     @cached_property

@@ -1,0 +1,218 @@
+"""Charts: a frame in, a matplotlib Figure out; nothing is drawn on a screen.
+
+Class names may be Chinese, so all text is set in a font that is installed with the project.
+
+    save(class_counts(frame), Path("metrics/plots/class_counts.png"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontEntry, fontManager
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from pylopdf_fonts_zh_cn import sans_path
+
+from src.config import FREE_ARMS
+from src.reporting.report import METRIC_NAMES
+
+FONT = "Noto Sans SC, shipped"  # a name of its own: an installed variable font may come up Thin
+GREY, BLUE, ORANGE, RED = "#b8bec6", "#2f5d8a", "#f2a65a", "#c8443c"
+ROW_HEIGHT = 0.27  # inches a class
+
+
+def class_counts(frame: pd.DataFrame) -> Figure:
+    """Train rows per class before and after, on a log scale, the largest class on top.
+
+    Args:
+        frame: label, before, after (rows).
+    """
+    rows = frame.sort_values(["before", "label"], ascending=[False, True])
+    with _style():
+        figure, axes = _bars(len(rows))
+        place = np.arange(len(rows))
+        axes.barh(place, rows["after"], height=0.8, color=ORANGE, label="after")
+        axes.barh(place, rows["before"], height=0.4, color=BLUE, label="before")
+        for y, before, after in zip(place, rows["before"], rows["after"], strict=True):
+            text = f"{before:,}" if before == after else f"{before:,} → {after:,}"
+            axes.annotate(
+                text,
+                (max(before, after, 1), y),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+            )
+        _class_axis(axes, rows["label"].tolist())
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.set_xlim(0.7, 4 * max(rows["before"].max(), rows["after"].max()))
+        axes.set_xlabel("train rows (log scale)")
+        axes.set_title("Train rows per class before and after balancing")
+        axes.legend(loc="lower right")
+    return figure
+
+
+def recall_per_class(frame: pd.DataFrame) -> Figure:
+    """Recall of every class before and after, the largest in train on top.
+
+    Each name comes with the number of test rows that its recall rests on.
+
+    Args:
+        frame: label, support (test rows), train_rows, recall_before, recall_after.
+    """
+    rows = frame.sort_values(["train_rows", "label"], ascending=[False, True])
+    before, after = rows["recall_before"].to_numpy(), rows["recall_after"].to_numpy()
+    with _style():
+        figure, axes = _bars(len(rows))
+        place = np.arange(len(rows))
+        colours = [RED if worse else BLUE for worse in after < before]
+        axes.hlines(place, before, after, colors=colours, linewidth=2)
+        axes.scatter(before, place, color=GREY, edgecolor="black", linewidth=0.5, zorder=3)
+        axes.scatter(after, place, color=colours, zorder=4, s=28)
+        names = [
+            f"{label}  ({support:,})"
+            for label, support in zip(rows["label"], rows["support"], strict=True)
+        ]
+        _class_axis(axes, names)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_xlabel("recall on the test rows (their number in brackets)")
+        axes.set_title("Recall per class before and after")
+        axes.legend(
+            handles=[
+                _dot(GREY, "before"),
+                _dot(BLUE, "after, no worse"),
+                _dot(RED, "after, worse"),
+            ],
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.07),
+            ncols=3,
+        )
+    return figure
+
+
+def confusion(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) -> Figure:
+    """Two confusion matrices side by side; every row is shared out over what was predicted.
+
+    Columns have the numbers of the rows, and whatever else was predicted at the right.
+
+    Args:
+        before: rows of test counts, true class (index) by predicted (columns).
+        after: the same.
+        labels: the classes, in the order to show.
+    """
+    others = [c for c in before.columns.union(after.columns, sort=False) if c not in labels]
+    columns = [*labels, *others]
+    numbers = [*map(str, range(1, len(labels) + 1)), *others]
+    with _style():
+        size = 2 + 0.24 * len(columns)
+        figure = Figure(figsize=(2 * size + 3, size + 0.6), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, counts, title in zip(panels, (before, after), ("before", "after"), strict=True):
+            image = axes.imshow(_shares(counts, labels, columns), cmap="Blues", vmin=0, vmax=1)
+            axes.set_xticks(range(len(columns)), numbers, rotation=90, fontsize=8)
+            axes.set_title(title)
+            axes.set_xlabel("predicted")
+            axes.grid(visible=False)
+        names = [f"{label}  {i}" for i, label in enumerate(labels, 1)]
+        panels[0].set_yticks(range(len(labels)), names, fontsize=8)
+        panels[0].set_ylabel("true class")
+        panels[1].set_yticks(range(len(labels)), numbers[: len(labels)], fontsize=8)
+        figure.colorbar(
+            image, ax=panels, label="share of the class's test rows", shrink=0.7, pad=0.01
+        )
+    return figure
+
+
+def headline(table: pd.DataFrame) -> Figure:
+    """One panel a metric, one line an arm: the value and its interval.
+
+    Args:
+        table: arm, metric, value, low, high; shown in this order.
+    """
+    arms = table["arm"].unique().tolist()
+    metrics = table["metric"].unique().tolist()
+    with _style():
+        figure = Figure(figsize=(4 * len(metrics), 1.3 + 0.4 * len(arms)), layout="constrained")
+        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+        for axes, metric in zip(panels, metrics, strict=True):
+            rows = table[table["metric"] == metric].set_index("arm").loc[arms]
+            for place, (arm, row) in enumerate(rows.iterrows()):
+                colour = BLUE if arm not in FREE_ARMS else "#7a828c"
+                axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5, alpha=0.5)
+                axes.scatter(row["value"], place, color=colour, zorder=3)
+                axes.annotate(
+                    f"{row['value']:.3f}",
+                    (row["value"], place),
+                    xytext=(0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                )
+            axes.set_title(METRIC_NAMES.get(metric, metric))
+            axes.set_ylim(len(arms) - 0.5, -0.7)
+            axes.margins(x=0.12)
+        panels[0].set_yticks(range(len(arms)), [arm.replace("_", " ") for arm in arms])
+        figure.supxlabel("on the test rows, with intervals; grey: no generated samples", fontsize=9)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG; equal figures are equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
+
+
+@cache
+def _font() -> str:
+    fontManager.ttflist.append(FontEntry(fname=str(sans_path()), name=FONT))
+    return FONT
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with rc_context(
+        {
+            "font.family": [_font(), "DejaVu Sans"],
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#e4e7eb",
+        }
+    ):
+        yield
+
+
+def _bars(classes: int) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(11, 1.6 + ROW_HEIGHT * classes), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _class_axis(axes: Axes, names: list[str]) -> None:
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def _dot(colour: str, label: str) -> Line2D:
+    return Line2D([], [], marker="o", linestyle="", color=colour, label=label)
+
+
+def _shares(
+    counts: pd.DataFrame, labels: Sequence[str], columns: Sequence[str]
+) -> NDArray[np.float64]:
+    table = counts.reindex(index=list(labels), columns=list(columns), fill_value=0)
+    values: NDArray[np.float64] = table.to_numpy(dtype=np.float64)
+    shares: NDArray[np.float64] = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
+    return shares

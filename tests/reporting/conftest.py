@@ -1,0 +1,109 @@
+"""One small run of the pipeline, as its metrics files tell it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from src.reporting.report import Metrics
+
+
+def interval(value: float, half: float = 0.02) -> dict[str, float]:
+    """An interval of equal arms."""
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def scores(macro_f1: float, tail_recall: float, accuracy: float) -> dict[str, dict[str, float]]:
+    """The three metrics of an arm, or of a difference."""
+    return {
+        "macro_f1": interval(macro_f1),
+        "tail_recall": interval(tail_recall, 0.05),
+        "accuracy": interval(accuracy, 0.01),
+    }
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Three classes, one of which stays short of its target; four arms."""
+    return Metrics(
+        analyze={
+            "rows": 105,
+            "classes": 3,
+            "gini": 0.5,
+            "imbalance_ratio": 100.0,
+            "minority_classes": 2,
+            "needed": 36,
+        },
+        generate={
+            "candidates": 1200,
+            "accepted": 30,
+            "quota": 36,
+            "shortfall": 6,
+            "tokens": {"prompt": 123456, "completion": 7890},
+            "failures": {"timeout": 2, "refused": 0, "truncated": 11},
+        },
+        filter={
+            "candidates": 1200,
+            "accepted": 30,
+            "acceptance_rate": 0.025,
+            "rejected_by": {"format": 0, "length": 170, "near_duplicate": 1000},
+        },
+        balance={
+            "gini": {"before": 0.5, "after": 0.25},
+            "imbalance_ratio": {"before": 100.0, "after": 7.1},
+            "synthetic_share": 0.2222,
+            "per_class": {
+                "办理取消": {"real": 100, "synthetic": 0, "target": 100, "shortfall": 0},
+                "办理缴费": {"real": 4, "synthetic": 16, "target": 20, "shortfall": 0},
+                "办理补换卡": {"real": 1, "synthetic": 14, "target": 21, "shortfall": 6},
+            },
+        },
+        evaluate={
+            "arms": {
+                "augmented": scores(0.61, 0.5, 0.7),
+                "augmented_class_weight": scores(0.642, 0.52, 0.69),
+                "class_weight": scores(0.579, 0.35, 0.66),
+                "original": scores(0.448, 0.2, 0.65),
+            },
+            "ours": "augmented_class_weight",
+            "best_free": "class_weight",
+            "versus_original": {
+                "augmented": scores(0.162, 0.3, 0.05),
+                "augmented_class_weight": scores(0.194, 0.32, 0.04),
+                "class_weight": scores(0.131, 0.15, 0.01),
+            },
+            "versus_best_free": {
+                "augmented": scores(0.031, 0.15, 0.04),
+                "augmented_class_weight": scores(0.063, 0.17, 0.03),
+                "original": scores(-0.131, -0.15, -0.01),
+            },
+            "tail": {"classes": 2, "test_rows": 60},
+            "test_rows": 1060,
+            "dev": {
+                arm: {"macro_f1": value, "tail_recall": 0.5, "accuracy": 0.5}
+                for arm, value in {
+                    "augmented": 0.6,
+                    "augmented_class_weight": 0.63,
+                    "class_weight": 0.55,
+                    "original": 0.44,
+                }.items()
+            },
+        },
+    )
+
+
+@pytest.fixture
+def per_class() -> pd.DataFrame:
+    """What evaluation found out of every class."""
+    return pd.DataFrame(
+        {
+            "label": ["办理取消", "办理缴费", "办理补换卡"],
+            "support": [1000, 30, 30],
+            "train_rows": [100, 4, 1],
+            "synthetic_rows": [0, 16, 14],
+            "recall_before": [0.9, 0.1, 0.0],
+            "recall_after": [0.88, 0.5, 0.5],
+            "f1_before": [0.8, 0.15, 0.0],
+            "f1_after": [0.85, 0.55, 0.4],
+        }
+    )

@@ -1,0 +1,110 @@
+"""The report: the verdict follows the interval, and the Markdown is word for word as below."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from src.config import UserError
+from src.reporting.report import (
+    Metrics,
+    arms_table,
+    read_metrics,
+    render_report,
+    shortfalls,
+    verdict,
+)
+
+GOLDEN = Path(__file__).parent / "golden_report.md"
+SETTINGS = {"plan": {"target_per_class": 20}, "generate": {"domain": "客服通话", "seed": 7}}
+PLOTS = {"Scores of the arms": "plots/headline.png", "Recall per class": "plots/recall.png"}
+
+
+def test_report_is_the_golden_text(metrics: Metrics, per_class: pd.DataFrame):
+    """Every table, note and link of a small run."""
+    text = render_report(metrics, per_class, SETTINGS, PLOTS)
+    assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "opening"),
+    [
+        pytest.param(0.001, 0.06, 0.1, "The generated samples helped:", id="helped"),
+        pytest.param(
+            0.0, 0.06, 0.1, "The generated samples made no difference beyond noise:", id="touches-0"
+        ),
+        pytest.param(
+            -0.02, 0.01, 0.04, "The generated samples made no difference beyond noise:", id="noise"
+        ),
+        pytest.param(-0.1, -0.06, -0.001, "The generated samples hurt:", id="hurt"),
+    ],
+)
+def test_verdict_follows_the_interval(
+    metrics: Metrics, low: float, value: float, high: float, opening: str
+):
+    """Helped or hurt only if the whole interval is on one side of 0; the numbers are given."""
+    evaluate = metrics.evaluate
+    evaluate["versus_best_free"]["augmented_class_weight"]["macro_f1"] = {
+        "value": value,
+        "low": low,
+        "high": high,
+    }
+    sentence = verdict(evaluate)
+    assert sentence.startswith(opening)
+    assert "macro-F1 0.642 with augmented_class_weight against 0.579 with class_weight" in sentence
+    assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" in sentence
+
+
+def test_arms_keep_their_order_whatever_the_file_says(metrics: Metrics):
+    """Free arms first, as in the settings; an arm that was not scored is left out."""
+    table = arms_table(metrics.evaluate)
+    assert table["arm"].unique().tolist() == [
+        "original",
+        "class_weight",
+        "augmented",
+        "augmented_class_weight",
+    ]
+    assert table.columns.tolist() == ["arm", "metric", "value", "low", "high"]
+    assert len(table) == 12
+
+
+def test_shortfalls_are_listed_largest_first(metrics: Metrics):
+    """Classes that reached their target are not listed."""
+    per_class = metrics.balance["per_class"]
+    per_class["办理缴费"]["shortfall"] = 9
+    assert shortfalls(metrics.balance) == {"办理缴费": 9, "办理补换卡": 6}
+
+
+def test_report_says_so_when_no_class_is_short(metrics: Metrics, per_class: pd.DataFrame):
+    """No shortfall is said as plainly as a shortfall."""
+    metrics.balance["per_class"]["办理补换卡"]["shortfall"] = 0
+    text = render_report(metrics, per_class, SETTINGS, {})
+    assert "Every class reached its target." in text
+    assert "## Charts" not in text
+
+
+def test_report_of_a_run_without_candidates(metrics: Metrics, per_class: pd.DataFrame):
+    """Shares of nothing are a dash."""
+    none = {"candidates": 0, "accepted": 0, "acceptance_rate": 0.0, "rejected_by": {}}
+    text = render_report(dataclasses.replace(metrics, filter=none), per_class, SETTINGS, {})
+    assert "| candidates | 0 | - |" in text
+
+
+def test_bars_in_a_class_name_stay_in_their_cell(metrics: Metrics, per_class: pd.DataFrame):
+    """A class name cannot break the table."""
+    renamed = per_class.assign(label=["a|b", "c", "d"])
+    assert "| a\\|b | 100 |" in render_report(metrics, renamed, SETTINGS, {})
+
+
+def test_metrics_are_read_from_their_folder(metrics: Metrics, tmp_path: Path):
+    """One file a stage; the one that is missing is named."""
+    for name, value in dataclasses.asdict(metrics).items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    assert read_metrics(tmp_path) == metrics
+    (tmp_path / "balance.json").unlink()
+    with pytest.raises(UserError, match=r"balance\.json not found; run `dvc repro`"):
+        read_metrics(tmp_path)

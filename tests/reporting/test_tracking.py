@@ -1,0 +1,276 @@
+"""MLflow runs in a real SQLite database: nested, comparable, and never in a stage's way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from src.reporting import tracking
+from src.reporting.tracking import EXPERIMENT, PIPELINE_TAG, track
+
+REPOSITORY = Path(__file__).parents[2]
+SETTINGS = {"plan": {"target_per_class": 100}, "runtime": {"concurrency": 8}}
+CHILD_TAG = "mlflow.parentRunId"
+
+# mlflow 3.17 uses what SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that was set up and not used, since setting one up takes seconds."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of a project with settings, and the environment of `dvc repro` in it."""
+    write_settings(tmp_path, SETTINGS)
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_EXP_NAME", "MLFLOW_RUN_ID", "MLFLOW_TRACKING"):
+        monkeypatch.delenv(name, raising=False)
+    # "" and not deleted: MLflow sets the variable, and only what was set is put back.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    for name, value in tracking.QUIET.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("DVC_STAGE", "filter")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123456789abcdef")
+    return tmp_path
+
+
+@pytest.fixture
+def database(project: Path, empty_database: Path) -> Path:
+    """A project whose database is there."""
+    shutil.copy(empty_database, project / "mlflow.db")
+    return project
+
+
+def write_settings(folder: Path, settings: dict[str, object]) -> None:
+    """params.yaml."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+
+def runs(root: Path) -> tuple[list[Run], list[Run]]:
+    """Parents and children, oldest first."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{root}/mlflow.db")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    found = client.search_runs([experiment.experiment_id], order_by=["attributes.end_time"])
+    return (
+        [run for run in found if CHILD_TAG not in run.data.tags],
+        [run for run in found if CHILD_TAG in run.data.tags],
+    )
+
+
+def test_a_stage_is_nested_in_the_run_of_the_pipeline(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Settings, metrics, files and rows of a stage; its headline and settings on the parent too.
+
+    All of it lies in the project's root although the stage ran in a workspace elsewhere.
+    """
+    workspace = database / ".dvc" / "tmp" / "exps" / "x"
+    (workspace / "plots").mkdir(parents=True)
+    monkeypatch.chdir(workspace)
+    write_settings(workspace, SETTINGS)
+    monkeypatch.setenv("DVC_EXP_NAME", "grimy-alga")
+    Path("train.csv").write_text("text,label\na,b\n")
+    Path("plots/a.png").write_text("a")
+    track("filter", SETTINGS, {"acceptance_rate": 0.5}, [Path("plots")], Path("train.csv"))
+
+    (parent,), (child,) = runs(database)
+    assert parent.info.run_name.startswith("grimy-alga-")
+    assert child.info.run_name == "filter"
+    assert child.data.tags[CHILD_TAG] == parent.info.run_id
+    assert parent.info.status == child.info.status == "FINISHED"
+    assert child.data.metrics == {"acceptance_rate": 0.5}
+    assert parent.data.metrics == {"filter/acceptance_rate": 0.5}
+    assert parent.data.params == child.data.params
+    assert child.data.params == {"plan.target_per_class": "100", "runtime.concurrency": "8"}
+    (rows,) = child.inputs.dataset_inputs
+    assert (rows.dataset.name, rows.dataset.digest) == (
+        "train",
+        "41fea86aa1f5e3d44bf758203777fa51",
+    )
+    kept = database / "mlartifacts" / child.info.run_id / "artifacts" / "plots" / "a.png"
+    assert kept.read_text() == "a"
+    assert sorted(path.name for path in workspace.iterdir()) == [
+        "params.yaml",
+        "plots",
+        "train.csv",
+    ]
+
+
+def test_stages_of_one_run_share_the_parent(
+    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """The parent collects settings and metrics; a setting that it has is not logged again."""
+    track("filter", {"plan": {"a": 1}}, {"accepted": 3})
+    monkeypatch.setenv("DVC_STAGE", "train-baseline@augmented")
+    write_settings(database, SETTINGS | {"runtime": {"concurrency": 2}})
+    track("train-baseline", {"plan": {"a": 2}, "baseline": {"c": None}}, {"rows": 9})
+
+    (parent,), (first, second) = runs(database)
+    assert parent.data.params == {"plan.a": "1", "baseline.c": "null"}
+    assert parent.data.metrics == {"filter/accepted": 3, "train-baseline/augmented/rows": 9}
+    assert (first.info.run_name, second.info.run_name) == ("filter", "train-baseline@augmented")
+    assert second.data.params == {"plan.a": "2", "baseline.c": "null"}
+    assert caplog.messages == []
+
+
+def test_other_settings_are_another_run(database: Path):
+    """Experiments do not mix."""
+    track("filter", {}, {"accepted": 3})
+    write_settings(database, SETTINGS | {"plan": {"target_per_class": 50}})
+    track("filter", {}, {"accepted": 4})
+    parents, _ = runs(database)
+    assert [run.data.metrics for run in parents] == [{"filter/accepted": 3}, {"filter/accepted": 4}]
+    assert len({run.data.tags[PIPELINE_TAG] for run in parents}) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [
+        pytest.param({"DVC_EXP_NAME": "grimy-alga"}, "grimy-alga-", id="experiment"),
+        pytest.param({}, "repro-0123456-", id="repro"),
+        pytest.param({"DVC_STAGE": None}, "manual-0123456-", id="by-hand"),
+    ],
+)
+def test_the_run_is_named_after_what_started_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str | None], key: str
+):
+    """Experiment name or commit, and 8 digits of the settings; runtime does not count."""
+    for name, value in environment.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+    found = tracking._pipeline_key(tracking._git_commit())
+    assert found.startswith(key)
+    assert len(found) == len(key) + 8
+    write_settings(project, {"plan": SETTINGS["plan"]})
+    assert tracking._pipeline_key(tracking._git_commit()) == found
+
+
+def test_the_commit_is_that_of_the_repository(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """Outside DVC experiments git is asked, and may know none."""
+    monkeypatch.delenv("DVC_EXP_BASELINE_REV")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    assert tracking._git_commit() == "unknown"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    assert len(tracking._git_commit()) == 40
+
+
+def test_what_mlflow_would_refuse_is_made_to_fit(database: Path, caplog: pytest.LogCaptureFixture):
+    """Names with full-width brackets, long values, many settings at once."""
+    many = {f"s{i}": i for i in range(230)}
+    overrides = {"咨询（含查询）业务规定": 3, "empty": {}, "listed": [{"名": Path("a")}]}
+    track("filter", many | {"prompt": "字" * 9000, "overrides": overrides}, {"recall（a）": 1})
+    _, (child,) = runs(database)
+    assert child.data.params["overrides.咨询_含查询_业务规定"] == "3"
+    assert child.data.params["overrides.empty"] == "{}"
+    assert child.data.params["overrides.listed"] == '[{"名": "a"}]'
+    assert child.data.params["prompt"] == "字" * 6000
+    assert len(child.data.params) == 234
+    assert child.data.metrics == {"recall_a_": 1}
+    assert caplog.messages == []
+
+
+def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.MonkeyPatch):
+    """What MLflow gives back answers like the model that was trained, one answer a text."""
+    import mlflow
+
+    from src.config import load_params
+    from src.modeling import baseline
+
+    monkeypatch.setenv("MLFLOW_RUN_ID", "of-another-run")
+    params = load_params(REPOSITORY / "params.yaml").baseline
+    rows = pd.DataFrame({"text": ["开通流量", "取消套餐"] * 3, "label": ["开通", "取消"] * 3})
+    path = Path("models/original.skops")
+    baseline.save(baseline.fit(baseline.build(params, None), rows), path)
+    track("train-baseline", {}, {}, model_path=path)
+
+    _, (child,) = runs(database)
+    (output,) = child.outputs.model_outputs
+    mlflow.set_tracking_uri(f"sqlite:///{database}/mlflow.db")
+    model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    assert model.predict(pd.Series(["取消", "开通"]).to_numpy(dtype=str)).tolist() == [
+        "取消",
+        "开通",
+    ]
+    assert "MLFLOW_RUN_ID" not in os.environ
+
+
+def test_off_means_off(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """No database, no folder, no lock."""
+    monkeypatch.setenv("MLFLOW_TRACKING", "off")
+    track("filter", {}, {"accepted": 3})
+    assert [path.name for path in project.iterdir()] == ["params.yaml"]
+
+
+def test_a_dead_server_costs_seconds_and_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """The stage goes on; the warning says what and what to do, in one line."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING, "src"):
+        track("filter", {}, {"accepted": 3})
+    assert time.monotonic() - started < 30
+    (message,) = [r.getMessage() for r in caplog.records if r.name == "src.reporting.tracking"]
+    assert message.startswith("MLflow did not record stage filter, whose results stand (")
+    assert "MLFLOW_TRACKING=off" in message
+    assert "\n" not in message
+
+
+def test_a_missing_file_is_a_warning(database: Path, caplog: pytest.LogCaptureFixture):
+    """The metrics are recorded before the files are."""
+    track("filter", {}, {"accepted": 3}, [Path("nowhere.csv")])
+    assert "nowhere.csv" in caplog.text
+    _, (child,) = runs(database)
+    assert child.data.metrics == {"accepted": 3}
+
+
+def test_two_first_users_of_a_database_share_it(project: Path):
+    """Two processes start at once where nothing is set up: one database, one parent, no warning."""
+    code = (
+        "import logging, sys; logging.basicConfig(level=20); from src.reporting.tracking import track;"
+        "track(sys.argv[1], {'plan': {'a': 1}}, {'rows': 1})"
+    )
+    started = []
+    for stage in ("analyze", "filter"):
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "DVC_STAGE": stage}
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code, stage],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    assert [process.communicate(timeout=120)[0] for process in started] == ["", ""]
+    (parent,), children = runs(project)
+    assert {run.info.run_name for run in children} == {"analyze", "filter"}
+    assert parent.data.metrics == {"analyze/rows": 1, "filter/rows": 1}
+
+
+def test_mlflow_is_not_loaded_with_the_module():
+    """Stages that never track do not pay for its import."""
+    code = "import sys; import src.reporting.tracking; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
