@@ -33,6 +33,7 @@ class AnswerStore:
         self._recorded = recorded
         self._connection = connection
         self.used: dict[str, Answer] = {}
+        self.hits = self.misses = 0
 
     def get(self, key: str) -> Answer | None:
         """The answer if it was bought before."""
@@ -42,8 +43,11 @@ class AnswerStore:
                 "SELECT entry FROM answers WHERE key = ?", (key,)
             ).fetchone()
             answer = Answer(**json.loads(row[0])) if row else None
-        if answer is not None:
-            self.used[key] = answer
+        if answer is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self.used[key] = answer
         return answer
 
     def put(self, key: str, answer: Answer) -> None:

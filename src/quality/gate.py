@@ -129,7 +129,7 @@ class Gate:
         texts = [self._words(sample.text) for sample in samples]
         mine = References(texts)
         accepted: list[int] = []
-        records = []
+        records: list[Record] = []
         for part in chunks(len(candidates)):
             shares = mine.shares(texts[part])
             for place, row in zip(range(part.start, part.stop), shares, strict=True):
@@ -137,25 +137,22 @@ class Gate:
                 if accepted:
                     nearest = accepted[int(row[accepted].argmax())]
                     earlier = Overlap(float(row[nearest]), str(candidates[nearest]["id"]))
-                record, is_accepted = self._verdict(
-                    candidates[place], replace(samples[place], earlier=earlier)
-                )
-                records.append(record)
-                if is_accepted:
+                sample = replace(samples[place], earlier=earlier)
+                records.append(self._verdict(candidates[place], sample))
+                if "reason" not in records[-1]:
                     accepted.append(place)
         return records
 
-    def _verdict(self, candidate: Record, sample: Sample) -> tuple[Record, bool]:
+    def _verdict(self, candidate: Record, sample: Sample) -> Record:
+        """The candidate with scores, and a reason if it is dropped; an old one is forgotten."""
         record = {
-            **candidate,
+            **{key: value for key, value in candidate.items() if key not in ("reason", "detail")},
             "text": sample.text,
             "text_before_style": candidate["text"],
             "scores": sample.scores(),
         }
         fault = first_fault(sample, self._params, self._limits)
-        if fault is None:
-            return record, True
-        return {**record, "reason": fault[0], "detail": fault[1]}, False
+        return {**record, "reason": fault[0], "detail": fault[1]} if fault else record
 
     def _measure(self, label: str, texts: list[str]) -> list[Sample]:
         """Samples of the texts, those seen before from memory; `earlier` is not filled in."""

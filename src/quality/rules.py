@@ -47,13 +47,17 @@ _ROLES = (
 )
 _UNITS = "通话|对话|电话|示例|样本|样例|例句|例子|例|通|条"
 _UNITS_EN = "call|dialogue|example|sample|utterance|query|question|message|request"
-_HEADS = "类型|类别|意图|标签|定义|例如|通话记录|示例|output|intent|label|category|class|definition"
+_HEADS = (
+    "类型|类别|意图|标签|定义|说明|例如|比如|典型诉求|诉求|要求|通话记录|示例|"
+    "output|intent|label|category|class|definition|meaning|for example|typical requests"
+)
 LEFTOVERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
         ("a role name", rf"^(?:{_ROLES})\s*\d*\s*[:：]"),
         ("numbering", r"^(?:[(（]?\d{1,3}[.、)）:：]\s*(?!\d)|[-*•#]+\s|[①-⑳])"),
         ("numbering", rf"(?:{_UNITS}|\b(?:{_UNITS_EN}))\s*#?[\d一二三四五六七八九十]+\s*[:：]"),
+        ("numbering", rf"^(?:通话|对话|示例|{_UNITS_EN})\s*\d+$"),
         ("prompt text", rf"^(?:{_HEADS})\s*[:：]|^以下是|^here (?:is|are)\b.*:"),
         ("prompt text", r"作为(?:一个|一名)?(?:ai|人工智能|语言模型)|\bas an ai\b"),
         ("markup", r"```|(?<![\d*])\*\*\w|<[^<>]{1,20}>|<\||\|>|[{}]|\\n"),

@@ -115,7 +115,7 @@ def confusion(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) 
     numbers = [*map(str, range(1, len(labels) + 1)), *others]
     with _style():
         size = 2 + 0.24 * len(columns)
-        figure = Figure(figsize=(2 * size + 3, size + 0.6), layout="constrained")
+        figure = Figure(figsize=(2 * size + 3, size + 0.6), layout="compressed")
         panels = figure.subplots(1, 2)
         for axes, counts, title in zip(panels, (before, after), ("before", "after"), strict=True):
             image = axes.imshow(_shares(counts, labels, columns), cmap="Blues", vmin=0, vmax=1)

@@ -139,6 +139,14 @@ def test_counts_come_from_the_records(gate: Gate) -> None:
     assert gate.screen([]).acceptance_rate == 0.0
 
 
+def test_an_old_verdict_is_forgotten(gate: Gate) -> None:
+    """Rejected records can be screened again, after the settings were changed."""
+    old = {**candidate(0, FINE), "reason": "length", "detail": "too short"}
+    (record,) = gate.screen([old]).accepted
+    assert "reason" not in record
+    assert "detail" not in record
+
+
 def switched(params: FilterParams, section: str, *, on: bool) -> FilterParams:
     """The settings with one rule on or off."""
     rule = getattr(params, section).model_copy(update={"enabled": on})

@@ -61,6 +61,9 @@ def test_surface_is_what_the_rows_have(
         pytest.param("007", "零零七", id="leading-zero"),
         pytest.param("128元", "一百二十八元", id="amount"),
         pytest.param("10000元", "一万元", id="long-amount-with-unit"),
+        pytest.param(
+            "1234567890123元", "幺二三四五六七八九零幺二三元", id="no-amount-is-that-long"
+        ),
         pytest.param("1,000块", "一千块", id="thousands-mark"),
         pytest.param("¥50", "五十元", id="money-sign"),
         pytest.param("3.50元", "三点五零元", id="decimal"),

@@ -249,7 +249,8 @@ def test_a_missing_file_is_a_warning(database: Path, caplog: pytest.LogCaptureFi
 def test_two_first_users_of_a_database_share_it(project: Path):
     """Two processes start at once where nothing is set up: one database, one parent, no warning."""
     code = (
-        "import logging, sys; logging.basicConfig(level=20); from src.reporting.tracking import track;"
+        "import logging, sys; logging.basicConfig(level=logging.INFO);"
+        "from src.reporting.tracking import track;"
         "track(sys.argv[1], {'plan': {'a': 1}}, {'rows': 1})"
     )
     started = []

@@ -1,0 +1,33 @@
+"""Rows as chat fine-tuning examples: the `messages` form that GLM-4 and OpenAI both read.
+
+    {"messages": [{"role": "system", ...}, {"role": "user", ...}, {"role": "assistant", ...}]}
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from src.config import DataParams
+from src.data.dialogue import split_turns
+from src.data.io import Record
+
+
+def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Record]:
+    """One example a row: the text, a turn a line, is asked; the class name is the answer.
+
+    Args:
+        frame: rows with the columns that `data` names.
+        system_prompt: what the assistant is told to do.
+        data: names of the columns and the turn separator.
+    """
+    rows = zip(frame[data.text_column], frame[data.label_name_column], strict=True)
+    return [
+        {
+            "messages": [
+                {"role": "system", "content": system_prompt},
+                {"role": "user", "content": "\n".join(split_turns(text, data.turn_separator))},
+                {"role": "assistant", "content": label},
+            ]
+        }
+        for text, label in rows
+    ]
