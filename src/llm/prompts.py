@@ -21,6 +21,7 @@ from src.data.schema import LabelInfo
 from src.llm.requests import Answer, Request
 
 TEMPLATES = Path("prompts")
+SHOWN_REQUESTS = 4  # in the description of the class
 ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
 NUMBERED = re.compile(
     r"^\s*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)\s*[:：.、)）]",
@@ -34,6 +35,7 @@ class Ask:
 
     label: str
     attempt: int
+    opening: str
     request: Request
     seed_ids: tuple[str, ...]
     prompt_version: str
@@ -58,6 +60,11 @@ def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list
             if worth > best_worth:
                 best, best_worth = run, worth
     return best
+
+
+def whole_lines(answer: Answer) -> str:
+    """The reply; of one that ran into max_tokens, the lines before the one that was cut."""
+    return answer.text.rpartition("\n")[0] if answer.truncated else answer.text
 
 
 class PromptWriter:
@@ -88,11 +95,13 @@ class PromptWriter:
         template = f"{endpoint.api}.{self._data.language}.j2"
         seeds = self._seeds(label, attempt // self._generate.requests_per_prompt)
         info = self._labels.get(label)
+        opening = self._opening(info, attempt)
         prompt = self._environment.get_template(template).render(
             domain=self._generate.domain,
             label=label,
             definition=info.definition if info else "",
-            requests=info.requests if info else (),
+            requests=info.requests[:SHOWN_REQUESTS] if info else (),
+            opening=opening,
             examples=[turns for _, turns in seeds],
             dialogue=self._data.turn_separator is not None,
             samples=self._generate.samples_per_request,
@@ -101,16 +110,18 @@ class PromptWriter:
             endpoint, prompt, self._stop(endpoint), self._generate, attempt, self._llm.cache_salt
         )
         version = hashlib.sha256(self._source(template).encode()).hexdigest()[:12]
-        return Ask(label, attempt, request, tuple(row_id for row_id, _ in seeds), version)
+        return Ask(label, attempt, opening, request, tuple(row_id for row_id, _ in seeds), version)
 
     def samples(self, ask: Ask, answer: Answer) -> list[str]:
         """The texts in a reply, as rows; none if it is no answer to use."""
         if answer.problem:
             return []
-        parts = [answer.text]
+        reply = whole_lines(answer)
         if ask.request.endpoint.api == "chat":
-            parts = NUMBERED.split(answer.text)
+            parts = NUMBERED.split(reply)
             parts = parts[1:] if len(parts) > 1 else parts
+        else:
+            parts = [f"{ask.opening}\n{reply}"]
         texts = (read_reply(part, self._data.turn_separator) for part in parts)
         return [text for text in texts if text]
 
@@ -131,6 +142,15 @@ class PromptWriter:
         examples = self._examples[label]
         count = min(self._generate.seeds_per_prompt, len(examples))
         return [examples[(group * count + i) % len(examples)] for i in range(count)]
+
+    def _opening(self, info: LabelInfo | None, attempt: int) -> str:
+        """The typical request that this call is about, in turn; it is a base model's first turn.
+
+        Without it a small model soon talks of something else.
+        """
+        if info is None or not info.requests or self._data.turn_separator is None:
+            return ""
+        return info.requests[attempt % len(info.requests)]
 
     def _endpoint(self, label: str, attempt: int) -> EndpointParams:
         endpoints = self._llm.endpoints

@@ -21,10 +21,13 @@ class Answer:
     completion_tokens: int
 
     @property
+    def truncated(self) -> bool:
+        """Whether the reply ran into max_tokens."""
+        return self.finish_reason == "length"
+
+    @property
     def problem(self) -> str | None:
         """Why this is no answer to use, or None. It was paid for and is kept all the same."""
-        if self.finish_reason == "length":
-            return "truncated"
         if self.finish_reason == "content_filter":
             return "refused"
         return None if self.text.strip() else "empty"

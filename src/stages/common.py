@@ -1,26 +1,11 @@
-"""What several stages do: build the gate, and tell MLflow that a stage has ended."""
+"""What several stages hand to MLflow and the report: settings and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.config import Params
-from src.data.schema import Splits
-from src.planning.plan import Plan
-
-if TYPE_CHECKING:
-    from src.quality.gate import Gate
-
-
-def build_gate(splits: Splits, plan: Plan, params: Params) -> Gate:
-    """The gate that generate asks in its loop and filter asks for the final verdict."""
-    from src.quality.gate import Gate
-
-    return Gate(
-        splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data
-    )
 
 
 def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -38,8 +23,3 @@ def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]
 def settings(params: Params, sections: Iterable[str]) -> dict[str, Any]:
     """Sections of params.yaml as they were read, for MLflow and the report."""
     return {section: params.model_dump(mode="json")[section] for section in sections}
-
-
-def existing(paths: Iterable[Path]) -> list[Path]:
-    """The paths that are there."""
-    return [path for path in paths if path.exists()]

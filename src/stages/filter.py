@@ -16,9 +16,10 @@ from src.config import command, load_params
 from src.data.io import read_jsonl, write_json, write_jsonl, write_text
 from src.data.schema import load_splits
 from src.planning.plan import read_plan
+from src.quality.gate import Gate
 from src.quality.review import review_queue
 from src.reporting.tracking import track
-from src.stages.common import build_gate, flat_numbers, settings
+from src.stages.common import flat_numbers, settings
 from src.stages.paths import ACCEPTED, CANDIDATES, METRICS, PLAN, REJECTED, REVIEW_QUEUE
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def main(
 ) -> None:
     """Write accepted, rejected, the review queue and metrics/filter.json."""
     params = load_params()
-    gate = build_gate(load_splits(params.data), read_plan(plan), params)
+    splits, keywords = load_splits(params.data), read_plan(plan).keywords
+    gate = Gate(splits.train, splits.dev, splits.test, keywords, params.filter, params.data)
     verdicts = gate.screen(read_jsonl(candidates))
     write_jsonl(accepted, verdicts.accepted)
     write_jsonl(rejected, verdicts.rejected)

@@ -24,8 +24,9 @@ from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import Outcome, fill_quotas
 from src.llm.requests import Answer
 from src.planning.plan import Plan, read_plan
+from src.quality.gate import Gate
 from src.reporting.tracking import track
-from src.stages.common import build_gate, flat_numbers, settings
+from src.stages.common import flat_numbers, settings
 from src.stages.paths import CANDIDATES, CASSETTE, FAILURES, METRICS, PLAN
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def main(
 async def _generate(
     plan: Plan, splits: Splits, writer: PromptWriter, store: AnswerStore, params: Params
 ) -> Outcome:
-    gate = build_gate(splits, plan, params)
+    gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
 
     async with Client(params.runtime) as client:
 

@@ -1,0 +1,216 @@
+"""Stage evaluate: every arm on dev and test, with intervals, plots and the report.
+
+    python -m src.stages.evaluate
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from src.config import FREE_ARMS, Arm, Params, command, load_params
+from src.data.dialogue import plain
+from src.data.io import write_json, write_text
+from src.data.schema import Splits, load_splits
+from src.modeling.baseline import load, predict
+from src.modeling.scoring import confusion, per_class, score, tail_classes
+from src.modeling.significance import Bootstrap, best_free, bootstrap
+from src.reporting import plots
+from src.reporting.report import Metrics, arms_table, render_report
+from src.reporting.tracking import track
+from src.stages.common import flat_numbers, settings
+from src.stages.paths import METRICS, MODELS, PLOTS, REPORTS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Predictions = dict[Arm, NDArray[np.str_]]
+
+log = logging.getLogger(__name__)
+
+
+@command
+def main(
+    models: Annotated[Path, typer.Option(help="folder of <arm>.skops")] = MODELS,
+    metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
+    reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
+) -> None:
+    """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
+    params = load_params()
+    splits = load_splits(params.data)
+    on_dev, on_test = _predict(params, splits, models)
+    tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
+    dev = {arm: score(splits.dev["label"], said, tail) for arm, said in on_dev.items()}
+    draws = bootstrap(
+        splits.test["label"],
+        on_test,
+        tail,
+        resamples=params.evaluate.bootstrap,
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
+    dev_f1 = {arm: scores.macro_f1 for arm, scores in dev.items()}
+    free = best_free(dev_f1)
+    ours = max((arm for arm in on_test if arm.startswith("augmented")), key=lambda a: dev_f1[a])
+    result: dict[str, Any] = {
+        **_intervals(draws, free, params),
+        "best_free": free,
+        "ours": ours,
+        "dev": {arm: asdict(scores) for arm, scores in dev.items()},
+        "tail": {
+            "classes": len(tail),
+            "test_rows": int(splits.test["label"].isin(tail).sum()),
+        },
+        "test_rows": len(splits.test),
+    }
+    write_json(metrics / "evaluate.json", result)
+    table = _per_class(splits, on_test["original"], on_test[ours], metrics)
+    _draw(splits, on_test, ours, table, result, reports, metrics / "plots")
+    _report(result, table, params, metrics, reports)
+    _say(result)
+    track(
+        "evaluate",
+        settings(params, ["evaluate", "baseline"]),
+        {
+            **flat_numbers(result),
+            **{f"recall.{row.label}": row.recall_after for row in table.itertuples()},
+        },
+        [reports, metrics / "plots"],
+        dataset=params.data.test,
+    )
+
+
+def _predict(params: Params, splits: Splits, models: Path) -> tuple[Predictions, Predictions]:
+    dev, test = (
+        [plain(text, params.data.turn_separator) for text in frame["text"]]
+        for frame in (splits.dev, splits.test)
+    )
+    on_dev: Predictions = {}
+    on_test: Predictions = {}
+    for arm in params.evaluate.arms:
+        model = load(models / f"{arm}.skops")
+        on_dev[arm], on_test[arm] = predict(model, dev), predict(model, test)
+    return on_dev, on_test
+
+
+def _intervals(draws: Bootstrap, free: Arm, params: Params) -> dict[str, Any]:
+    arms = params.evaluate.arms
+    return {
+        "arms": {arm: _as_dicts(draws.scores(arm)) for arm in arms},
+        "versus_original": {
+            arm: _as_dicts(draws.versus(arm, "original")) for arm in arms if arm != "original"
+        },
+        "versus_best_free": {
+            arm: _as_dicts(draws.versus(arm, free)) for arm in arms if arm not in FREE_ARMS
+        },
+    }
+
+
+def _as_dicts(intervals: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {metric: asdict(interval) for metric, interval in intervals.items()}
+
+
+def _per_class(
+    splits: Splits, before: NDArray[np.str_], after: NDArray[np.str_], metrics: Path
+) -> pd.DataFrame:
+    """One row a class with test rows, the largest train class first.
+
+    Columns label, support (test rows), train_rows, synthetic_rows, and recall and f1 before and
+    after.
+    """
+    from src.data.io import read_json
+
+    counts = read_json(metrics / "balance.json")["per_class"]
+    truth = splits.test["label"]
+    old, new = (per_class(truth, said).set_index("label") for said in (before, after))
+    table = old[["support"]].assign(
+        train_rows=[counts[label]["real"] for label in old.index],
+        synthetic_rows=[counts[label]["synthetic"] for label in old.index],
+        recall_before=old["recall"],
+        recall_after=new["recall"],
+        f1_before=old["f1"],
+        f1_after=new["f1"],
+    )
+    return table.reset_index().sort_values(
+        ["train_rows", "label"], ascending=[False, True], ignore_index=True
+    )
+
+
+def _draw(
+    splits: Splits,
+    on_test: Predictions,
+    ours: Arm,
+    table: pd.DataFrame,
+    result: dict[str, Any],
+    reports: Path,
+    data: Path,
+) -> None:
+    counts = table.assign(
+        before=table["train_rows"], after=table["train_rows"] + table["synthetic_rows"]
+    )[["label", "before", "after"]]
+    truth = splits.test["label"]
+    before, after = confusion(truth, on_test["original"]), confusion(truth, on_test[ours])
+    figures = {
+        "class_counts": plots.class_counts(counts),
+        "recall_per_class": plots.recall_per_class(table),
+        "confusion": plots.confusion(before, after, table["label"].tolist()),
+        "headline": plots.headline(arms_table(result)),
+    }
+    for name, figure in figures.items():
+        plots.save(figure, reports / f"{name}.png")
+    frames = {
+        "class_counts": counts,
+        "recall": table.round(6),
+        "confusion_before": _pairs(truth, on_test["original"]),
+        "confusion_after": _pairs(truth, on_test[ours]),
+    }
+    for name, frame in frames.items():
+        write_text(data / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _pairs(truth: pd.Series, said: NDArray[np.str_]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({"actual": truth.to_numpy(), "predicted": said})
+
+
+def _report(
+    result: dict[str, Any], table: pd.DataFrame, params: Params, metrics: Path, reports: Path
+) -> None:
+    from src.data.io import read_json
+
+    others = {
+        name: read_json(metrics / f"{name}.json")
+        for name in ("analyze", "generate", "filter", "balance")
+    }
+    text = render_report(
+        Metrics(evaluate=result, **others),
+        table,
+        settings(params, ["plan", "generate", "filter", "baseline", "evaluate"]),
+        {
+            "Every arm on the test rows": "headline.png",
+            "Recall per class before and after": "recall_per_class.png",
+            "Train rows per class before and after": "class_counts.png",
+            "Confusion before and after": "confusion.png",
+        },
+    )
+    write_text(reports / "report.md", text)
+
+
+def _say(result: dict[str, Any]) -> None:
+    for arm, scores in result["arms"].items():
+        log.info(
+            "evaluate: %-22s macro-F1 %.3f, tail recall %.3f, accuracy %.3f",
+            arm,
+            *(scores[name]["value"] for name in ("macro_f1", "tail_recall", "accuracy")),
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)
