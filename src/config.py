@@ -14,15 +14,16 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PARAMS = Path("params.yaml")
 ROOT = Path(os.environ.get("DVC_ROOT", "."))
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 Arm = Literal[
     "original",
     "class_weight",
@@ -39,6 +40,12 @@ R = TypeVar("R")
 
 class UserError(Exception):
     """A mistake in the user's data, settings, key or endpoint: one line, exit code 2."""
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first must not be above the second, got {list(pair)}")
+    return pair
 
 
 class Section(BaseModel):
@@ -68,18 +75,18 @@ class DataParams(Section):
     label_column: str
     label_name_column: str
     id_column: str | None
-    turn_separator: str | None
+    turn_separator: Annotated[str, Field(min_length=1)] | None
     language: Literal["zh", "en"]
 
 
 class PlanParams(Section):
     """Which classes are filled up, and to how many rows."""
 
-    target_per_class: Annotated[int, Field(ge=1)]
+    target_per_class: Count
     minority_ratio: Share
     ultra_minority_max: Annotated[int, Field(ge=0)]
     overrides: dict[str, Annotated[int, Field(ge=0)]]
-    keywords_per_class: Annotated[int, Field(ge=1)]
+    keywords_per_class: Count
 
 
 class EndpointParams(Section):
@@ -117,15 +124,15 @@ class GenerateParams(Section):
 
     domain: str
     samples_per_request: Annotated[int, Field(ge=1, le=20)]
-    seeds_per_prompt: Annotated[int, Field(ge=1)]
+    seeds_per_prompt: Count
     seed_max_chars: Annotated[int, Field(ge=10)]
-    requests_per_prompt: Annotated[int, Field(ge=1)]
+    requests_per_prompt: Count
     temperature: Annotated[float, Field(ge=0, le=2)]
     top_p: Annotated[float, Field(gt=0, le=1)]
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)]
     presence_penalty: Annotated[float, Field(ge=-2, le=2)]
     max_tokens: Annotated[int, Field(ge=8)]
-    max_attempts_per_class: Annotated[int, Field(ge=1)]
+    max_attempts_per_class: Count
     min_acceptance: Share
     seed: int
 
@@ -147,7 +154,7 @@ class LengthRule(Section):
     """Characters and turns; a bound that is null is taken from the train quantiles."""
 
     enabled: bool
-    quantiles: tuple[Share, Share]
+    quantiles: Annotated[tuple[Share, Share], AfterValidator(_ascending)]
     min_chars: int | None
     max_chars: int | None
     min_turns: int | None
@@ -166,7 +173,7 @@ class KeywordRule(Section):
     """At least `min_hits` keywords of the class, given here or mined from train."""
 
     enabled: bool
-    min_hits: Annotated[int, Field(ge=1)]
+    min_hits: Count
     given: dict[str, tuple[str, ...]]
 
 
@@ -202,9 +209,9 @@ class BaselineParams(Section):
     """TF-IDF and a linear classifier, the same for every arm."""
 
     analyzer: Literal["char", "char_wb", "word"]
-    ngram_range: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-    min_df: Annotated[int, Field(ge=1)]
-    max_features: Annotated[int, Field(ge=1)]
+    ngram_range: Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+    min_df: Count
+    max_features: Count
     classifier: Literal["linear_svc", "logistic_regression"]
     c: Annotated[float, Field(gt=0)]
     seed: int
@@ -214,7 +221,7 @@ class EvaluateParams(Section):
     """Which arms are compared and how their intervals are made."""
 
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
-    tail_max_support: Annotated[int, Field(ge=1)]
+    tail_max_support: Count
     bootstrap: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: int
@@ -230,17 +237,17 @@ class EvaluateParams(Section):
 class EngineParams(Section):
     """The llama.cpp server inside this process."""
 
-    threads: Annotated[int, Field(ge=1)] | None
-    slots: Annotated[int, Field(ge=1)]
+    threads: Count | None
+    slots: Count
     context_per_slot: Annotated[int, Field(ge=256)]
 
 
 class RuntimeParams(Section):
     """How requests are made. No DVC stage names this section: changing it reruns nothing."""
 
-    concurrency: Annotated[int, Field(ge=1)]
+    concurrency: Count
     timeout_s: Annotated[float, Field(gt=0)]
-    tries: Annotated[int, Field(ge=1)]
+    tries: Count
     offline: bool
     engine: EngineParams
 
@@ -271,6 +278,8 @@ def load_params(path: Path = PARAMS) -> Params:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} not found; run from the project's root") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
@@ -290,21 +299,27 @@ def _explain(error: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
         return f"{key} is not a setting{_nearest(error['loc'])}; correct or remove it"
     if error["type"] == "missing":
         return f"{key} is missing; add it"
+    if error["type"] == "value_error":  # from a validator above; it quotes what it got
+        return f"{key}: {error['ctx']['error']}"
     return f"{key} is {error['input']!r}: {error['msg']}"
 
 
 def _nearest(loc: tuple[str | int, ...]) -> str:
+    """The setting that an unknown key was probably meant to be."""
     from difflib import get_close_matches
 
-    model: type[BaseModel] | None = Params
+    model: type[BaseModel] = Params
     for part in loc[:-1]:
-        field = model.model_fields.get(str(part)) if model else None
-        annotation = field.annotation if field else None
-        is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation if is_section else None
-    known = list(model.model_fields) if model else []
-    close = get_close_matches(str(loc[-1]), known, n=1)
+        if isinstance(part, str):  # a number counts items of a list, whose section is known
+            model = _section(model.model_fields[part].annotation)
+    close = get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _section(annotation: Any) -> type[BaseModel]:  # noqa: ANN401  (any annotation)
+    """The section that a field holds, one or a tuple of them."""
+    section: type[BaseModel] = (get_args(annotation) or (annotation,))[0]
+    return section
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:

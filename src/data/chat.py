@@ -1,6 +1,8 @@
 """Rows as chat fine-tuning examples: the `messages` form that GLM-4 and OpenAI both read.
 
     {"messages": [{"role": "system", ...}, {"role": "user", ...}, {"role": "assistant", ...}]}
+
+The answer of the assistant is the class name.
 """
 
 from __future__ import annotations

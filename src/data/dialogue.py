@@ -1,6 +1,8 @@
 """Calls as lists of turns. The only place that knows how turns are joined in a row.
 
     split_turns("您好请讲[SEP]喂你好", "[SEP]")  ->  ["您好请讲", "喂你好"]
+
+Nothing else splits or joins them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ def plain(text: str, separator: str | None) -> str:
     return " ".join(split_turns(text, separator))
 
 
-TURN_BREAKS = re.compile(r"[\n/|]+")
+TURN_BREAKS = re.compile(r"[\n/|]+")  # prompts show examples with " / " between turns
 LINE_START = re.compile(
     r"^\s*(?:[-*•]\s*)?(?:(?:客服|坐席|客户|用户|来电人|agent|customer|caller|user)\s*[:：])?\s*",
     re.IGNORECASE,
@@ -37,8 +39,9 @@ LINE_START = re.compile(
 def read_reply(reply: str, separator: str | None) -> str:
     """One sample of a model's reply, a turn a line, as a row's text.
 
-    Bullets and role names at the start of a line are dropped.
+    Bullets and role names at the start of a line are dropped. Where rows are single utterances,
+    the first line is the sample.
     """
-    lines = (LINE_START.sub("", line).strip() for line in TURN_BREAKS.split(reply))
-    turns = [line for line in lines if line]
+    lines = TURN_BREAKS.split(reply) if separator else reply.split("\n")
+    turns = [turn for line in lines if (turn := LINE_START.sub("", line).strip())]
     return join_turns(turns if separator else turns[:1], separator)

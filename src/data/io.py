@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,22 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Sorted and indented JSON; floats to 6 digits."""
     text = json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True, indent=2)
     write_text(path, text + "\n")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro`, or give the file's path") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
 
 
 def read_json(path: Path) -> Record:
@@ -44,9 +52,7 @@ def read_json(path: Path) -> Record:
         UserError: the file is missing or is not JSON.
     """
     try:
-        value: Record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} not found; run `dvc repro` to make it") from None
+        value: Record = json.loads(_read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path} line {error.lineno}: not valid JSON ({error.msg})") from None
     return value
@@ -65,11 +71,8 @@ def read_jsonl(path: Path) -> list[Record]:
         UserError: the file is missing, or a line is not a JSON object.
     """
     records: list[Record] = []
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path} not found; run `dvc repro`, or give the file's path") from None
-    for number, line in enumerate(text.splitlines(), 1):
+    # not splitlines(), which also cuts at the likes of U+2028 inside a text
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:

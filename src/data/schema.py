@@ -4,6 +4,7 @@ A split is a frame with the CSV's own columns, all strings as they came, plus
     row_id  str  unique in the split
     text    str  not empty
     label   str  class name
+A CSV column that is called like one of these three stands there as "csv.<its name>".
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import pandas as pd
 
 from src.config import DataParams, UserError
 
+CANONICAL = ("row_id", "text", "label")
+RENAMED = {f"csv.{name}": name for name in CANONICAL}
+ORIGIN = "origin"  # column of the balanced train set: real or synthetic
 FIRST_LINE = 2  # of the rows, below the header
 
 
@@ -40,7 +44,10 @@ def read_labels(path: Path) -> dict[str, LabelInfo]:
         _refuse_duplicates(frame, column, path, "give each class one row")
     return {
         row["name"]: LabelInfo(
-            row["id"], row["name"], row["definition"], tuple(filter(None, row["requests"].split("；")))
+            row["id"],
+            row["name"],
+            row["definition"],
+            tuple(filter(None, row["requests"].split("；"))),
         )
         for row in frame.to_dict("records")
     }
@@ -72,14 +79,22 @@ def read_split(path: Path, data: DataParams, labels: dict[str, LabelInfo]) -> pd
                 f"{path} line {_line(empty)}: {column} is empty; fill it in or remove the row"
             )
     if data.id_column is not None:
-        _refuse_duplicates(frame, data.id_column, path, "make ids unique or set data.id_column: null")
+        _refuse_duplicates(
+            frame, data.id_column, path, "make ids unique or set data.id_column: null"
+        )
     _check_labels(frame, data, labels, path)
     ids = (
         frame[data.id_column]
         if data.id_column is not None
         else pd.Series([f"{path.stem}-{i}" for i in range(len(frame))], dtype=str)
     )
-    return frame.assign(row_id=ids, text=frame[data.text_column], label=frame[data.label_name_column])
+    own = frame.rename(columns={name: renamed for renamed, name in RENAMED.items()})
+    return own.assign(row_id=ids, text=frame[data.text_column], label=frame[data.label_name_column])
+
+
+def csv_columns(split: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a split with the columns of its CSV alone, as they were called and ordered."""
+    return split.drop(columns=list(CANONICAL)).rename(columns=RENAMED)
 
 
 @dataclass(frozen=True)
@@ -96,10 +111,17 @@ def load_splits(data: DataParams) -> Splits:
     """The files that params.yaml names; every class of dev and test must have a train row.
 
     Raises:
-        UserError: see `read_split`; or a class has no train row.
+        UserError: see `read_split`; or a class has no train row; or train has a column "origin".
     """
     labels = read_labels(data.labels)
-    train, dev, test = (read_split(path, data, labels) for path in (data.train, data.dev, data.test))
+    train, dev, test = (
+        read_split(path, data, labels) for path in (data.train, data.dev, data.test)
+    )
+    if ORIGIN in train.columns:
+        raise UserError(
+            f"{data.train} has a column {ORIGIN!r}, which is that of the balanced train set; "
+            "rename it, or correct data.train"
+        )
     known = set(train["label"])
     for path, frame in ((data.dev, dev), (data.test, test)):
         unknown = ~frame["label"].isin(known)
@@ -139,20 +161,27 @@ def _check_labels(
             )
     first_name = names.groupby(ids).transform("first")
     first_id = ids.groupby(names).transform("first")
-    differs = (names != first_name) | (ids != first_id)
+    _refuse_disagreement((names != first_name) | (ids != first_id), frame, data, path, "elsewhere")
+    if labels and data.label_column != data.label_name_column:
+        listed = names.map({name: info.id for name, info in labels.items()})
+        _refuse_disagreement(ids != listed, frame, data, path, f"in {data.labels}")
+
+
+def _refuse_disagreement(
+    differs: pd.Series, frame: pd.DataFrame, data: DataParams, path: Path, where: str
+) -> None:
     if differs.any():
-        line = _line(differs)
         row = frame.loc[differs].iloc[0]
         raise UserError(
-            f"{path} line {line}: {data.label_column} {row[data.label_column]!r} goes with "
-            f"{data.label_name_column} {row[data.label_name_column]!r} here and with another "
-            "elsewhere; make id and name agree"
+            f"{path} line {_line(differs)}: {data.label_column} {row[data.label_column]!r} goes "
+            f"with {data.label_name_column} {row[data.label_name_column]!r} here and with another "
+            f"{where}; make id and name agree"
         )
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{path} not found; correct the path in params.yaml (data.*)") from None
     except pd.errors.EmptyDataError:
@@ -160,6 +189,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise UserError(f"{path} is not a UTF-8 CSV ({reason}); save it as one") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first column for row names
+        raise UserError(
+            f"{path} line {FIRST_LINE}: more values than the header has names; put quotation "
+            "marks around values with commas, or name every column"
+        )
+    return frame
 
 
 def _require(frame: pd.DataFrame, columns: list[str], path: Path, setting: str) -> None:
@@ -174,7 +209,9 @@ def _refuse_duplicates(frame: pd.DataFrame, column: str, path: Path, remedy: str
     again = frame[column].duplicated()
     if again.any():
         value = frame.loc[again, column].iloc[0]
-        raise UserError(f"{path} line {_line(again)}: {column} {value!r} stands there again; {remedy}")
+        raise UserError(
+            f"{path} line {_line(again)}: {column} {value!r} stands there again; {remedy}"
+        )
 
 
 def _line(mask: pd.Series) -> int:

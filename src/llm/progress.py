@@ -11,9 +11,13 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from src.llm.quota import ClassRun
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ class Progress:
         self._started: float | None = None
         self._last_line = 0.0
         self._bar = None if not sys.stderr.isatty() else _bar()
-        self._task = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +84,7 @@ class Progress:
         return text
 
 
-def _bar():  # type: ignore[no-untyped-def]
+def _bar() -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar

@@ -24,7 +24,8 @@ TEMPLATES = Path("prompts")
 SHOWN_REQUESTS = 4  # in the description of the class
 ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
 NUMBERED = re.compile(
-    r"^\s*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)\s*[:：.、)）]",
+    r"^[\s#*]*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)\s*"
+    r"(?:[:：、)）]|\.(?!\d))\**",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -114,9 +115,9 @@ class PromptWriter:
 
     def samples(self, ask: Ask, answer: Answer) -> list[str]:
         """The texts in a reply, as rows; none if it is no answer to use."""
-        if answer.problem:
-            return []
         reply = whole_lines(answer)
+        if answer.problem or not reply.strip():
+            return []
         if ask.request.endpoint.api == "chat":
             parts = NUMBERED.split(reply)
             parts = parts[1:] if len(parts) > 1 else parts

@@ -20,7 +20,7 @@ from src.llm.client import Failure
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.requests import Answer
 
-JUDGE_ACCEPTANCE_AFTER = 40  # candidates of a class; before that a bad start decides nothing
+JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
 FIRST_GUESS = 0.8  # acceptance assumed before anything was seen
 MAX_PER_ROUND = 32  # attempts of a class a round, so that scarce classes do not wait for rich ones
 
@@ -35,14 +35,20 @@ class ClassRun:
     label: str
     quota: int
     attempts: int = 0
+    blanks: int = 0
     accepted: int = 0
     candidates: list[Record] = field(default_factory=list)
     stopped: str | None = None
 
     @property
+    def draws(self) -> int:
+        """Candidates, and attempts that brought none; a reply may hold several candidates."""
+        return len(self.candidates) + self.blanks
+
+    @property
     def acceptance(self) -> float:
-        """Accepted per attempt; a request without a usable answer accepts nothing."""
-        return self.accepted / self.attempts if self.attempts else FIRST_GUESS
+        """Accepted share of the draws; a request without a usable answer accepts nothing."""
+        return self.accepted / self.draws if self.draws else FIRST_GUESS
 
     def next_attempts(self, params: GenerateParams) -> range:
         """The attempts of the coming round; empty when the class is done."""
@@ -51,7 +57,8 @@ class ClassRun:
         if self.stopped or missing <= 0 or left <= 0:
             return range(0)
         rate = max(self.acceptance, params.min_acceptance, 0.05)
-        wanted = math.ceil(missing / rate / params.samples_per_request)
+        per_reply = self.draws / self.attempts if self.attempts else params.samples_per_request
+        wanted = math.ceil(missing / rate / per_reply)
         return range(self.attempts, self.attempts + min(wanted, left, MAX_PER_ROUND))
 
     def judge(self, params: GenerateParams) -> None:
@@ -60,7 +67,7 @@ class ClassRun:
             return
         if self.attempts >= params.max_attempts_per_class:
             self.stopped = "max_attempts_per_class"
-        elif self.attempts >= JUDGE_ACCEPTANCE_AFTER and self.acceptance < params.min_acceptance:
+        elif self.draws >= JUDGE_ACCEPTANCE_AFTER and self.acceptance < params.min_acceptance:
             self.stopped = "min_acceptance"
 
 
@@ -103,25 +110,22 @@ async def fill_quotas(
     failures: list[Record] = []
     while True:
         asks = [
-            writer.ask(run.label, attempt)
-            for run in runs
-            for attempt in run.next_attempts(params)
+            writer.ask(run.label, attempt) for run in runs for attempt in run.next_attempts(params)
         ]
         if not asks:
             return Outcome(tuple(runs), tuple(failures))
         replies = await _gather(ask_model(ask) for ask in asks)
         by_label = {run.label: run for run in runs}
-        touched = {ask.label for ask in asks}
         for ask, reply in zip(asks, replies, strict=True):
             run = by_label[ask.label]
             run.attempts += 1
             failure = _failure(ask, reply)
             if failure:
                 failures.append(failure)
-            elif isinstance(reply, Answer):
-                texts = writer.samples(ask, reply)
-                run.candidates += [_candidate(ask, n, text) for n, text in enumerate(texts)]
-        for label in touched:
+            texts = writer.samples(ask, reply) if isinstance(reply, Answer) else []
+            run.candidates += [_candidate(ask, n, text) for n, text in enumerate(texts)]
+            run.blanks += not texts
+        for label in dict.fromkeys(ask.label for ask in asks):
             run = by_label[label]
             run.accepted = count_accepted(run.candidates)
             run.judge(params)
@@ -143,9 +147,7 @@ async def _await(call: Awaitable[Answer | Failure]) -> Answer | Failure:
 
 
 def _failure(ask: Ask, reply: Answer | Failure) -> Record | None:
-    kind, tries = reply.problem if isinstance(reply, Answer) else "no_answer", ()
-    if isinstance(reply, Failure):
-        tries = reply.tries
+    kind = "no_answer" if isinstance(reply, Failure) else reply.problem
     if kind is None:
         return None
     return {
@@ -154,7 +156,7 @@ def _failure(ask: Ask, reply: Answer | Failure) -> Record | None:
         "request_key": ask.request.key,
         "endpoint": ask.request.endpoint.name,
         "kind": kind,
-        "tries": list(tries),
+        "tries": list(reply.tries) if isinstance(reply, Failure) else [],
     }
 
 

@@ -1,6 +1,8 @@
 """Real rows and accepted samples as one train set.
 
     merged = merge(train, accepted, plan.classes, params.data)
+
+Real rows are never dropped, cut or changed.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import pandas as pd
 
 from src.config import DataParams
 from src.data.io import Record
+from src.data.schema import ORIGIN, csv_columns
 from src.planning.imbalance import measure
 
 
@@ -30,11 +33,10 @@ def merge(
         the columns of train.csv in their order, empty where a sample has no value, and `origin`
         (real or synthetic).
     """
-    own = [column for column in train.columns if column not in ("row_id", "text", "label")]
-    own += [c for c in ("text", "label") if c in (data.text_column, data.label_name_column)]
-    real = train.drop_duplicates("row_id")[own].assign(origin="real")
+    own = csv_columns(train)
+    real = own.assign(**{ORIGIN: "real"})
     needed = dict(zip(classes["label"], classes["needed"], strict=True))
-    ids = dict(zip(train["label"], train[data.label_column], strict=True))
+    ids = dict(zip(train["label"], own[data.label_column], strict=True))
     taken: dict[str, int] = {}
     rows: list[dict[str, str]] = []
     for record in accepted:
@@ -42,13 +44,13 @@ def merge(
         taken[label] = taken.get(label, 0) + 1
         if taken[label] > needed.get(label, 0):
             continue
-        row = dict.fromkeys(own, "")
+        row = dict.fromkeys(own.columns, "")
         row[data.text_column] = record["text"]
         row[data.label_column] = ids[label]
         row[data.label_name_column] = label
         if data.id_column is not None:
             row[data.id_column] = record["id"]
-        rows.append(row | {"origin": "synthetic"})
+        rows.append(row | {ORIGIN: "synthetic"})
     synthetic = pd.DataFrame(rows, columns=real.columns, dtype=str)
     return pd.concat([real, synthetic], ignore_index=True)
 
@@ -61,9 +63,9 @@ def balance_metrics(merged: pd.DataFrame, classes: pd.DataFrame, label: str) -> 
         classes: the plan (label, support, target).
         label: column of the class name in `merged`.
     """
-    real = merged.loc[merged["origin"] == "real", label]
+    real = merged.loc[merged[ORIGIN] == "real", label]
     before, after = measure(real), measure(merged[label])
-    made = merged.loc[merged["origin"] == "synthetic", label].value_counts()
+    made = merged.loc[merged[ORIGIN] == "synthetic", label].value_counts()
     per_class = {}
     for row in classes.to_dict("records"):
         synthetic = int(made.get(row["label"], 0))

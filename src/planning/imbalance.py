@@ -1,6 +1,8 @@
 """How unequal the classes are, and how many samples each needs.
 
     plan = plan_classes(train["label"], params.plan)
+
+The plan says which classes are minorities and how many rows each lacks.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def gini(counts: np.ndarray) -> float:
 def measure(labels: pd.Series) -> Imbalance:
     """Inequality of the classes in one column of labels."""
     counts = labels.value_counts().to_numpy()
-    return Imbalance(int(counts.sum()), len(counts), gini(counts), float(counts.max() / counts.min()))
+    return Imbalance(
+        int(counts.sum()), len(counts), gini(counts), float(counts.max() / counts.min())
+    )
 
 
 def plan_classes(labels: pd.Series, params: PlanParams) -> pd.DataFrame:

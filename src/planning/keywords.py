@@ -2,10 +2,13 @@
 
     mine_keywords(train["text"], train["label"], "zh", per_class=12)["办理补换卡"]
     -> ("补卡", "换卡", ...)
+
+A word holds no space and no punctuation.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -44,7 +47,7 @@ def mine_keywords(
     words = vectorizer.get_feature_names_out()
     total = np.asarray(rows.sum(axis=0)).ravel().astype(float)
     prior = PRIOR_ROWS * total / total.mean()
-    usable = np.array([" " not in word for word in words])
+    usable = np.array([re.fullmatch(r"\w+", word) is not None for word in words])
     keywords: dict[str, tuple[str, ...]] = {}
     for label in sorted(set(labels)):
         mine = (labels == label).to_numpy()

@@ -1,6 +1,6 @@
 """Stage analyze: how unequal the classes are, what each needs, which words mark it.
 
-    python -m src.stages.analyze
+python -m src.stages.analyze
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stage balance: real rows and accepted samples as one train set.
 
-    python -m src.stages.balance
+python -m src.stages.balance
 """
 
 from __future__ import annotations

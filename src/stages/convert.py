@@ -1,6 +1,6 @@
 """Stage convert: chat fine-tuning files of the balanced train set, dev and test.
 
-    python -m src.stages.convert
+python -m src.stages.convert
 """
 
 from __future__ import annotations

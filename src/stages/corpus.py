@@ -1,6 +1,6 @@
 """Stage corpus: the stand-in for CMCC-34, composed from the scenario bank.
 
-    python -m src.stages.corpus
+python -m src.stages.corpus
 """
 
 from __future__ import annotations

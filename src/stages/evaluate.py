@@ -1,6 +1,6 @@
 """Stage evaluate: every arm on dev and test, with intervals, plots and the report.
 
-    python -m src.stages.evaluate
+python -m src.stages.evaluate
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main(
     }
     write_json(metrics / "evaluate.json", result)
     table = _per_class(splits, on_test["original"], on_test[ours], metrics)
-    _draw(splits, on_test, ours, table, result, reports, metrics / "plots")
+    _draw(splits, on_test, ours, table, result, reports, metrics / PLOTS.name)
     _report(result, table, params, metrics, reports)
     _say(result)
     track(
@@ -79,9 +79,12 @@ def main(
         settings(params, ["evaluate", "baseline"]),
         {
             **flat_numbers(result),
-            **{f"recall.{row.label}": row.recall_after for row in table.itertuples()},
+            **{
+                f"recall.{label}": recall
+                for label, recall in zip(table["label"], table["recall_after"], strict=True)
+            },
         },
-        [reports, metrics / "plots"],
+        [reports, metrics / PLOTS.name],
         dataset=params.data.test,
     )
 

@@ -1,7 +1,7 @@
 """Stage filter: the final verdict on every candidate, with its scores and the first reason.
 
-    python -m src.stages.filter
-    python -m src.stages.filter --candidates samples_of_elsewhere.jsonl --out folder/
+python -m src.stages.filter
+python -m src.stages.filter --candidates elsewhere.jsonl --accepted good.jsonl --rejected bad.jsonl
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def main(
         result["accepted"],
         result["candidates"],
         100 * verdicts.acceptance_rate,
-        ", ".join(f"{rule} {count}" for rule, count in verdicts.rejected_by.most_common()) or "none",
+        ", ".join(f"{rule} {count}" for rule, count in verdicts.rejected_by.most_common())
+        or "none",
     )
     track("filter", settings(params, ["filter"]), flat_numbers(result), [queue])
 

@@ -1,7 +1,7 @@
 """Stage generate: ask models for samples until each class has its quota of accepted ones.
 
-    python -m src.stages.generate --dry-run
-    python -m src.stages.generate
+python -m src.stages.generate --dry-run
+python -m src.stages.generate
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def main(
     metrics: Annotated[Path, typer.Option(help="folder for generate.json")] = METRICS,
     recordings: Annotated[Path, typer.Option(help="folder of shipped answers")] = RECORDINGS,
     cache: Annotated[Path, typer.Option(help="SQLite file of answers bought here")] = CACHE,
-    dry_run: Annotated[bool, typer.Option(help="show plan, cost and prompts; call nothing")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="show plan, cost and prompts; call nothing")
+    ] = False,
 ) -> None:
     """Write candidates, failures, the cassette and metrics/generate.json."""
     params = load_params()

@@ -1,6 +1,6 @@
 """Stage train-baseline: the classifier of one arm; all arms have the same settings.
 
-    python -m src.stages.train_baseline --arm augmented
+python -m src.stages.train_baseline --arm augmented
 """
 
 from __future__ import annotations

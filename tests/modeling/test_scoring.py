@@ -112,7 +112,7 @@ def test_tail_classes_are_counted_in_train() -> None:
 
 def test_a_tail_without_test_rows_is_explained() -> None:
     """Tail recall of nothing is an error that names the setting."""
-    with pytest.raises(UserError, match="none of the 1 classes .* evaluate.tail_max_support"):
+    with pytest.raises(UserError, match=r"none of the 1 classes .* evaluate\.tail_max_support"):
         score(["a"], ["a"], frozenset({"unseen"}))
 
 

@@ -25,7 +25,10 @@ def test_summary_is_the_golden_screen(metrics: Metrics):
 
 
 def test_command_reads_the_metrics_files(
-    metrics: Metrics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    metrics: Metrics,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     """`python -m src.reporting.summary` prints to standard output."""
     monkeypatch.chdir(tmp_path)
@@ -38,7 +41,7 @@ def test_command_reads_the_metrics_files(
 
 
 def test_command_before_any_run_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """No traceback when nothing has run yet."""
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,60 @@
+# Every command of the project; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+# `dvc` and the `python -m ...` of its stages are those of the project.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup doctor repro ui test lint record standin lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
+		| awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## .venv with the locked packages (once, and again after a change of the lock)
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is missing or older than Python 3.11;" \
+			"install it, or name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+doctor: setup ## what is missing on this machine, and its remedy
+	@python -m src.doctor
+
+repro: setup ## the whole pipeline, what is up to date left out, and its result
+	dvc repro
+	@python -m src.reporting.summary
+
+ui: setup ## the runs in MLflow, at http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+		mlflow ui --workers 1 --backend-store-uri sqlite:///mlflow.db
+
+test: setup ## the tests, with branch coverage
+	python -m pytest --cov
+
+lint: setup ## ruff (rules, format) and mypy
+	ruff check
+	ruff format --check
+	mypy
+
+record: setup ## ask what is not yet answered, and pack the answers into data/recordings
+	dvc repro generate
+	python -m src.llm.record data/interim/cassette.jsonl
+
+standin: setup ## what the stand-in corpus looks like
+	@python -m src.data.describe
+
+lock: setup ## requirements.txt anew from pyproject.toml; pins stay where they can
+	uv pip compile --quiet --universal --group dev pyproject.toml -o requirements.txt \
+		--python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock"
+
+clean: ## remove what tools left; data, answers and runs stay
+	rm -rf .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

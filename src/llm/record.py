@@ -1,0 +1,55 @@
+"""Packs the answers that a run used into a recording that ships with the project.
+
+python -m src.llm.record data/interim/cassette.jsonl
+python -m src.llm.record data/interim/cassette.jsonl --out data/recordings/glm4.jsonl.gz
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from src.config import UserError, command
+from src.data.io import Record, read_jsonl
+from src.llm.cache import RECORDINGS, write_recording
+from src.llm.requests import Answer
+
+ENTRY = {"key", *(field.name for field in fields(Answer))}
+
+log = logging.getLogger(__name__)
+
+
+@command
+def main(
+    cassette: Annotated[Path, typer.Argument(help="the answers that generate used")],
+    out: Annotated[Path, typer.Option(help="the recording")] = RECORDINGS / "answers.jsonl.gz",
+) -> None:
+    """Write the recording, which later runs read before they ask a model."""
+    entries = read_jsonl(cassette)
+    check_entries(entries, cassette)
+    write_recording(out, entries)
+    log.info("record: %d answers, %.1f MB in %s", len(entries), out.stat().st_size / 1e6, out)
+
+
+def check_entries(entries: list[Record], path: Path) -> None:
+    """Refuse what could not be replayed.
+
+    Raises:
+        UserError: there is no entry, or one is not an answer with its key.
+    """
+    if not entries:
+        raise UserError(f"{path} holds no answers; run `dvc repro generate` to get some")
+    for number, entry in enumerate(entries, 1):
+        if entry.keys() != ENTRY:
+            raise UserError(
+                f"{path} line {number} has {', '.join(sorted(entry))} instead of "
+                f"{', '.join(sorted(ENTRY))}; run `dvc repro generate` to write the file anew"
+            )
+
+
+if __name__ == "__main__":
+    typer.run(main)

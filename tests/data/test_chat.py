@@ -1,0 +1,48 @@
+"""Chat fine-tuning examples: a turn a line, the class name as the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from src.config import DataParams
+from src.data.chat import chat_examples
+
+FRAME = pd.DataFrame(
+    {"call": ["您好请讲[SEP] 我要补卡 [SEP]"], "id": ["5"], "name": ["办理补换卡"]}, dtype=str
+)
+
+
+@pytest.mark.parametrize(
+    ("separator", "asked"),
+    [
+        pytest.param("[SEP]", "您好请讲\n我要补卡", id="turns"),
+        pytest.param(None, "您好请讲[SEP] 我要补卡 [SEP]", id="one-utterance"),
+    ],
+)
+def test_a_row_becomes_messages(separator: str | None, asked: str) -> None:
+    """System, user and assistant, in the form that GLM-4 and OpenAI read."""
+    nowhere = Path("none.csv")
+    data = DataParams(
+        train=nowhere,
+        dev=nowhere,
+        test=nowhere,
+        labels=nowhere,
+        text_column="call",
+        label_column="id",
+        label_name_column="name",
+        id_column=None,
+        turn_separator=separator,
+        language="zh",
+    )
+    assert chat_examples(FRAME, "只回答类别", data) == [
+        {
+            "messages": [
+                {"role": "system", "content": "只回答类别"},
+                {"role": "user", "content": asked},
+                {"role": "assistant", "content": "办理补换卡"},
+            ]
+        }
+    ]

@@ -1,0 +1,154 @@
+"""dvc.yaml says of every stage what its code says: modules, settings, files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from src.stages import paths
+
+ROOT = Path(__file__).parents[2]
+UNTRACKED_MODULE = (
+    ROOT / "src/reporting/tracking.py"
+)  # a change of logging must not bill generation
+STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+METRICS, PLOTS = paths.METRICS, paths.PLOTS
+WRITES = {
+    "corpus": {paths.STANDIN},
+    "analyze": {paths.PLAN, METRICS / "analyze.json"},
+    "generate": {
+        paths.CANDIDATES,
+        paths.FAILURES,
+        paths.CASSETTE,
+        METRICS / "generate.json",
+    },
+    "filter": {paths.ACCEPTED, paths.REJECTED, paths.REVIEW_QUEUE, METRICS / "filter.json"},
+    "balance": {paths.BALANCED, METRICS / "balance.json"},
+    "convert": {paths.CHAT},
+    "train-baseline": {paths.MODELS / "${item.arm}.skops"},
+    "evaluate": {
+        paths.REPORTS,
+        METRICS / "evaluate.json",
+        PLOTS / "class_counts.csv",
+        PLOTS / "recall.csv",
+        PLOTS / "confusion_before.csv",
+        PLOTS / "confusion_after.csv",
+    },
+}
+
+every_stage = pytest.mark.parametrize("stage", list(STAGES))
+
+
+def module_of(stage: str) -> Path:
+    """The file that the stage's command runs."""
+    name = STAGES[stage]["cmd"].split()[2]
+    return ROOT / (name.replace(".", "/") + ".py")
+
+
+def imports(module: Path) -> Iterator[Path]:
+    """Modules of src that one imports, anywhere in it; `__init__` files are empty and left out."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            path = ROOT / (name.replace(".", "/") + ".py")
+            if name.startswith("src.") and path.is_file() and path != UNTRACKED_MODULE:
+                yield path
+
+
+def closure(module: Path) -> set[Path]:
+    """The module and all that it imports, directly or not."""
+    seen: set[Path] = set()
+    left = [module]
+    while left:
+        one = left.pop()
+        if one not in seen:
+            seen.add(one)
+            left += imports(one)
+    return seen
+
+
+class SettingsRead(ast.NodeVisitor):
+    """Settings that decide a stage's files, dotted: `params.data.train`, `settings(params, [...])`.
+
+    What is only logged, inside `track(...)`, decides nothing.
+    """
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """Sections that the report shows."""
+        called = node.func.id if isinstance(node.func, ast.Name) else ""
+        if called == "track":
+            return
+        if called == "settings":
+            self.found |= set(ast.literal_eval(node.args[1]))
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """A chain of attributes that starts at the settings."""
+        names: list[str] = []
+        start: ast.expr = node
+        while isinstance(start, ast.Attribute):
+            names.insert(0, start.attr)
+            start = start.value
+        if isinstance(start, ast.Call):
+            start = start.func
+        if isinstance(start, ast.Name) and start.id in ("params", "load_params"):
+            self.found.add(".".join(names))
+        else:
+            self.generic_visit(node)
+
+
+def covers(section: str, setting: str) -> bool:
+    """Whether the setting is the section or lies in it."""
+    return f"{setting}.".startswith(f"{section}.")
+
+
+@every_stage
+def test_modules_are_the_import_closure(stage: str):
+    """DVC does not follow imports: a module that is left out would leave old results standing."""
+    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
+    assert listed == {str(path.relative_to(ROOT)) for path in closure(module_of(stage))}
+
+
+@every_stage
+def test_settings_are_those_that_the_code_reads(stage: str):
+    """A setting that is named and not read reruns for nothing; the other way gives old results."""
+    reader = SettingsRead()
+    reader.visit(ast.parse(module_of(stage).read_text(encoding="utf-8")))
+    read = {setting for setting in reader.found if not covers("runtime", setting)}
+    named = STAGES[stage]["params"]
+    assert [s for s in sorted(read) if not any(covers(n, s) for n in named)] == []
+    assert [n for n in named if not any(covers(n, s) for s in read)] == []
+
+
+@every_stage
+def test_files_are_those_of_paths_py(stage: str):
+    """The stage's defaults and DVC's paths are the same."""
+    entries = [
+        entry if isinstance(entry, str) else next(iter(entry))
+        for kind in ("outs", "metrics", "plots")
+        for entry in STAGES[stage].get(kind, [])
+    ]
+    assert {Path(entry) for entry in entries} == WRITES[stage]
+    assert len(entries) == len(WRITES[stage])
+
+
+@every_stage
+def test_other_files_come_from_the_user_or_an_earlier_stage(stage: str):
+    """No dependency that nothing writes."""
+    earlier = list(STAGES)[: list(STAGES).index(stage)]
+    written = {path for name in earlier for path in WRITES[name]} | {paths.MODELS}
+    for dep in STAGES[stage]["deps"]:
+        is_given = dep.startswith("${data.") or (ROOT / dep).exists()
+        assert is_given or Path(dep) in written, dep
