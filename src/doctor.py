@@ -94,9 +94,9 @@ def check_data(data: DataParams) -> Check:
     from src.data.schema import load_splits, read_labels
 
     paths = (data.train, data.dev, data.test)
-    made_later = [path for path in paths if STANDIN in path.parents and not path.exists()]
+    missing = [path for path in paths if not path.exists()]
     try:
-        if made_later:
+        if missing and all(STANDIN in path.parents for path in missing):
             read_labels(data.labels)
             return _check("data (the first run makes the stand-in)", None)
         splits = load_splits(data)
@@ -159,7 +159,7 @@ def check_endpoint(endpoint: EndpointParams, timeout_s: float = TIMEOUT_S) -> Ch
             timeout=timeout_s,
             max_retries=0,
         ) as client:
-            client.models.list()
+            client.models.with_raw_response.list()
     except UserError as error:
         return _check(name, str(error))
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
@@ -202,7 +202,7 @@ def main() -> None:
         typer.echo(str(check))
         all_ok = all_ok and check.ok
     if not all_ok:
-        raise typer.Exit(2)
+        raise SystemExit(2)
 
 
 def _check(name: str, problem: str | None) -> Check:

@@ -73,6 +73,7 @@ def serve(path: Path, engine: EngineParams) -> Iterator[str]:
     params.model.path = str(path)
     params.n_parallel = engine.slots
     params.n_ctx = engine.slots * engine.context_per_slot
+    params.swa_full = True  # without it a model with sliding windows reads each prompt anew
     params.cpuparams.n_threads = engine.threads or free_cores()
     params.cpuparams_batch.n_threads = params.cpuparams.n_threads
     params.verbosity = QUIET

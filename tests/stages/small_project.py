@@ -158,10 +158,10 @@ class Model:
             self.times[prompt] += 1
             number = self.times[prompt]
         label = next(label for label in WORDS if f"类型：{label}" in prompt)
-        if number % 9 == 5:
+        if number % 6 == 2:
             return ""
-        if number % 9 == 7:
-            return "\n- ".join(["好的好的好的好的"] * 3)
+        if number % 6 in (3, 5):
+            return "\n- ".join([WORDS[label].split()[number % 10] * 4] * 3)
         turns = call(label, f"model/{prompt}/{number}")[:4]
         return "，" + "。\n- ".join(turns)
 
@@ -194,12 +194,14 @@ def serve_model() -> Iterator[Model]:
             """Nothing into the test's output."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         the_model.url = f"http://127.0.0.1:{server.server_port}/v1"
-        yield the_model
-        server.shutdown()
-        thread.join()
+        try:
+            yield the_model
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def endpoint(url: str) -> Edit:

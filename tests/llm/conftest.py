@@ -1,0 +1,132 @@
+"""Fixtures of the LLM room: a server on loopback, settings, and requests to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from src.config import (
+    DataParams,
+    EndpointParams,
+    EngineParams,
+    GenerateParams,
+    LlmParams,
+    RuntimeParams,
+)
+from src.llm.requests import Request
+from tests.llm.server import Server, serve
+
+NOWHERE = Path("none.csv")
+MakeRequest = Callable[..., Request]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of the one test that starts the embedded model."""
+    config.addinivalue_line("markers", "slow: starts a real model; takes up to 40 s")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """An OpenAI-compatible server that replies as the test tells it."""
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def runtime() -> RuntimeParams:
+    """Few calls at once, and four tries."""
+    return RuntimeParams(
+        concurrency=4,
+        timeout_s=20,
+        tries=4,
+        offline=False,
+        engine=EngineParams(threads=1, slots=2, context_per_slot=512),
+    )
+
+
+@pytest.fixture(scope="session")
+def generate() -> GenerateParams:
+    """One sample a request."""
+    return GenerateParams(
+        domain="客服通话",
+        samples_per_request=1,
+        seeds_per_prompt=2,
+        seed_max_chars=80,
+        requests_per_prompt=4,
+        temperature=0.7,
+        top_p=0.95,
+        frequency_penalty=0.3,
+        presence_penalty=0.3,
+        max_tokens=72,
+        max_attempts_per_class=100,
+        min_acceptance=0.15,
+        seed=7,
+    )
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> EndpointParams:
+    """A completions endpoint that nothing asks."""
+    return EndpointParams(
+        name="small", base_url="http://127.0.0.1:9/v1", model="m", api="completions"
+    )
+
+
+@pytest.fixture(scope="session")
+def llm(endpoint: EndpointParams) -> LlmParams:
+    """That endpoint alone."""
+    return LlmParams(endpoints=(endpoint,), cache_salt="")
+
+
+@pytest.fixture(scope="session")
+def data() -> DataParams:
+    """Chinese calls with turns."""
+    return DataParams(
+        train=NOWHERE,
+        dev=NOWHERE,
+        test=NOWHERE,
+        labels=NOWHERE,
+        text_column="text",
+        label_column="label",
+        label_name_column="label",
+        id_column=None,
+        turn_separator="[SEP]",
+        language="zh",
+    )
+
+
+@pytest.fixture(scope="session")
+def train() -> pd.DataFrame:
+    """Five calls of one class and one of another."""
+    texts = [f"您好请讲[SEP]我要补卡{word}[SEP]好的" for word in "甲乙丙丁戊"]
+    return pd.DataFrame(
+        {
+            "row_id": [f"r{i}" for i in range(6)],
+            "text": [*texts, "我要销户"],
+            "label": ["补卡"] * 5 + ["销户"],
+        }
+    )
+
+
+@pytest.fixture
+def make_request(endpoint: EndpointParams, generate: GenerateParams) -> MakeRequest:
+    """A request; what is given replaces what decides the answer."""
+
+    def make(
+        prompt: str = "通话1\n-", stop: tuple[str, ...] = ("\n\n",), index: int = 0, **of: object
+    ) -> Request:
+        salt = str(of.pop("cache_salt", ""))
+        sampling = {name: of.pop(name) for name in list(of) if name in type(generate).model_fields}
+        return Request(
+            endpoint.model_copy(update=of),
+            prompt,
+            stop,
+            generate.model_copy(update=sampling),
+            index,
+            salt,
+        )
+
+    return make

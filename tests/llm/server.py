@@ -1,0 +1,133 @@
+"""A server on loopback that speaks the OpenAI API, chat and completions, as a test tells it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server sends, and after how many seconds."""
+
+    body: bytes = b"{}"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the server was asked."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+    @property
+    def prompt(self) -> str:
+        """The prompt, or the user's message."""
+        return str(self.body["prompt"] if "prompt" in self.body else self.content)
+
+    @property
+    def content(self) -> str:
+        """The one message of a chat request."""
+        (message,) = self.body["messages"]
+        return str(message["content"])
+
+
+def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Reply:
+    """An ordinary reply, in the form of either API."""
+    choice = {
+        "index": 0,
+        "text": text,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": finish_reason,
+    }
+    usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+    body = {"id": "1", "object": "x", "created": 0, "model": "m"}
+    return Reply(
+        json.dumps({**body, "choices": [choice], "usage": usage}).encode(), delay=delay
+    )
+
+
+def fails(status: int, message: str = "no", **headers: str) -> Reply:
+    """An error in the form of the OpenAI API."""
+    body = json.dumps({"error": {"message": message, "type": "x", "code": "x"}}).encode()
+    return Reply(body, status, {"Content-Type": "application/json", **headers})
+
+
+@dataclass
+class Server:
+    """Sends the replies of the script in turn, then what `default` makes of each call."""
+
+    url: str = ""
+    script: deque[Reply] = field(default_factory=deque)
+    default: Callable[[Call], Reply] = lambda _: says("好的")
+    calls: list[Call] = field(default_factory=list)
+    running: int = 0
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, call: Call) -> Reply:
+        """Note the call and choose the reply."""
+        with self.lock:
+            self.calls.append(call)
+            self.running += 1
+            self.most_at_once = max(self.most_at_once, self.running)
+            reply = self.script.popleft() if self.script else None
+        return reply or self.default(call)
+
+    def release(self) -> None:
+        """A call has its reply."""
+        with self.lock:
+            self.running -= 1
+
+
+@contextmanager
+def serve() -> Iterator[Server]:
+    """The server while the block runs."""
+    server = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            reply = server.take(Call(self.path, dict(self.headers), body))
+            server.closing.wait(reply.delay)
+            server.release()
+            with suppress(ConnectionError):  # the client may have left
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing into the test's output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        server.url = f"http://127.0.0.1:{http.server_port}/v1"
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            http.shutdown()
+            thread.join()
+
+
+def closed_url() -> str:
+    """An address on loopback where nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"

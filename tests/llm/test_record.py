@@ -1,0 +1,51 @@
+"""A cassette becomes a recording that answers the same requests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from src.config import UserError
+from src.llm.cache import open_store
+from src.llm.record import check_entries, main
+from src.llm.requests import Answer
+
+ANSWER = {"text": "喂你好", "finish_reason": "stop", "prompt_tokens": 9, "completion_tokens": 3}
+
+
+def test_a_packed_cassette_is_read_before_anything_is_asked(tmp_path: Path):
+    """The answer comes back by its key, and packing it again gives the same bytes."""
+    cassette, recording = tmp_path / "cassette.jsonl", tmp_path / "recordings/one.jsonl.gz"
+    cassette.write_text(json.dumps({"key": "k1", **ANSWER}) + "\n", encoding="utf-8")
+    main(cassette, recording)
+    first = recording.read_bytes()
+    main(cassette, recording)
+    assert recording.read_bytes() == first
+    with open_store(recording.parent, tmp_path / "cache.sqlite") as store:
+        assert store.get("k1") == Answer(
+            text="喂你好", finish_reason="stop", prompt_tokens=9, completion_tokens=3
+        )
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        pytest.param([], "holds no answers; run `dvc repro generate`", id="empty"),
+        pytest.param([{"key": "k", **ANSWER}, ANSWER], "line 2 has completion_tokens", id="no key"),
+        pytest.param([{"key": "k", **ANSWER, "model": "m"}], "line 1 has", id="unknown field"),
+    ],
+)
+def test_what_could_not_be_replayed_is_refused(entries: list[dict[str, object]], says: str):
+    """A recording is in git: a broken one would stop everybody's runs."""
+    with pytest.raises(UserError, match=f"^cassette.jsonl {says}"):
+        check_entries(entries, Path("cassette.jsonl"))
+
+
+def test_a_refused_cassette_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Exit code 2, and no recording."""
+    with pytest.raises(SystemExit, match="2"):
+        main(tmp_path / "none.jsonl", tmp_path / "out.jsonl.gz")
+    assert capsys.readouterr().err.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []

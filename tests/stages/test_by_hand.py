@@ -1,0 +1,96 @@
+"""Stages without DVC: each reads and writes where the user says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+import pytest
+
+from src.config import Arm
+from src.stages import (
+    analyze,
+    balance,
+    convert,
+    corpus,
+    evaluate,
+    generate,
+    paths,
+    train_baseline,
+)
+from src.stages import filter as filter_stage
+from tests.stages.small_project import WORDS, Model, Project, call, endpoint
+
+
+@pytest.fixture
+def here(project: Project, model: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project after analyze as the working directory; nothing is logged to MLflow."""
+    project.settings(endpoint(model.url))
+    monkeypatch.chdir(project.path)
+    monkeypatch.setenv("MLFLOW_TRACKING", "off")
+    return project.path
+
+
+def records(path: Path) -> list[dict[str, object]]:
+    """The objects of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_stages_run_one_after_the_other(here: Path):
+    """From the counts to the report, with defaults; a second time gives the same files."""
+    plan = paths.PLAN.read_bytes()
+    analyze.main()
+    assert paths.PLAN.read_bytes() == plan
+    generate.main()
+    first = paths.CANDIDATES.read_bytes()
+    filter_stage.main()
+    balance.main()
+    convert.main()
+    for arm in get_args(Arm):
+        train_baseline.main(arm)
+    evaluate.main()
+    assert (here / "reports/report.md").is_file()
+    generate.main()
+    assert paths.CANDIDATES.read_bytes() == first
+    merged = pd.read_csv(paths.BALANCED)
+    assert set(merged.loc[merged["origin"] == "synthetic", "region"].isna()) == {True}
+    assert len(records(paths.CHAT / "train.jsonl")) == len(merged)
+
+
+def test_samples_from_elsewhere_are_filtered(here: Path):
+    """A file with id, label and text is enough; results go where the options say."""
+    samples = [
+        {"id": f"mine-{n}", "label": label, "text": "[SEP]".join(call(label, f"mine/{n}"))}
+        for label in WORDS
+        for n in range(3)
+    ]
+    copied = {"id": "copied", "label": "开发票", "text": "[SEP]".join(call("开发票", "test/0"))}
+    mine = here / "mine.jsonl"
+    lines = [json.dumps(sample, ensure_ascii=False) for sample in [*samples, copied]]
+    mine.write_text("\n".join(lines), encoding="utf-8")
+    out = here / "out"
+    filter_stage.main(
+        mine,
+        accepted=out / "good.jsonl",
+        rejected=out / "bad.jsonl",
+        queue=out / "queue.csv",
+        metrics=out,
+    )
+    assert [record["id"] for record in records(out / "good.jsonl")] == [s["id"] for s in samples]
+    assert [record["reason"] for record in records(out / "bad.jsonl")] == ["contamination"]
+    assert (out / "queue.csv").read_text(encoding="utf-8").startswith("\ufeffid,label,text")
+    assert not paths.ACCEPTED.exists()
+
+
+def test_the_stand_in_goes_where_it_is_told(here: Path):
+    """Three splits with the columns of CMCC-34."""
+    root = Path(__file__).parents[2]
+    classes = pd.read_csv(root / "data/raw/cmcc34_classes.csv").assign(train=2, test=1)
+    classes.to_csv(here / "classes.csv", index=False)
+    corpus.main(root / "data/raw/scenarios", here / "classes.csv", here / "standin")
+    train = pd.read_csv(here / "standin/train.csv")
+    assert {"sentence_sep", "c_numerical", "label_raw"} <= set(train.columns)
+    assert len(train) == 2 * len(classes)
+    assert len(list((here / "standin").iterdir())) == 3
