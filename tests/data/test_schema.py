@@ -232,7 +232,7 @@ def test_a_train_set_with_origin_is_refused(data: DataParams) -> None:
     """The balanced set taken for the real one would be balanced again."""
     data.train.write_text("call,text,id,name,origin\nc1,我要补卡,0,补卡,real\n", encoding="utf-8")
     with pytest.raises(
-        UserError, match="has a column 'origin'.*; rename it, or correct data.train"
+        UserError, match=r"has a column 'origin'.*; rename it, or correct data.train"
     ):
         load_splits(data)
     assert read_split(data.train, data, {})["origin"].tolist() == ["real"]
