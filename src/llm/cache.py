@@ -13,7 +13,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,18 +75,14 @@ def open_store(recordings: Path = RECORDINGS, cache: Path = CACHE) -> Iterator[A
     """
     recorded = dict(_read_recordings(sorted(recordings.glob("*.jsonl.gz"))))
     cache.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(cache, timeout=60, isolation_level=None)  # autocommit
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(
-            "PRAGMA synchronous=FULL"
-        )  # an answer that was paid for survives a crash
-        connection.execute(SCHEMA)
-        yield AnswerStore(recorded, connection)
+        with closing(sqlite3.connect(cache, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")  # what was paid for survives a crash
+            connection.execute(SCHEMA)
+            yield AnswerStore(recorded, connection)
     except sqlite3.DatabaseError as error:
         raise UserError(f"{cache}: {error}; move the file away to start a new cache") from None
-    finally:
-        connection.close()
 
 
 def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Answer]]:
@@ -96,7 +92,7 @@ def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Answer]]:
                 for line in lines:
                     entry = json.loads(line)
                     yield entry.pop("key"), Answer(**entry)
-        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError) as error:
             raise UserError(f"{path}: damaged recording ({error}); restore it with git") from None
 
 
