@@ -92,7 +92,15 @@ def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Answer]]:
                 for line in lines:
                     entry = json.loads(line)
                     yield entry.pop("key"), Answer(**entry)
-        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError) as error:
+        except (
+            OSError,
+            EOFError,
+            zlib.error,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+        ) as error:
             raise UserError(f"{path}: damaged recording ({error}); restore it with git") from None
 
 

@@ -53,9 +53,7 @@ def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Re
     }
     usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
     body = {"id": "1", "object": "x", "created": 0, "model": "m"}
-    return Reply(
-        json.dumps({**body, "choices": [choice], "usage": usage}).encode(), delay=delay
-    )
+    return Reply(json.dumps({**body, "choices": [choice], "usage": usage}).encode(), delay=delay)
 
 
 def fails(status: int, message: str = "no", **headers: str) -> Reply:
