@@ -34,7 +34,8 @@ class Call:
     @property
     def prompt(self) -> str:
         """The prompt, or the user's message."""
-        return str(self.body["prompt"] if "prompt" in self.body else self.content)
+        prompt = self.body.get("prompt")
+        return str(self.content if prompt is None else prompt)
 
     @property
     def content(self) -> str:

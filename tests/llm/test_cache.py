@@ -59,9 +59,14 @@ def test_the_first_answer_of_a_key_stays(tmp_path: Path) -> None:
 def test_a_run_that_fails_keeps_its_answers(tmp_path: Path) -> None:
     """What was bought before the error is there after it."""
     cache = tmp_path / "llm.sqlite"
-    with pytest.raises(ZeroDivisionError), open_store(tmp_path, cache) as store:
-        store.put("k", GOOD)
-        1 / 0  # noqa: B018
+
+    def fail() -> None:
+        with open_store(tmp_path, cache) as store:
+            store.put("k", GOOD)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with open_store(tmp_path, cache) as store:
         assert store.get("k") == GOOD
 

@@ -124,13 +124,13 @@ def test_user_errors_stop_the_run_without_the_key(
 
 def test_an_endpoint_that_is_down(runtime: RuntimeParams, make_request: MakeRequest) -> None:
     """It is named, with what to do."""
-    with pytest.raises(UserError, match="'small'.*does not answer.*start it"):
+    with pytest.raises(UserError, match=r"'small'.*does not answer.*start it"):
         ask(runtime, make_request(base_url=closed_url()))
 
 
 def test_a_missing_key(runtime: RuntimeParams, make_request: MakeRequest) -> None:
     """The variable that is not set is named."""
-    with pytest.raises(UserError, match="NO_SUCH_KEY.*not set"):
+    with pytest.raises(UserError, match=r"NO_SUCH_KEY.*not set"):
         ask(runtime, make_request(api_key_env="NO_SUCH_KEY"))
 
 
