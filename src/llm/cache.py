@@ -18,11 +18,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from src.config import ROOT, UserError
 from src.llm.requests import Answer
 
 RECORDINGS = Path("data/recordings")
 CACHE = ROOT / ".cache" / "llm.sqlite"
+BUSY_S = 60.0  # how long another process's write is waited for
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID"
@@ -76,13 +79,17 @@ def open_store(recordings: Path = RECORDINGS, cache: Path = CACHE) -> Iterator[A
     recorded = dict(_read_recordings(sorted(recordings.glob("*.jsonl.gz"))))
     cache.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with closing(sqlite3.connect(cache, timeout=60, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")  # what was paid for survives a crash
-            connection.execute(SCHEMA)
+        with closing(sqlite3.connect(cache, timeout=BUSY_S, isolation_level=None)) as connection:
+            # The change to WAL does not wait: of two processes on a new file one would fail.
+            with FileLock(cache.with_name(cache.name + ".lock")):
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")  # what was paid for survives a crash
+                connection.execute(SCHEMA)
             yield AnswerStore(recorded, connection)
     except sqlite3.DatabaseError as error:
-        raise UserError(f"{cache}: {error}; move the file away to start a new cache") from None
+        busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+        remedy = "end the process that writes to it" if busy else "move it away to start a new one"
+        raise UserError(f"{cache}: {error}; {remedy}") from None
 
 
 def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Answer]]:
@@ -90,17 +97,9 @@ def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Answer]]:
         try:
             with gzip.open(path, "rt", encoding="utf-8") as lines:
                 for line in lines:
-                    entry = json.loads(line)
+                    entry = dict(json.loads(line))
                     yield entry.pop("key"), Answer(**entry)
-        except (
-            OSError,
-            EOFError,
-            zlib.error,
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-        ) as error:
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
             raise UserError(f"{path}: damaged recording ({error}); restore it with git") from None
 
 

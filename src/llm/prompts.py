@@ -24,8 +24,8 @@ TEMPLATES = Path("prompts")
 SHOWN_REQUESTS = 4  # in the description of the class
 ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
 NUMBERED = re.compile(
-    r"^[\s#*]*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)\s*"
-    r"(?:[:：、)）]|\.(?!\d))\**",
+    r"^[\s#*]*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)"
+    r"[\s*]*(?:[:：、)）]|\.(?!\d))\**",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -116,7 +116,7 @@ class PromptWriter:
     def samples(self, ask: Ask, answer: Answer) -> list[str]:
         """The texts in a reply, as rows; none if it is no answer to use."""
         reply = whole_lines(answer)
-        if answer.problem or not reply.strip():
+        if answer.problem or not read_reply(reply, self._data.turn_separator):
             return []
         if ask.request.endpoint.api == "chat":
             parts = NUMBERED.split(reply)

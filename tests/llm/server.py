@@ -25,7 +25,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Call:
-    """What the server was asked."""
+    """What the server was asked; names of headers in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -98,8 +98,9 @@ def serve() -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = server.take(Call(self.path, dict(self.headers), body))
+            reply = server.take(Call(self.path, headers, body))
             server.closing.wait(reply.delay)
             server.release()
             with suppress(ConnectionError):  # the client may have left

