@@ -10,14 +10,12 @@ one, so that test measures generalising to situations nothing has seen.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,11 +23,11 @@ import yaml
 
 from src.config import CorpusParams, UserError
 from src.data.dialogue import STANDIN_SEPARATOR, join_turns
+from src.data.draws import between, pick, pick_weighted, shuffled
 
 BANK = Path("data/raw/scenarios")
 CLASSES = Path("data/raw/cmcc34_classes.csv")
 
-T = TypeVar("T")
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 TAIL_SUPPORT = 50
@@ -165,35 +163,12 @@ def compose_corpus(
         for class_id, count in rows_per_class(classes, split).items():
             rng = Random(f"{params.seed}/{split}/{class_id}")
             rows += [composers[class_id].row(class_id, split, rng) for _ in range(count)]
-        frame = pd.DataFrame(_shuffled(Random(f"{params.seed}/{split}"), rows))
+        frame = pd.DataFrame(shuffled(Random(f"{params.seed}/{split}"), rows))
         corpus[split] = frame.assign(
             call_id=[f"{split}-{i:05d}" for i in range(len(frame))],
             label_raw=frame["c_numerical"].map(names),
         )[["call_id", "sentence_sep", "c_numerical", "label_raw", "scenario"]]
     return corpus
-
-
-# Draws are made of Random.random() alone, the one stream that Python promises never to change:
-# recorded answers are keyed by prompts, and so by these rows.
-
-
-def _pick(rng: Random, options: Sequence[T]) -> T:
-    return options[int(rng.random() * len(options))]
-
-
-def _pick_weighted(rng: Random, options: Sequence[T], weights: Sequence[float]) -> T:
-    cumulative = list(accumulate(weights))
-    return options[bisect_right(cumulative, rng.random() * cumulative[-1], hi=len(options) - 1)]
-
-
-def _shuffled(rng: Random, items: Sequence[T]) -> list[T]:
-    keys = [rng.random() for _ in items]
-    return [items[i] for i in sorted(range(len(items)), key=keys.__getitem__)]
-
-
-def _between(rng: Random, low: int, high: int) -> int:
-    """A whole number from low to high - 1."""
-    return low + int(rng.random() * (high - low))
 
 
 Line = tuple[str, str]  # role, words
@@ -234,7 +209,7 @@ class _Composer:
     def _content_class(self, class_id: int, rng: Random) -> int:
         """The class itself, or a neighbour: an annotator's mistake."""
         noisy = self.support[class_id] >= TAIL_SUPPORT and rng.random() < self.params.label_noise
-        return _pick(rng, self.bank.common["confusable"][class_id]) if noisy else class_id
+        return pick(rng, self.bank.common["confusable"][class_id]) if noisy else class_id
 
     def _shared(self, lines: list[Line]) -> float:
         """Largest share of the call's characters that one earlier call has in equal turns."""
@@ -263,15 +238,15 @@ class _Call:
     ) -> None:
         self.bank, self.support, self.params = bank, support, params
         self.split, self.rng, self.common = split, rng, bank.common
-        self.slots = {name: _pick(rng, values) for name, values in self.common["slots"].items()}
-        self.slots["tail"] = "".join(_pick(rng, "零幺二三四五六七八九") for _ in range(4))
+        self.slots = {name: pick(rng, values) for name, values in self.common["slots"].items()}
+        self.slots["tail"] = "".join(pick(rng, "零幺二三四五六七八九") for _ in range(4))
         for name in ("plan", "pack", "service", "fee"):
-            self.slots[f"{name}2"] = _pick(rng, self.common["slots"][name])
+            self.slots[f"{name}2"] = pick(rng, self.common["slots"][name])
 
     def pick_scenario(self, class_id: int) -> Scenario:
         """A scenario of the class; some situations are common and some are rare, as in life."""
         choices = self.bank.of(class_id, self.support[class_id], self.split)
-        return _pick_weighted(self.rng, choices, [(i + 1) ** -0.5 for i in range(len(choices))])
+        return pick_weighted(self.rng, choices, [(i + 1) ** -0.5 for i in range(len(choices))])
 
     def lines(self, scenario: Scenario, grow: float) -> list[Line]:
         """The call's turns before noise, about as long as a drawn target times `grow`."""
@@ -294,7 +269,7 @@ class _Call:
                 room -= _length(side)
         opening = self._opening() if room > 0 or rng.random() < 0.5 else []
         room -= _length(opening)
-        for i in _shuffled(rng, range(len(spoken))):
+        for i in shuffled(rng, range(len(spoken))):
             if room > 0 and i not in kept:
                 kept.add(i)
                 room -= len(spoken[i][1])
@@ -310,7 +285,7 @@ class _Call:
         main = [spoken[i] for i in sorted(kept)]
         if before and rng.random() < 0.6:
             role, words = main[0]
-            main[0] = (role, _pick(rng, self.common["links"]) + words)
+            main[0] = (role, pick(rng, self.common["links"]) + words)
         return self._with_backchannels(opening + before + main) + closing
 
     def _side_intent(self, class_id: int, *, core_only: bool) -> list[Line]:
@@ -322,7 +297,7 @@ class _Call:
         pool = neighbours if self.rng.random() < 0.6 else sorted(self.bank.scenarios)
         pool = [c for c in pool if c != class_id]
         other = self.pick_scenario(
-            _pick_weighted(self.rng, pool, [self.support[c] ** 0.5 for c in pool])
+            pick_weighted(self.rng, pool, [self.support[c] ** 0.5 for c in pool])
         )
         turns = [turn for turn in other.turns if turn.core or not core_only]
         keep = 2 + int(self.rng.random() < 0.4) if core_only else len(turns)
@@ -340,7 +315,7 @@ class _Call:
 
     def _interlude(self) -> list[Line]:
         kind = "checks" if self.rng.random() < 0.5 else "holds"
-        return self._exchange(_pick(self.rng, self.common[kind]))
+        return self._exchange(pick(self.rng, self.common[kind]))
 
     def _with_backchannels(self, lines: list[Line]) -> list[Line]:
         out: list[Line] = []
@@ -355,7 +330,7 @@ class _Call:
         return self._line(turn.role, turn.variants)
 
     def _line(self, role: str, variants: Sequence[str]) -> Line:
-        return role, _pick(self.rng, variants).format_map(self.slots)
+        return role, pick(self.rng, variants).format_map(self.slots)
 
     def _exchange(self, block: dict[str, list[str]]) -> list[Line]:
         return [self._line(role, variants) for role, variants in block.items()]
@@ -377,34 +352,34 @@ def roughen(turns: list[str], noise: float, words: dict[str, Any], rng: Random) 
     for turn in turns:
         text = _mishear(_stumble(turn, noise, words, rng), noise, words, rng)
         if len(text) > 12 and rng.random() < 0.12 * noise:  # cut
-            text = text[: _between(rng, 5, len(text))]
+            text = text[: between(rng, 5, len(text))]
         if out and rng.random() < 0.45 * noise:  # merged with the turn before
             out[-1] += text
             continue
         if len(text) > 24 and rng.random() < 0.3 * noise:  # the other one cuts in
-            middle = _between(rng, 8, len(text) - 8)
-            out += [text[:middle], _pick(rng, words["junk"]), text[middle:]]
+            middle = between(rng, 8, len(text) - 8)
+            out += [text[:middle], pick(rng, words["junk"]), text[middle:]]
             continue
         out.append(text)
         if rng.random() < 0.14 * noise:
-            out.append(_pick(rng, words["junk"]))
+            out.append(pick(rng, words["junk"]))
     return out
 
 
 def _stumble(text: str, noise: float, words: dict[str, Any], rng: Random) -> str:
     """Fillers before and repetitions of a few characters inside a turn."""
     if rng.random() < 0.5 * noise:
-        text = _pick(rng, words["fillers"]) + text
+        text = pick(rng, words["fillers"]) + text
     parts: list[str] = []
     at = 0
     while at < len(text):
-        step = _between(rng, 5, 12)
+        step = between(rng, 5, 12)
         part = text[at : at + step]
         at += step
         if rng.random() < 0.14 * noise:
-            part += _pick(rng, words["fillers"])
+            part += pick(rng, words["fillers"])
         elif len(part) > 3 and rng.random() < 0.16 * noise:
-            part += part[-_between(rng, 1, 4) :]
+            part += part[-between(rng, 1, 4) :]
         parts.append(part)
     return "".join(parts)
 
@@ -413,6 +388,6 @@ def _mishear(text: str, noise: float, words: dict[str, Any], rng: Random) -> str
     """Characters replaced by others of the same sound."""
     homophones = words["homophones"]
     return "".join(
-        _pick(rng, homophones[c]) if c in homophones and rng.random() < 0.09 * noise else c
+        pick(rng, homophones[c]) if c in homophones and rng.random() < 0.09 * noise else c
         for c in text
     )

@@ -56,7 +56,10 @@ def estimate(plan: Plan, writer: PromptWriter, store: AnswerStore, params: Param
         if row["needed"] == 0:
             continue
         wanted = math.ceil(row["needed"] / FIRST_GUESS / params.generate.samples_per_request)
-        asks = [writer.ask(row["label"], n) for n in range(_capped(wanted, params))]
+        asks = [
+            writer.ask(row["label"], n)
+            for n in range(min(wanted, params.generate.max_attempts_per_class))
+        ]
         open_asks = [ask for ask in asks if store.get(ask.request.key) is None]
         classes.append(
             ClassEstimate(
@@ -102,10 +105,6 @@ def render_estimate(result: Estimate, writer: PromptWriter) -> str:
 def _one_a_tier(classes: Iterable[ClassEstimate], writer: PromptWriter) -> list[Ask]:
     first = {item.tier: item.label for item in reversed(list(classes))}
     return [writer.ask(label, 0) for label in first.values()]
-
-
-def _capped(wanted: int, params: Params) -> int:
-    return min(wanted, params.generate.max_attempts_per_class)
 
 
 def _minutes(classes: list[ClassEstimate], params: Params) -> float:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from src.config import DataParams, EndpointParams, GenerateParams, LlmParams
 from src.data.dialogue import read_reply, split_turns
+from src.data.draws import pick_weighted, shuffled
 from src.data.schema import LabelInfo
 from src.llm.requests import Answer, Request
 
@@ -134,9 +135,7 @@ class PromptWriter:
             (row_id, excerpt(split_turns(text, separator), keywords, limit))
             for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
         ]
-        rng = Random(f"{self._generate.seed}/{label}")
-        keys = [rng.random() for _ in examples]
-        return [examples[i] for i in sorted(range(len(examples)), key=keys.__getitem__)]
+        return shuffled(Random(f"{self._generate.seed}/{label}"), examples)
 
     def _seeds(self, label: str, group: int) -> list[tuple[str, list[str]]]:
         """The next `seeds_per_prompt` examples, so that each is used about equally."""
@@ -156,13 +155,8 @@ class PromptWriter:
     def _endpoint(self, label: str, attempt: int) -> EndpointParams:
         endpoints = self._llm.endpoints
         group = attempt // self._generate.requests_per_prompt
-        draw = Random(f"{self._generate.seed}/{label}/{group}").random()
-        threshold = draw * sum(endpoint.weight for endpoint in endpoints)
-        for endpoint in endpoints:
-            threshold -= endpoint.weight
-            if threshold < 0:
-                return endpoint
-        return endpoints[-1]
+        rng = Random(f"{self._generate.seed}/{label}/{group}")
+        return pick_weighted(rng, endpoints, [endpoint.weight for endpoint in endpoints])
 
     def _stop(self, endpoint: EndpointParams) -> tuple[str, ...]:
         """Where a base model's sample ends; a chat model ends by itself."""

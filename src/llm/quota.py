@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from src.config import GenerateParams, UserError
 from src.data.io import Record
@@ -24,7 +25,7 @@ JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides
 FIRST_GUESS = 0.8  # acceptance assumed before anything was seen
 MAX_PER_ROUND = 32  # attempts of a class a round, so that scarce classes do not wait for rich ones
 
-AskModel = Callable[[Ask], Awaitable[Answer | Failure]]
+AskModel = Callable[[Ask], Coroutine[Any, Any, Answer | Failure]]
 CountAccepted = Callable[[list[Record]], int]
 
 
@@ -132,18 +133,16 @@ async def fill_quotas(
         on_round(runs)
 
 
-async def _gather(calls: Iterable[Awaitable[Answer | Failure]]) -> list[Answer | Failure]:
+async def _gather(
+    calls: Iterable[Coroutine[Any, Any, Answer | Failure]],
+) -> list[Answer | Failure]:
     """All results in order; the first error cancels the rest, so that no call is left behind."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_await(call)) for call in calls]
+            tasks = [group.create_task(call) for call in calls]
     except* UserError as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-async def _await(call: Awaitable[Answer | Failure]) -> Answer | Failure:
-    return await call
 
 
 def _failure(ask: Ask, reply: Answer | Failure) -> Record | None:

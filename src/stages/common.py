@@ -22,4 +22,5 @@ def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]
 
 def settings(params: Params, sections: Iterable[str]) -> dict[str, Any]:
     """Sections of params.yaml as they were read, for MLflow and the report."""
-    return {section: params.model_dump(mode="json")[section] for section in sections}
+    every = params.model_dump(mode="json")
+    return {section: every[section] for section in sections}

@@ -14,7 +14,7 @@ import typer
 
 from src.config import FREE_ARMS, Arm, Params, command, load_params
 from src.data.dialogue import plain
-from src.data.io import write_json, write_text
+from src.data.io import Record, read_json, write_json, write_text
 from src.data.schema import Splits, load_splits
 from src.modeling.baseline import load, predict
 from src.modeling.scoring import confusion, per_class, score, tail_classes
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Predictions = dict[Arm, NDArray[np.str_]]
 
 log = logging.getLogger(__name__)
+
+EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics the report shows
 
 
 @command
@@ -70,9 +72,11 @@ def main(
         "test_rows": len(splits.test),
     }
     write_json(metrics / "evaluate.json", result)
-    table = _per_class(splits, on_test["original"], on_test[ours], metrics)
+    others = {name: read_json(metrics / f"{name}.json") for name in EARLIER}
+    counts = others["balance"]["per_class"]
+    table = _per_class(splits, on_test["original"], on_test[ours], counts)
     _draw(splits, on_test, ours, table, result, reports, metrics / PLOTS.name)
-    _report(result, table, params, metrics, reports)
+    _report(result, others, table, params, reports)
     _say(result)
     track(
         "evaluate",
@@ -120,16 +124,16 @@ def _as_dicts(intervals: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _per_class(
-    splits: Splits, before: NDArray[np.str_], after: NDArray[np.str_], metrics: Path
+    splits: Splits,
+    before: NDArray[np.str_],
+    after: NDArray[np.str_],
+    counts: dict[str, dict[str, int]],
 ) -> pd.DataFrame:
     """One row a class with test rows, the largest train class first.
 
     Columns label, support (test rows), train_rows, synthetic_rows, and recall and f1 before and
-    after.
+    after; `counts` are the per_class of metrics/balance.json.
     """
-    from src.data.io import read_json
-
-    counts = read_json(metrics / "balance.json")["per_class"]
     truth = splits.test["label"]
     old, new = (per_class(truth, said).set_index("label") for said in (before, after))
     table = old[["support"]].assign(
@@ -184,14 +188,12 @@ def _pairs(truth: pd.Series, said: NDArray[np.str_]) -> pd.DataFrame:
 
 
 def _report(
-    result: dict[str, Any], table: pd.DataFrame, params: Params, metrics: Path, reports: Path
+    result: dict[str, Any],
+    others: dict[str, Record],
+    table: pd.DataFrame,
+    params: Params,
+    reports: Path,
 ) -> None:
-    from src.data.io import read_json
-
-    others = {
-        name: read_json(metrics / f"{name}.json")
-        for name in ("analyze", "generate", "filter", "balance")
-    }
     text = render_report(
         Metrics(evaluate=result, **others),
         table,

@@ -15,7 +15,7 @@ import typer
 from src.config import Arm, command, load_params
 from src.data.dialogue import plain
 from src.data.io import read_jsonl
-from src.data.schema import read_labels, read_split
+from src.data.schema import ORIGIN, read_labels, read_split
 from src.modeling.arms import training_frame
 from src.modeling.baseline import build, fit, save
 from src.reporting.tracking import track
@@ -37,7 +37,7 @@ def main(
     rows = read_split(train, params.data, read_labels(params.data.labels))
     rows = _plain(rows, params.data.turn_separator)
     unfiltered = _plain(pd.DataFrame(read_jsonl(candidates)), params.data.turn_separator)
-    real, synthetic = rows[rows["origin"] == "real"], rows[rows["origin"] == "synthetic"]
+    real, synthetic = rows[rows[ORIGIN] == "real"], rows[rows[ORIGIN] == "synthetic"]
     data = training_frame(arm, real, synthetic, unfiltered, params.baseline.seed)
     model = fit(build(params.baseline, data.class_weight), data.frame)
     path = out / f"{arm}.skops"
