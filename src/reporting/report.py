@@ -129,7 +129,7 @@ def render_report(
         *_scores(metrics.evaluate),
         *_balance(metrics),
         *_samples(metrics),
-        *_classes(per_class),
+        *_classes(per_class, metrics.evaluate["ours"]),
         *_pictures(plots),
         "## Settings",
         "```yaml\n" + yaml.safe_dump(dict(settings), allow_unicode=True, sort_keys=False) + "```",
@@ -229,7 +229,7 @@ def _samples(metrics: Metrics) -> list[str]:
     ]
 
 
-def _classes(per_class: pd.DataFrame) -> list[str]:
+def _classes(per_class: pd.DataFrame, ours: str) -> list[str]:
     rows = per_class.sort_values(["train_rows", "label"]).to_dict("records")
     table = [
         [
@@ -245,7 +245,7 @@ def _classes(per_class: pd.DataFrame) -> list[str]:
     ]
     return [
         "## Classes",
-        f"The rarest first; before is `{FREE_ARMS[0]}`, after is `augmented`. A recall over few "
+        f"The rarest first; before is `{FREE_ARMS[0]}`, after is `{ours}`. A recall over few "
         "test rows says little.",
         _table(
             ["class", "train rows", "generated", "test rows", "recall", "change", "F1"],
