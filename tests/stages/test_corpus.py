@@ -1,0 +1,23 @@
+"""The stage corpus: what it writes is what dvc.lock names, and with it every recorded answer."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import yaml
+
+from src.data.standin import BANK, CLASSES
+from src.stages.corpus import main
+
+LOCK = Path(__file__).parents[2] / "dvc.lock"
+
+
+def test_the_code_composes_the_locked_corpus(tmp_path: Path) -> None:
+    """Recorded answers are keyed by prompts, and these show train rows: no byte may move."""
+    main(bank=BANK, classes=CLASSES, out=tmp_path)
+    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
+    locked = {dep["path"]: dep["md5"] for dep in stages["analyze"]["deps"]}
+    for path in sorted(tmp_path.iterdir()):
+        md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        assert md5 == locked[f"data/standin/{path.name}"]
