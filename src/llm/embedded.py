@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from src.config import EngineParams, UserError
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 0.5  # how long the cores are watched before threads are chosen
 QUIET = 0  # llama.cpp's verbosity: errors only
 
 
@@ -50,14 +50,18 @@ def model_path(model: str) -> Path:
 
 
 def free_cores() -> int:
-    """Cores that this process may use and that are idle; at least one.
+    """Cores that this process may use and that are idle right now; at least one.
 
     More threads than free cores is far slower than one thread: they wait for each other at
     every layer.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    busy = round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
-    return max((allowed or 1) - busy, 1)
+    import psutil
+
+    process = psutil.Process()
+    cores = process.cpu_affinity() if hasattr(process, "cpu_affinity") else None
+    load = psutil.cpu_percent(LOOK_S, percpu=True)
+    busy = sum(load[core] for core in cores or range(len(load))) / 100
+    return max(len(cores or load) - round(busy), 1)
 
 
 @contextmanager

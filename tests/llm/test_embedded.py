@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 
 from src.config import RuntimeParams, UserError
@@ -78,18 +78,20 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path, runtime: RuntimeParams
 
 
 @pytest.mark.parametrize(
-    ("cores", "load", "free"),
+    ("load", "allowed", "free"),
     [
-        pytest.param(8, 0.2, 8, id="idle"),
-        pytest.param(8, 2.6, 5, id="some-busy"),
-        pytest.param(2, 1.0, 1, id="one-busy"),
-        pytest.param(2, 9.0, 1, id="never-none"),
+        pytest.param([2, 0, 9, 0], None, 4, id="idle"),
+        pytest.param([100, 3, 60, 0], None, 2, id="some-busy"),
+        pytest.param([100, 90], None, 1, id="never-none"),
+        pytest.param([100, 0, 0, 0], [1, 2], 2, id="only-allowed-cores-count"),
     ],
 )
-def test_free_cores(cores: int, load: float, free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_cores(
+    load: list[float], allowed: list[int] | None, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those that this process may use, less those that others keep busy."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda _: allowed, raising=False)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda *_, **__: load)
     assert embedded.free_cores() == free
 
 
