@@ -24,6 +24,7 @@ ROOT = Path(os.environ.get("DVC_ROOT", "."))
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
 Arm = Literal[
     "original",
     "class_weight",
@@ -89,40 +90,77 @@ class PlanParams(Section):
     keywords_per_class: Count
 
 
+class PriceParams(Section):
+    """What an endpoint charges a million tokens, in `llm.currency`."""
+
+    prompt: Amount = 0.0
+    cached_prompt: Amount | None = None  # null: the same as prompt
+    completion: Amount = 0.0
+
+
 class EndpointParams(Section):
-    """One OpenAI-compatible server, or the embedded model."""
+    """One OpenAI-compatible server, or the embedded model, with its limits and prices."""
 
     name: str
     base_url: str
     model: str
     api: Literal["chat", "completions"]
     api_key_env: str | None = None
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    output: Literal["auto", "json_schema", "text"] = "auto"
+    concurrency: Count | None = None
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    price: PriceParams = PriceParams()
 
     @property
     def embedded(self) -> bool:
         """Whether the model runs inside this process."""
         return self.base_url == "embedded"
 
+    @model_validator(mode="after")
+    def _output_fits_the_api(self) -> EndpointParams:
+        if self.output == "json_schema" and self.api == "completions":
+            raise ValueError(
+                f"endpoint {self.name!r}: output json_schema needs api: chat, got completions"
+            )
+        return self
+
 
 class LlmParams(Section):
-    """The endpoints that requests are spread over, by weight."""
+    """The endpoints that requests are spread over by weight, and who stands in for a dead one."""
 
     endpoints: Annotated[tuple[EndpointParams, ...], Field(min_length=1)]
+    fallback: tuple[str, ...]
+    currency: str
     cache_salt: str
 
     @model_validator(mode="after")
-    def _names_differ(self) -> LlmParams:
+    def _names_fit(self) -> LlmParams:
         names = [endpoint.name for endpoint in self.endpoints]
         if len(set(names)) < len(names):
             raise ValueError(f"endpoint names must differ, got {names}")
+        unknown = [name for name in self.fallback if name not in names]
+        if unknown:
+            raise ValueError(f"fallback {unknown[0]!r} is none of the endpoints {names}")
+        if not any(endpoint.weight for endpoint in self.endpoints):
+            raise ValueError("one endpoint at least needs a weight above 0")
         return self
+
+
+class BudgetParams(Section):
+    """What a run may spend, answers that it finds recorded included; null is no limit."""
+
+    cost: Amount | None
+    tokens: Count | None
 
 
 class GenerateParams(Section):
     """What is asked of the model, and when a class is given up."""
 
     domain: str
+    attributes: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
+    avoid_phrases: Annotated[int, Field(ge=0, le=20)]
     samples_per_request: Annotated[int, Field(ge=1, le=20)]
     seeds_per_prompt: Count
     seed_max_chars: Annotated[int, Field(ge=10)]
@@ -134,6 +172,7 @@ class GenerateParams(Section):
     max_tokens: Annotated[int, Field(ge=8)]
     max_attempts_per_class: Count
     min_acceptance: Share
+    budget: BudgetParams
     seed: int
 
 
@@ -248,6 +287,9 @@ class RuntimeParams(Section):
     concurrency: Count
     timeout_s: Annotated[float, Field(gt=0)]
     tries: Count
+    breaker_failures: Count
+    max_error_rate: Share
+    error_window: Count
     offline: bool
     engine: EngineParams
 
@@ -322,12 +364,23 @@ def _section(annotation: Any) -> type[BaseModel]:  # noqa: ANN401  (any annotati
     return section
 
 
+LOG_FORMAT = "%(levelname)s %(message)s"
+
+
+def also_log_to(path: Path) -> None:
+    """Append the log to a file, with the time of each line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(f"%(asctime)s {LOG_FORMAT}"))
+    logging.getLogger().addHandler(handler)
+
+
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """Make a stage's `main` a command: logging on, user errors as one line and exit code 2."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+        logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
         for noisy in ("httpx", "httpx2", "openai", "alembic", "mlflow"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         try:

@@ -1,9 +1,9 @@
-"""Asks models: bounded concurrency, retries, one client an endpoint.
+"""Asks models: as many requests at once as each endpoint takes, and another one where it is dead.
 
-    async with Client(runtime) as client:
-        reply = await client.ask(request)
+    async with Client(llm, runtime, budget) as client:
+        reply = await client.ask(ask.requests, committed)
 
-The reply is an Answer, or a Failure after the last try.
+The reply is an Answer with the request that got it, a Failure after the last try, or OutOfBudget.
 """
 
 from __future__ import annotations
@@ -11,46 +11,128 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import stamina
-
-from src.config import ROOT, EndpointParams, RuntimeParams, UserError
+from src.config import ROOT, EndpointParams, LlmParams, RuntimeParams, UserError
 from src.llm import embedded
+from src.llm.budget import Budget, Spend, most_for, spent_on
+from src.llm.limits import Breaker, Concurrency, ErrorRate, Signal
 from src.llm.requests import Answer, Request
 
 if TYPE_CHECKING:
     import openai
+    from aiolimiter import AsyncLimiter
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 60.0
+REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
+GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once answered is given up
+KEPT = "what was bought is kept"
+
+Commit = Callable[[Request, Answer], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, the request that got it, and what failed before."""
+
+    request: Request
+    answer: Answer
+    tries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Failure:
     """A request that got no answer, and what happened at each try."""
 
+    request: Request
     tries: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OutOfBudget:
+    """A request that was not made: it could have passed the limit."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a try got no answer, and what follows from it."""
+
+    what: str
+    signal: Signal = "other"
+    counts: int = 1  # towards runtime.tries; being told to wait does not
+    perhaps_paid: bool = False  # the endpoint may have done its work all the same
+    final: bool = False  # asking again brings the same
+    no_schema: bool = False
+    unreachable: bool = False  # nobody is there: no second request has to find that out
+    retry_after_s: float | None = None
+    remedy: str | None = None  # the endpoint is of no use to any request
 
 
 class BadReplyError(Exception):
     """The endpoint's reply is no answer: no JSON, or JSON of another form."""
 
 
+class Endpoint:
+    """One server: its connection, its limits, and what it has taught us so far."""
+
+    def __init__(self, params: EndpointParams, runtime: RuntimeParams) -> None:
+        self.params = params
+        self.breaker = Breaker(runtime.breaker_failures, time.monotonic)
+        self.places = Concurrency(params.concurrency or runtime.concurrency)
+        self.takes_schema = True
+        self.answered = False
+        self.given_up: str | None = None  # why
+        self._rates = _rates(params)
+
+    def takes(self, request: Request) -> bool:
+        """Whether it is of any use to ask this."""
+        return self.given_up is None and (self.takes_schema or not request.as_json)
+
+    async def wait_for_rate(self, tokens: int) -> None:
+        """Wait for the requests and tokens a minute that the endpoint allows."""
+        requests, tokens_a_minute = self._rates
+        if requests is not None:
+            await requests.acquire()
+        if tokens_a_minute is not None:
+            await tokens_a_minute.acquire(min(tokens, tokens_a_minute.max_rate))
+
+
+def _rates(params: EndpointParams) -> tuple[AsyncLimiter | None, AsyncLimiter | None]:
+    """Limiters of requests and of tokens.
+
+    A limiter lets a full period's worth out at once; a period of some seconds keeps that small,
+    but must hold the largest single request.
+    """
+    if params.requests_per_minute is None and params.tokens_per_minute is None:
+        return None, None
+    from aiolimiter import AsyncLimiter
+
+    requests, tokens = params.requests_per_minute, params.tokens_per_minute
+    return (
+        AsyncLimiter(1, 60 / requests) if requests else None,
+        AsyncLimiter(tokens, 60) if tokens else None,
+    )
+
+
 class Client:
     """Talks to every endpoint; starts the embedded model when it is first needed."""
 
-    def __init__(self, runtime: RuntimeParams) -> None:
-        self._runtime = runtime
-        self._slots = asyncio.Semaphore(runtime.concurrency)
+    def __init__(self, llm: LlmParams, runtime: RuntimeParams, budget: Budget) -> None:
+        self._runtime, self._budget = runtime, budget
+        self._endpoints = {e.name: Endpoint(e, runtime) for e in llm.endpoints}
         self._clients: dict[str, openai.AsyncOpenAI] = {}
         self._engines = ExitStack()
-        # stamina's own hook hands the whole error on, and with it what the server wrote.
-        stamina.instrumentation.set_on_retry_hooks([_log_retry])
+        self._errors = ErrorRate(runtime.error_window)
+        self._kinds: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,73 +147,202 @@ class Client:
             await client.close()
         self._engines.close()
 
-    async def ask(self, request: Request) -> Answer | Failure:
-        """The answer, or a failure once the tries are used up.
+    @property
+    def most_at_once(self) -> int:
+        """Requests that all endpoints together may be asked at once."""
+        return sum(
+            endpoint.params.concurrency or self._runtime.concurrency
+            for endpoint in self._endpoints.values()
+        )
+
+    @property
+    def running(self) -> int:
+        """Requests under way."""
+        return sum(endpoint.places.running for endpoint in self._endpoints.values())
+
+    @property
+    def failures(self) -> int:
+        """Requests that got no answer after their last try."""
+        return self._kinds.total()
+
+    async def ask(
+        self, requests: Sequence[Request], commit: Commit
+    ) -> Reply | Failure | OutOfBudget:
+        """The answer to the first of the requests that can be had.
+
+        Args:
+            requests: ways to ask the same, best first, see `prompts.Ask`.
+            commit: stores an answer; nothing reads it before.
 
         Raises:
-            UserError: the endpoint is down, refuses the key, or does not know the model.
+            UserError: no endpoint is left: each is down, refuses the key, or does not know the
+                model; or too many requests fail.
         """
-        async with self._slots:
-            return await self._try_often(request)
+        tries: list[str] = []
+        failed = 0
+        while True:
+            request, endpoint = await self._choose(requests)
+            outcome = await self._try(request, endpoint, commit)
+            if isinstance(outcome, Answer):
+                self._count(None)
+                return Reply(request, outcome, tuple(tries))
+            if isinstance(outcome, OutOfBudget):
+                return outcome
+            if outcome is None:
+                continue
+            tries.append(f"{endpoint.params.name}: {outcome.what}")
+            failed += outcome.counts
+            most = self._runtime.tries
+            if outcome.final or failed >= most or len(tries) >= REFUSALS_A_TRY * most:
+                self._count(outcome.what)
+                return Failure(request, tuple(tries))
+            if endpoint.given_up is None and not outcome.no_schema:
+                await asyncio.sleep(_wait_s(outcome.retry_after_s, len(tries)))
 
-    async def _try_often(self, request: Request) -> Answer | Failure:
+    async def _try(
+        self, request: Request, endpoint: Endpoint, commit: Commit
+    ) -> Answer | Trouble | OutOfBudget | None:
+        """One try; None where the endpoint became of no use while the request waited for it."""
+        signal: Signal = "other"
+        await endpoint.places.acquire()
+        try:
+            entered = endpoint.breaker.enter() if endpoint.takes(request) else None
+            if entered is None:
+                return None
+            try:
+                outcome = await self._pay_for(request, endpoint, commit)
+            except BaseException:
+                endpoint.breaker.left(entered)
+                raise
+            if isinstance(outcome, OutOfBudget):
+                endpoint.breaker.left(entered)
+            else:
+                signal = self._learn(endpoint, entered, outcome)
+            return outcome
+        finally:
+            endpoint.places.release(signal)
+
+    async def _pay_for(
+        self, request: Request, endpoint: Endpoint, commit: Commit
+    ) -> Answer | Trouble | OutOfBudget:
+        """One call within the rates and the budget; an answer is stored before it is returned."""
+        most = most_for(request)
+        await endpoint.wait_for_rate(most.tokens)
+        if not await self._budget.reserve(most):
+            return OutOfBudget()
+        spent = most  # of a call that is called off the endpoint may have done all
+        try:
+            outcome = await self._call(request, endpoint)
+            if isinstance(outcome, Answer):
+                # an endpoint that counts no tokens must not pass for a free one
+                counted = outcome.prompt_tokens or outcome.completion_tokens
+                spent = spent_on(outcome, request.endpoint.price) if counted else most
+            elif not outcome.perhaps_paid:
+                spent = Spend()
+        finally:
+            self._budget.settle(most, spent)
+        if isinstance(outcome, Answer):
+            await commit(request, outcome)
+        return outcome
+
+    def _learn(self, endpoint: Endpoint, entered: int, outcome: Answer | Trouble) -> Signal:
+        """What the outcome says of the endpoint."""
+        name = endpoint.params.name
+        if isinstance(outcome, Answer):
+            endpoint.answered = True
+            if endpoint.breaker.good():
+                log.info("endpoint %s answers again", name)
+                endpoint.places.restart()
+            return "good"
+        if outcome.no_schema:
+            endpoint.takes_schema = False
+            endpoint.breaker.left(entered)
+            log.info("endpoint %s takes no JSON schema; asking for text", name)
+        elif outcome.remedy:
+            self._give_up(endpoint, f"answers {outcome.what}; {outcome.remedy}")
+        elif outcome.final:  # the request is at fault, not the endpoint
+            endpoint.breaker.left(entered)
+        elif endpoint.breaker.bad(
+            entered, outcome.retry_after_s or 0.0, certain=outcome.unreachable
+        ):
+            patient = endpoint.answered or outcome.signal == "congested"
+            if endpoint.breaker.failed_probes >= (
+                GIVE_UP_PROBES if patient else self._runtime.tries
+            ):
+                remedy = "start it, or correct llm.endpoints in params.yaml"
+                self._give_up(endpoint, f"does not answer ({outcome.what}); {remedy}")
+            else:
+                pause = endpoint.breaker.wait_s
+                log.warning("endpoint %s: %s; not asked for %.0f s", name, outcome.what, pause)
+        return outcome.signal
+
+    def _give_up(self, endpoint: Endpoint, why: str) -> None:
+        if endpoint.given_up is None:
+            where = f"endpoint {endpoint.params.name!r} at {endpoint.params.base_url}"
+            endpoint.given_up = f"{where} {why}; {KEPT}"
+            log.warning("%s", endpoint.given_up)
+
+    def _count(self, failure: str | None) -> None:
+        """Note how a request ended; too many failures among the last ones end the run."""
+        self._errors.note(failure is not None)
+        if failure is not None:
+            self._kinds[failure] += 1
+        share, most = self._errors.share, self._runtime.max_error_rate
+        if share is not None and share > most:
+            kinds = ", ".join(f"{count} x {kind}" for kind, count in self._kinds.most_common(3))
+            raise UserError(
+                f"{share:.0%} of the last {self._runtime.error_window} requests failed ({kinds}), "
+                f"more than runtime.max_error_rate {most:g}; mend the endpoint or raise the limit; "
+                f"{KEPT}"
+            )
+
+    async def _choose(self, requests: Sequence[Request]) -> tuple[Request, Endpoint]:
+        """The first request whose endpoint may be asked now; waits where none may."""
+        while True:
+            usable = self._usable(requests)
+            for request, endpoint in usable:
+                if endpoint.breaker.wait_s == 0:
+                    return request, endpoint
+            pause = min(endpoint.breaker.wait_s for _, endpoint in usable)
+            await asyncio.sleep(min(pause, 0.2))  # a probe that is out may close the circuit
+
+    def _usable(self, requests: Sequence[Request]) -> list[tuple[Request, Endpoint]]:
+        pairs = [(request, self._endpoints[request.endpoint.name]) for request in requests]
+        usable = [(request, endpoint) for request, endpoint in pairs if endpoint.takes(request)]
+        if not usable:
+            raise UserError("; ".join(dict.fromkeys(e.given_up or "" for _, e in pairs)))
+        return usable
+
+    async def _call(self, request: Request, endpoint: Endpoint) -> Answer | Trouble:
+        """One call, whatever comes of it."""
         import openai
 
-        tries: list[str] = []
-
-        def again(error: BaseException) -> bool | float:
-            """Whether to try again, or after how many seconds where the server says so.
-
-            It is asked of everything that is raised, the end of the run (CancelledError) included.
-            """
-            if not isinstance(error, (openai.OpenAIError, BadReplyError)):
-                return False
-            tries.append(_describe(error))
-            return _wait(error) if isinstance(error, openai.APIStatusError) else True
-
-        try:
-            async for attempt in stamina.retry_context(
-                on=again,
-                attempts=self._runtime.tries,
-                timeout=None,
-                wait_initial=FIRST_WAIT_S,
-                wait_max=LONGEST_WAIT_S,
-            ):
-                with attempt:
-                    return await self._call(request)
-        except openai.APIStatusError as error:
-            _refuse_user_errors(error, request.endpoint)
-        except openai.APITimeoutError:
-            pass
-        except openai.APIConnectionError:
-            raise UserError(
-                f"endpoint {request.endpoint.name!r} at {request.endpoint.base_url} does not "
-                f"answer ({tries[-1]}); start it, or correct llm.endpoints in params.yaml; "
-                "what was bought is kept"
-            ) from None
-        except (openai.OpenAIError, BadReplyError):
-            pass
-        return Failure(tuple(tries))
-
-    async def _call(self, request: Request) -> Answer:
-        client, endpoint = self._client(request.endpoint), request.endpoint
+        client, model = self._client(endpoint.params), endpoint.params.model
         parameters: dict[str, Any] = dict(request.parameters)
-        if endpoint.embedded:
+        # for servers and proxies that know it: the same request is not to be done twice
+        parameters["extra_headers"] = {"Idempotency-Key": request.key}
+        if endpoint.params.embedded:
             parameters["seed"] = int(request.key[:8], 16) >> 1
         try:
-            if endpoint.api == "chat":
+            if endpoint.params.api == "chat":
                 reply: Any = await client.chat.completions.create(
-                    model=endpoint.model,
+                    model=model,
                     messages=[{"role": "user", "content": request.prompt}],
                     **parameters,
                 )
             else:
                 reply = await client.completions.create(
-                    model=endpoint.model, prompt=request.prompt, **parameters
+                    model=model, prompt=request.prompt, **parameters
                 )
-        except ValueError as error:
-            raise BadReplyError("the body is not JSON") from error
-        return _answer(reply, endpoint)
+            return _answer(reply, endpoint.params)
+        except openai.APIStatusError as error:
+            return _refusal(error, request)
+        except openai.APIConnectionError as error:  # time-outs as well
+            return _no_reply(error)
+        except BadReplyError as error:
+            return Trouble(str(error), perhaps_paid=True)
+        except (openai.OpenAIError, ValueError):
+            return Trouble("the body is not JSON", perhaps_paid=True)
 
     def _client(self, endpoint: EndpointParams) -> openai.AsyncOpenAI:
         import openai
@@ -146,6 +357,9 @@ class Client:
                 api_key=api_key(endpoint),
                 timeout=self._runtime.timeout_s,
                 max_retries=0,  # ours are enough; the two would multiply
+                # half the processor time of the default one, whose pool looks through all
+                # connections at every request (docs/benchmarks.md)
+                http_client=openai.DefaultAioHttpClient(),
             )
         return self._clients[endpoint.name]
 
@@ -160,10 +374,18 @@ def _answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN401  (u
             finish_reason=str(choice.finish_reason or "stop"),
             prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
             completion_tokens=int(usage.completion_tokens or 0) if usage else 0,
+            cached_tokens=_cached_tokens(usage),
         )
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
         raise BadReplyError(f"the body has no text of a {endpoint.api} answer") from error
     return answer
+
+
+def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)
+    """Tokens of the prompt that the server had read before, as OpenAI or DeepSeek say it."""
+    details = getattr(usage, "prompt_tokens_details", None)
+    count = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", 0)
+    return int(count or 0)
 
 
 def _storable(text: str) -> str:
@@ -198,32 +420,41 @@ def api_key(endpoint: EndpointParams) -> str:
     return key
 
 
-def _describe(error: Exception) -> str:
-    """What went wrong, without the request: it could hold a key or a customer's words."""
-    import openai
+def _no_reply(error: openai.APIConnectionError) -> Trouble:
+    """Nobody there, no answer in time, or a connection that was cut.
 
-    if isinstance(error, openai.APIStatusError):
-        return f"HTTP {error.status_code}"
-    if isinstance(error, BadReplyError):
-        return str(error)
-    cause = error.__cause__
-    return f"{type(error).__name__}: {cause}" if cause else type(error).__name__
+    The openai client's own classes do not say which; what they were raised from does. None of it
+    is quoted, but the address: it could hold a key or a customer's words.
+    """
+    import aiohttp
 
-
-def _wait(error: openai.APIStatusError) -> bool | float:
-    """Whether the server may answer later, or in how many seconds where it says so."""
-    if error.status_code not in (408, 409, 429) and error.status_code < 500:
-        return False
-    wait = error.response.headers.get("retry-after", "")
-    return min(float(wait), LONGEST_WAIT_S) if wait.replace(".", "", 1).isdecimal() else True
-
-
-def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    log.info("%s; asking again in %.0f s", _describe(details.caused_by), details.wait_for)
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for cause in causes:
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            return Trouble(f"cannot connect: {cause.os_error}", counts=0, unreachable=True)
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return Trouble("no answer in time", "congested", perhaps_paid=True)
+    return Trouble("the connection was cut", perhaps_paid=True)
 
 
-def _refuse_user_errors(error: openai.APIStatusError, endpoint: EndpointParams) -> None:
-    """Stop the run on what no retry mends: the key or the address is wrong for every request."""
+def _refusal(error: openai.APIStatusError, request: Request) -> Trouble:
+    """What an HTTP status other than 200 means. None of them is charged for."""
+    status, endpoint = error.status_code, request.endpoint
+    what = f"HTTP {status}"
+    if status == 429 and "insufficient_quota" in str(error.code):
+        return Trouble(what, remedy="top up the account")
+    if status in (429, 503):
+        return Trouble(
+            what, "congested", counts=int(status == 503), retry_after_s=_retry_after(error)
+        )
+    if status in (408, 409) or status >= 500:
+        return Trouble(what, retry_after_s=_retry_after(error))
+    if status in (400, 422) and request.as_json and endpoint.output == "auto":
+        return Trouble(what, counts=0, no_schema=True)
     variable = endpoint.api_key_env
     key = (
         f"correct the key in {variable}"
@@ -236,8 +467,18 @@ def _refuse_user_errors(error: openai.APIStatusError, endpoint: EndpointParams) 
         403: f"{key}, or correct its rights",
         404: f"correct its base_url or model ({endpoint.model})",
     }
-    if error.status_code in remedies:
-        raise UserError(
-            f"endpoint {endpoint.name!r} at {endpoint.base_url} answers HTTP {error.status_code}; "
-            f"{remedies[error.status_code]}; what was bought is kept"
-        ) from None
+    return Trouble(what, final=status not in remedies, remedy=remedies.get(status))
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds that the server asks to wait."""
+    wait = error.response.headers.get("retry-after", "")
+    return float(wait) if wait.replace(".", "", 1).isdecimal() else None
+
+
+def _wait_s(retry_after_s: float | None, tries: int) -> float:
+    """Seconds before the next try: what the server says, or twice as long each time, spread out."""
+    if retry_after_s is not None:
+        return min(retry_after_s, LONGEST_WAIT_S)
+    # spread, so that requests that failed together do not come back together
+    return min(FIRST_WAIT_S * 2.0 ** (tries - 1), LONGEST_WAIT_S) * random.uniform(0.5, 1)

@@ -1,38 +1,51 @@
 """What a run would take, without calling anything.
 
-Prompt lengths are those of the real prompts; reply lengths are those of the examples that they
-show. Speed is known for the embedded model only, as measured (docs/benchmarks.md).
+Lengths of prompts are those of the real prompts; tokens a character, tokens a reply and samples a
+request are those of answers that the store already has for this plan, and the share accepted is
+that of the last run of `generate`, both with a guess where there is nothing yet. What is not known
+exactly is given as a range.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
-from src.config import Params
+from src.config import EndpointParams, Params
+from src.data.io import Record
+from src.llm.budget import spent_on
 from src.llm.cache import AnswerStore
 from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import FIRST_GUESS
+from src.llm.replies import read_samples
+from src.llm.requests import Answer, Request
 from src.planning.plan import Plan
 
 TOKENS_PER_CHARACTER = {"zh": 0.75, "en": 0.25}
-EMBEDDED_ANSWERS_PER_MINUTE = 20
-REMOTE_SECONDS_PER_ANSWER = 5
+GUESSED_ACCEPTANCE = (0.5, 0.8, 0.95)  # pessimistic, expected, optimistic
+EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # an answer, on two free cores (docs/benchmarks.md)
+REMOTE_SECONDS = (1.0, 4.0, 12.0)
+MOST_LOOKED_AT = 200  # answers of the store, to measure lengths
+
+Range = tuple[float, float, float]  # low, expected, high
+Asked = tuple[Ask, tuple[Request, Answer] | None]  # and its answer, if the store has it
 
 
 @dataclass(frozen=True)
 class ClassEstimate:
-    """One class's share of a run."""
+    """One class's share of a run; `requests`, `calls` and what follows from them are ranges."""
 
     label: str
     tier: str
     support: int
     quota: int
-    requests: int
     recorded: int
-    prompt_tokens: int
-    reply_tokens: int
+    requests: Range
+    calls: Range
+    tokens: Range
+    cost: Range
+    seconds: Range
 
 
 @dataclass(frozen=True)
@@ -40,75 +53,204 @@ class Estimate:
     """A whole run: recorded requests cost nothing, the others cost calls, tokens and time."""
 
     classes: tuple[ClassEstimate, ...]
-    minutes: float
+    currency: str
+    measured: int  # answers that lengths were measured on
 
-    @property
-    def calls(self) -> int:
-        """Requests that an endpoint would be asked."""
-        return sum(item.requests - item.recorded for item in self.classes)
+    def total(self, what: str) -> Range:
+        """The sum over classes of one of their ranges."""
+        ranges = [getattr(item, what) for item in self.classes]
+        low, expected, high = (sum(each[i] for each in ranges) for i in range(3))
+        return (low, expected, high)
 
 
-def estimate(plan: Plan, writer: PromptWriter, store: AnswerStore, params: Params) -> Estimate:
-    """Count what the first requests of each class would take at an acceptance of 80 %."""
-    per_character = TOKENS_PER_CHARACTER[params.data.language]
-    classes = []
-    for row in plan.classes.to_dict("records"):
-        if row["needed"] == 0:
-            continue
-        wanted = math.ceil(row["needed"] / FIRST_GUESS / params.generate.samples_per_request)
-        asks = [
-            writer.ask(row["label"], n)
-            for n in range(min(wanted, params.generate.max_attempts_per_class))
-        ]
-        open_asks = [ask for ask in asks if store.get(ask.request.key) is None]
-        classes.append(
-            ClassEstimate(
-                label=row["label"],
-                tier=row["tier"],
-                support=int(row["support"]),
-                quota=int(row["needed"]),
-                requests=len(asks),
-                recorded=len(asks) - len(open_asks),
-                prompt_tokens=round(per_character * sum(len(a.request.prompt) for a in open_asks)),
-                reply_tokens=round(
-                    per_character
-                    * params.generate.seed_max_chars
-                    * len(open_asks)
-                    * params.generate.samples_per_request
-                ),
-            )
+@dataclass(frozen=True)
+class _Lengths:
+    """How text becomes tokens, as measured or guessed."""
+
+    tokens_per_character: float
+    reply_tokens: float
+
+
+def estimate(
+    plan: Plan,
+    writer: PromptWriter,
+    store: AnswerStore,
+    params: Params,
+    last_run: Mapping[str, Record] | None = None,
+) -> Estimate:
+    """Count what each class's requests would take.
+
+    Args:
+        plan: quotas by class.
+        writer: of the real prompts.
+        store: answers that are there already.
+        params: limits, prices, language.
+        last_run: `per_class` of the last metrics/generate.json, if there is one.
+    """
+    rows = [row for row in plan.classes.to_dict("records") if row["needed"] > 0]
+    acceptance = [_acceptance((last_run or {}).get(str(row["label"]))) for row in rows]
+    asked = [
+        _asked(
+            str(row["label"]), _requests(row["needed"], shares[0], params), writer, store, params
         )
-    return Estimate(tuple(classes), _minutes(classes, params))
+        for row, shares in zip(rows, acceptance, strict=True)
+    ]
+    found = [pair for asks in asked for _, pair in asks if pair and _has_usage(pair[1])]
+    sample = found[:MOST_LOOKED_AT]
+    lengths = _measure(sample, params)
+    classes = tuple(
+        _class(row, shares, asks, lengths, params)
+        for row, shares, asks in zip(rows, acceptance, asked, strict=True)
+    )
+    return Estimate(classes, params.llm.currency, len(sample))
+
+
+def _asked(
+    label: str, most: int, writer: PromptWriter, store: AnswerStore, params: Params
+) -> list[Asked]:
+    """The first requests as a run would make them, told what the answers so far repeat."""
+    asked: list[Asked] = []
+    texts: list[tuple[str, ...]] = []
+    for attempt in range(most):
+        known = texts[: writer.needs_written(label, attempt)]
+        ask = writer.ask(label, attempt, [text for samples in known for text in samples])
+        pair = _recorded(ask, store)
+        asked.append((ask, pair))
+        texts.append(_samples(ask, pair, params) if pair else ())
+    return asked
+
+
+def _samples(ask: Ask, pair: tuple[Request, Answer], params: Params) -> tuple[str, ...]:
+    request, answer = pair
+    return read_samples(answer, request, ask.opening, params.data.turn_separator).samples
+
+
+def _class(
+    row: Mapping[Hashable, object],
+    acceptance: Range,
+    asked: list[Asked],
+    lengths: _Lengths,
+    params: Params,
+) -> ClassEstimate:
+    label, quota = str(row["label"]), int(str(row["needed"]))
+    requests = [_requests(quota, share, params) for share in reversed(acceptance)]
+    calls, tokens, cost, seconds = [], [], [], []
+    for number, count in enumerate(requests):
+        missing = [ask.requests[0] for ask, pair in asked[:count] if pair is None]
+        answers = [(request, _guess(request, lengths)) for request in missing]
+        calls.append(len(missing))
+        tokens.append(sum(a.prompt_tokens + a.completion_tokens for _, a in answers))
+        cost.append(
+            float(sum((spent_on(a, r.endpoint.price).cost for r, a in answers), Decimal(0)))
+        )
+        seconds.append(sum(_seconds(r.endpoint, params, number) for r, _ in answers))
+    return ClassEstimate(
+        label=label,
+        tier=str(row["tier"]),
+        support=int(str(row["support"])),
+        quota=quota,
+        recorded=sum(pair is not None for _, pair in asked[: requests[1]]),
+        requests=_range(requests),
+        calls=_range(calls),
+        tokens=_range(tokens),
+        cost=_range(cost),
+        seconds=_range(seconds),
+    )
 
 
 def render_estimate(result: Estimate, writer: PromptWriter) -> str:
     """The plan, what it takes, and one filled-in prompt a tier."""
     lines = ["class | tier | train rows | samples wanted | requests | of these recorded"]
     lines += [
-        f"{item.label} | {item.tier} | {item.support} | {item.quota} | {item.requests} | "
-        f"{item.recorded}"
+        f"{item.label} | {item.tier} | {item.support} | {item.quota} | "
+        f"{item.requests[1]:.0f} | {item.recorded}"
         for item in result.classes
     ]
-    prompt = sum(item.prompt_tokens for item in result.classes)
-    reply = sum(item.reply_tokens for item in result.classes)
+    minutes = tuple(seconds / 60 for seconds in result.total("seconds"))
     lines += [
         "",
-        f"calls: {result.calls}; tokens: about {prompt:,} in prompts and {reply:,} in replies; "
-        f"time: about {result.minutes:.0f} min (at 80 % acceptance)",
+        f"calls: {_show(result.total('calls'))}; tokens: {_show(result.total('tokens'))}; "
+        f"time: {_show(minutes)} min",
     ]
+    if result.total("cost")[2] > 0:
+        lines.append(f"cost: {_show(result.total('cost'), '.2f')} {result.currency}")
+    lengths = f"{result.measured} recorded answers" if result.measured else "guesses"
+    lines.append(f"(expected, and the range; lengths from {lengths})")
     for ask in _one_a_tier(result.classes, writer):
-        lines += ["", f"--- prompt of {ask.label!r} to {ask.request.endpoint.name} ---"]
-        lines += [ask.request.prompt]
+        request = ask.requests[0]
+        lines += ["", f"--- prompt of {ask.label!r} to {request.endpoint.name} ---"]
+        lines += [request.prompt]
     return "\n".join(lines)
+
+
+def _recorded(ask: Ask, store: AnswerStore) -> tuple[Request, Answer] | None:
+    for request in ask.requests:
+        answer = store.get(request.key)
+        if answer is not None:
+            return request, answer
+    return None
+
+
+def _requests(quota: int, acceptance: float, params: Params) -> int:
+    wanted = math.ceil(quota / acceptance / params.generate.samples_per_request)
+    return min(wanted, params.generate.max_attempts_per_class)
+
+
+def _acceptance(last: Record | None) -> Range:
+    """Low, expected, high: of the last run with two standard errors, or guessed."""
+    if not last or not last.get("candidates"):
+        return GUESSED_ACCEPTANCE
+    # one accepted and one rejected more, so that 0 and 1 are not taken for certain
+    draws, accepted = int(last["candidates"]) + 2, int(last["accepted"]) + 1
+    share = accepted / draws
+    error = 2 * math.sqrt(share * (1 - share) / draws)
+    low, expected, high = (
+        min(max(each, 0.05), 1.0) for each in (share - error, share, share + error)
+    )
+    return (low, expected, high)
+
+
+def _has_usage(answer: Answer) -> bool:
+    """Whether the endpoint counted its tokens; not all do."""
+    return answer.prompt_tokens > 0 and answer.completion_tokens > 0
+
+
+def _measure(sample: list[tuple[Request, Answer]], params: Params) -> _Lengths:
+    characters = sum(len(request.prompt) for request, _ in sample)
+    prompts = sum(answer.prompt_tokens for _, answer in sample)
+    replies = sum(answer.completion_tokens for _, answer in sample)
+    if sample:
+        return _Lengths(prompts / characters, replies / len(sample))
+    per_character = TOKENS_PER_CHARACTER[params.data.language]
+    reply = per_character * params.generate.seed_max_chars * params.generate.samples_per_request
+    return _Lengths(per_character, reply)
+
+
+def _guess(request: Request, lengths: _Lengths) -> Answer:
+    prompt = round(lengths.tokens_per_character * len(request.prompt))
+    return Answer("", "stop", prompt, round(lengths.reply_tokens))
+
+
+def _seconds(endpoint: EndpointParams, params: Params, number: int) -> float:
+    """Seconds that one answer adds to the run."""
+    if endpoint.embedded:
+        return EMBEDDED_SECONDS[number]
+    at_once = REMOTE_SECONDS[number] / (endpoint.concurrency or params.runtime.concurrency)
+    return max(at_once, 60 / endpoint.requests_per_minute if endpoint.requests_per_minute else 0.0)
+
+
+def _range(values: Iterable[float]) -> Range:
+    low, expected, high = sorted(values)
+    return (low, expected, high)
+
+
+def _show(values: Iterable[float], form: str = ",.0f") -> str:
+    low, expected, high = values
+    if format(low, form) == format(high, form):
+        return format(expected, form)
+    return f"{expected:{form}} ({low:{form}} to {high:{form}})"
 
 
 def _one_a_tier(classes: Iterable[ClassEstimate], writer: PromptWriter) -> list[Ask]:
     first = {item.tier: item.label for item in reversed(list(classes))}
     return [writer.ask(label, 0) for label in first.values()]
-
-
-def _minutes(classes: list[ClassEstimate], params: Params) -> float:
-    calls = sum(item.requests - item.recorded for item in classes)
-    if any(endpoint.embedded for endpoint in params.llm.endpoints):
-        return calls / EMBEDDED_ANSWERS_PER_MINUTE
-    return calls * REMOTE_SECONDS_PER_ANSWER / params.runtime.concurrency / 60

@@ -1,46 +1,57 @@
-"""What is asked of a model for one class, and how its reply becomes samples.
+"""What is asked of a model for one class.
 
 The texts are the templates in `prompts/`, one a kind of API and language. Only train rows are
-shown; a class's rows take turns as examples.
+shown; a class's rows take turns as examples. What differs between the requests of a group stands
+at the end of the prompt, so that servers can reuse what they have read of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import jinja2
 import pandas as pd
 
 from src.config import DataParams, EndpointParams, GenerateParams, LlmParams
-from src.data.dialogue import read_reply, split_turns
-from src.data.draws import pick_weighted, shuffled
+from src.data.dialogue import plain, split_turns
+from src.data.draws import pick, pick_weighted, shuffled
 from src.data.schema import LabelInfo
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request
 
 TEMPLATES = Path("prompts")
 SHOWN_REQUESTS = 4  # in the description of the class
+OUTPUTS: dict[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in this order
+    ("completions", "auto"): (False,),
+    ("completions", "text"): (False,),
+    ("chat", "auto"): (True, False),
+    ("chat", "json_schema"): (True,),
+    ("chat", "text"): (False,),
+}
+WORN_SHARE = 0.15  # of the samples; a run of words that more of them hold is worn
+WORN_LENGTH = {"zh": 6, "en": 4}  # characters, words
 ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
-NUMBERED = re.compile(
-    r"^[\s#*]*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)"
-    r"[\s*]*(?:[:：、)）]|\.(?!\d))\**",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One request of a class and where it came from."""
+    """The n-th request of a class and where it came from.
+
+    `requests` are the ways to make it, best first: the endpoint that was drawn, then those that
+    stand in for it; of each the one with a JSON schema first, where it may take one.
+    """
 
     label: str
     attempt: int
     opening: str
-    request: Request
+    attributes: dict[str, str]
     seed_ids: tuple[str, ...]
-    prompt_version: str
+    requests: tuple[Request, ...]
 
 
 def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list[str]:
@@ -64,9 +75,30 @@ def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list
     return best
 
 
-def whole_lines(answer: Answer) -> str:
-    """The reply; of one that ran into max_tokens, the lines before the one that was cut."""
-    return answer.text.rpartition("\n")[0] if answer.truncated else answer.text
+def worn_phrases(texts: Sequence[str], most: int, language: str) -> list[str]:
+    """Runs of characters (zh) or words (en) that stand in many of the texts, the commonest first.
+
+    Of runs that overlap only one is named.
+    """
+    length, glue = WORN_LENGTH[language], "" if language == "zh" else " "
+    counts: Counter[str] = Counter()
+    for text in texts:
+        words = text.replace(" ", "") if language == "zh" else text.lower().split()
+        runs = [glue.join(words[i : i + length]) for i in range(len(words) - length + 1)]
+        counts.update(dict.fromkeys(runs, 1))  # a text counts once
+    named: list[str] = []
+    for run, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if len(named) == most or count < max(2, WORN_SHARE * len(texts)):
+            break
+        if not any(_overlap(run, other) for other in named):
+            named.append(run)
+    return named
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether the two share half of the longer one's characters or more, in one stretch."""
+    half = max(len(one), len(other)) // 2
+    return any(one[i : i + half] in other for i in range(len(one) - half + 1))
 
 
 class PromptWriter:
@@ -84,48 +116,85 @@ class PromptWriter:
     ) -> None:
         self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined
+            loader=jinja2.FileSystemLoader(templates),
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
         )
+        self._versions: dict[str, str] = {}  # of the templates
         self._examples = {
             label: self._shuffled_examples(str(label), rows, keywords.get(str(label), ()))
             for label, rows in train.groupby("label")
         }
 
-    def ask(self, label: str, attempt: int) -> Ask:
-        """Request number `attempt` of a class."""
-        endpoint = self._endpoint(label, attempt)
-        template = f"{endpoint.api}.{self._data.language}.j2"
+    def ask(self, label: str, attempt: int, written: Sequence[str] = ()) -> Ask:
+        """Request number `attempt` of a class.
+
+        Args:
+            label: the class.
+            attempt: counts from 0.
+            written: earlier samples of the class; chat models are told what they repeat.
+        """
         seeds = self._seeds(label, attempt // self._generate.requests_per_prompt)
         info = self._labels.get(label)
         opening = self._opening(info, attempt)
-        prompt = self._environment.get_template(template).render(
-            domain=self._generate.domain,
-            label=label,
-            definition=info.definition if info else "",
-            requests=info.requests[:SHOWN_REQUESTS] if info else (),
-            opening=opening,
-            examples=[turns for _, turns in seeds],
-            dialogue=self._data.turn_separator is not None,
-            samples=self._generate.samples_per_request,
+        attributes = self._attributes(label, attempt)
+        words = {
+            "domain": self._generate.domain,
+            "label": label,
+            "definition": info.definition if info else "",
+            "requests": info.requests[:SHOWN_REQUESTS] if info else (),
+            "opening": opening,
+            "examples": [turns for _, turns in seeds],
+            "dialogue": self._data.turn_separator is not None,
+            "samples": self._generate.samples_per_request,
+            "attributes": attributes,
+            "avoid": self._worn(written),
+        }
+        endpoints = self._endpoints(label, attempt)
+        requests = tuple(
+            self._request(endpoint, as_json, words, attempt)
+            for endpoint in endpoints
+            for as_json in OUTPUTS[endpoint.api, endpoint.output]
         )
-        request = Request(
-            endpoint, prompt, self._stop(endpoint), self._generate, attempt, self._llm.cache_salt
-        )
-        version = hashlib.sha256(self._source(template).encode()).hexdigest()[:12]
-        return Ask(label, attempt, opening, request, tuple(row_id for row_id, _ in seeds), version)
+        seed_ids = tuple(row_id for row_id, _ in seeds)
+        return Ask(label, attempt, opening, attributes, seed_ids, requests)
 
-    def samples(self, ask: Ask, answer: Answer) -> list[str]:
-        """The texts in a reply, as rows; none if it is no answer to use."""
-        reply = whole_lines(answer)
-        if answer.problem or not read_reply(reply, self._data.turn_separator):
-            return []
-        if ask.request.endpoint.api == "chat":
-            parts = NUMBERED.split(reply)
-            parts = parts[1:] if len(parts) > 1 else parts
-        else:
-            parts = [f"{ask.opening}\n{reply}"]
-        texts = (read_reply(part, self._data.turn_separator) for part in parts)
-        return [text for text in texts if text]
+    def needs_written(self, label: str, attempt: int) -> int:
+        """How many attempts of the class must have been read before this one can be written.
+
+        A group of requests knows the groups before the last one, so that there is always one
+        group under way.
+        """
+        chat = any(e.api == "chat" for e in self._endpoints(label, attempt))
+        if not chat or not self._generate.avoid_phrases:
+            return 0
+        group = attempt // self._generate.requests_per_prompt
+        return max(group - 1, 0) * self._generate.requests_per_prompt
+
+    def _request(
+        self, endpoint: EndpointParams, as_json: bool, words: dict[str, Any], attempt: int
+    ) -> Request:
+        template = f"{endpoint.api}.{self._data.language}.j2"
+        return Request(
+            endpoint,
+            self._environment.get_template(template).render(**words, as_json=as_json),
+            self._stop(endpoint),
+            self._generate,
+            attempt,
+            self._llm.cache_salt,
+            prompt_version=self._version(template),
+            as_json=as_json,
+        )
+
+    def _attributes(self, label: str, attempt: int) -> dict[str, str]:
+        """One value of each attribute, drawn for this request."""
+        rng = Random(f"{self._generate.seed}/{label}/{attempt}/attributes")
+        return {name: pick(rng, values) for name, values in self._generate.attributes.items()}
+
+    def _worn(self, written: Sequence[str]) -> list[str]:
+        """What the samples so far say again and again: runs of words that many of them share."""
+        texts = [plain(text, self._data.turn_separator) for text in written]
+        return worn_phrases(texts, self._generate.avoid_phrases, self._data.language)
 
     def _shuffled_examples(
         self, label: str, rows: pd.DataFrame, keywords: tuple[str, ...]
@@ -152,11 +221,14 @@ class PromptWriter:
             return ""
         return info.requests[attempt % len(info.requests)]
 
-    def _endpoint(self, label: str, attempt: int) -> EndpointParams:
-        endpoints = self._llm.endpoints
+    def _endpoints(self, label: str, attempt: int) -> list[EndpointParams]:
+        """The endpoint that is drawn by weight, then the fallbacks in order."""
+        drawn_from = [endpoint for endpoint in self._llm.endpoints if endpoint.weight > 0]
         group = attempt // self._generate.requests_per_prompt
         rng = Random(f"{self._generate.seed}/{label}/{group}")
-        return pick_weighted(rng, endpoints, [endpoint.weight for endpoint in endpoints])
+        drawn = pick_weighted(rng, drawn_from, [endpoint.weight for endpoint in drawn_from])
+        by_name = {endpoint.name: endpoint for endpoint in self._llm.endpoints}
+        return list(dict.fromkeys([drawn, *(by_name[name] for name in self._llm.fallback)]))
 
     def _stop(self, endpoint: EndpointParams) -> tuple[str, ...]:
         """Where a base model's sample ends; a chat model ends by itself."""
@@ -164,7 +236,10 @@ class PromptWriter:
             return ()
         return ("\n",) if self._data.turn_separator is None else ("\n\n",)
 
-    def _source(self, template: str) -> str:
-        loader = self._environment.loader
-        assert loader is not None
-        return loader.get_source(self._environment, template)[0]
+    def _version(self, template: str) -> str:
+        if template not in self._versions:
+            loader = self._environment.loader
+            assert loader is not None
+            source = loader.get_source(self._environment, template)[0]
+            self._versions[template] = hashlib.sha256(source.encode()).hexdigest()[:12]
+        return self._versions[template]

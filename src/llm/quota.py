@@ -1,32 +1,41 @@
 """The loop between generation and the gate: ask until each class has its quota.
 
-Each round asks, for every class that lacks accepted samples, for as many as its acceptance so far
-says are needed; the gate judges; the next round tops up what is missing. A class ends when its
-quota is met, when its attempts are used up, or when too few of its samples are accepted. Rounds
-depend on the answers alone, so a replay asks the same requests in the same order.
+Nothing waits for the slowest of a batch: as many requests are out as samples are missing, and for
+each that brings none, or one that the gate drops, another goes out. Verdicts are given in the order
+of the requests, and a class ends at the first one that completes its quota, or with which its
+attempts are used up or too few of its samples are accepted. So where it ends depends on the
+answers alone and not on when they came, and a replay ends at the same request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from src.config import GenerateParams, UserError
+from src.config import GenerateParams
 from src.data.io import Record
-from src.llm.client import Failure
+from src.llm.client import Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask, PromptWriter
-from src.llm.requests import Answer
+from src.llm.replies import read_samples
 
 JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
-FIRST_GUESS = 0.8  # acceptance assumed before anything was seen
-MAX_PER_ROUND = 32  # attempts of a class a round, so that scarce classes do not wait for rich ones
 
-AskModel = Callable[[Ask], Coroutine[Any, Any, Answer | Failure]]
-CountAccepted = Callable[[list[Record]], int]
+AskModel = Callable[[Ask], Awaitable[Reply | Failure | OutOfBudget]]
+Judge = Callable[[list[Record]], Sequence[bool]]  # whether each candidate of a class is accepted
+
+
+@dataclass
+class Attempt:
+    """What one request of a class came to; one that was not made has no draws."""
+
+    candidates: list[Record] = field(default_factory=list)
+    failure: Record | None = None
+    draws: int = 0  # candidates, or 1 for a request that brought none
+    accepted: int | None = None  # None: not judged yet
 
 
 @dataclass
@@ -35,139 +44,272 @@ class ClassRun:
 
     label: str
     quota: int
-    attempts: int = 0
-    blanks: int = 0
+    attempts: list[Attempt | None] = field(default_factory=list)  # None: still out
+    judged: int = 0
+    draws: int = 0
     accepted: int = 0
-    candidates: list[Record] = field(default_factory=list)
     stopped: str | None = None
+    out: int = 0  # requests that are out
+    new: int = 0  # requests that are back and wait for a verdict
+    _hoped: int = 0  # samples of requests that are back that may still count
+    _back: int = 0
 
     @property
-    def draws(self) -> int:
-        """Candidates, and attempts that brought none; a reply may hold several candidates."""
-        return len(self.candidates) + self.blanks
+    def done(self) -> bool:
+        """Whether the class has its quota or is given up."""
+        return self.accepted >= self.quota or self.stopped is not None
 
     @property
     def acceptance(self) -> float:
         """Accepted share of the draws; a request without a usable answer accepts nothing."""
-        return self.accepted / self.draws if self.draws else FIRST_GUESS
+        return self.accepted / self.draws if self.draws else 1.0
 
-    def next_attempts(self, params: GenerateParams) -> range:
-        """The attempts of the coming round; empty when the class is done."""
-        missing = self.quota - self.accepted
-        left = params.max_attempts_per_class - self.attempts
-        if self.stopped or missing <= 0 or left <= 0:
-            return range(0)
-        rate = max(self.acceptance, params.min_acceptance, 0.05)
-        per_reply = self.draws / self.attempts if self.attempts else params.samples_per_request
-        wanted = math.ceil(missing / rate / per_reply)
-        return range(self.attempts, self.attempts + min(wanted, left, MAX_PER_ROUND))
+    def back(self) -> int:
+        """Requests that are back, up to the first that is out."""
+        while self._back < len(self.attempts) and self.attempts[self._back] is not None:
+            self._back += 1
+        return self._back
 
-    def judge(self, params: GenerateParams) -> None:
-        """Note why the class stops, if it does without its quota."""
+    def candidates(self, until: int | None = None) -> list[Record]:
+        """Candidates of the first requests, in the order in which they were asked for."""
+        attempts = [attempt for attempt in self.attempts[:until] if attempt is not None]
+        return [record for attempt in attempts for record in attempt.candidates]
+
+    def ask(self) -> None:
+        """One more request goes out."""
+        self.attempts.append(None)
+        self.out += 1
+
+    def take(self, number: int, attempt: Attempt) -> None:
+        """A request is back."""
+        self.attempts[number] = attempt
+        self.out -= 1
+        self.new += 1
+        self._hoped += len(attempt.candidates)
+
+    def wants(self, params: GenerateParams) -> int:
+        """How many more requests should go out now: those that are needed whatever comes back.
+
+        What is out, or not judged, counts as accepted, so that no answer is bought in vain.
+        """
+        if self.done:
+            return 0
+        missing = self.quota - self.accepted - self._hoped - self.out * params.samples_per_request
+        wanted = math.ceil(missing / params.samples_per_request)
+        return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
+
+    def has_enough_to_judge(self) -> bool:
+        """Whether no more requests are out than wait for a verdict: the gate has its price too."""
+        return not self.done and self.new > 0 and self.new >= self.out
+
+    def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
+        """Take note of verdicts, and add those up to the first request that is out.
+
+        A verdict on what came after it is for the time being; it says what to ask for next.
+        """
+        for attempt in self.attempts[self.judged :]:
+            if attempt is not None and all(c["id"] in accepted for c in attempt.candidates):
+                attempt.accepted = sum(accepted[c["id"]] for c in attempt.candidates)
+        while not self.done and self.judged < self.back():
+            attempt = self.attempts[self.judged]
+            if attempt is None or attempt.accepted is None:
+                break
+            self._add(attempt, params)
+        left = [attempt for attempt in self.attempts[self.judged :] if attempt is not None]
+        self.new = sum(attempt.accepted is None for attempt in left)
+        self._hoped = sum(
+            len(attempt.candidates) if attempt.accepted is None else attempt.accepted
+            for attempt in left
+        )
+
+    def _add(self, attempt: Attempt, params: GenerateParams) -> None:
+        """Count one judged request, and end the class if it is the last."""
+        self.judged += 1
+        self.draws += attempt.draws
+        self.accepted += attempt.accepted or 0
         if self.accepted >= self.quota:
             return
-        if self.attempts >= params.max_attempts_per_class:
+        if self.judged >= params.max_attempts_per_class:
             self.stopped = "max_attempts_per_class"
         elif self.draws >= JUDGE_ACCEPTANCE_AFTER and self.acceptance < params.min_acceptance:
             self.stopped = "min_acceptance"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """All candidates, all failures, and each class's run."""
+class Generated:
+    """What the run came to, class by class; requests after a class's end are left out."""
 
     classes: tuple[ClassRun, ...]
-    failures: tuple[Record, ...]
 
     @property
     def candidates(self) -> list[Record]:
-        """Candidates class by class, in the order in which they were asked for."""
-        return [record for run in self.classes for record in run.candidates]
+        """All candidates."""
+        return [record for run in self.classes for record in run.candidates(run.judged)]
+
+    @property
+    def failures(self) -> list[Record]:
+        """The ledger: requests without a usable answer, and those that got one after failing."""
+        attempts = [attempt for run in self.classes for attempt in run.attempts if attempt]
+        return [attempt.failure for attempt in attempts if attempt.failure]
 
     def failure_counts(self) -> dict[str, int]:
-        """Failures by kind."""
-        return dict(Counter(str(failure["kind"]) for failure in self.failures))
+        """Requests without a usable answer, by kind."""
+        kinds = (str(failure["kind"]) for failure in self.failures)
+        return dict(Counter(kind for kind in kinds if kind != "recovered"))
 
 
-async def fill_quotas(
-    quotas: dict[str, int],
-    writer: PromptWriter,
-    ask_model: AskModel,
-    count_accepted: CountAccepted,
-    params: GenerateParams,
-    on_round: Callable[[list[ClassRun]], None] = lambda _: None,
-) -> Outcome:
-    """Ask until every class has its quota or is given up.
+class QuotaLoop:
+    """Asks for all classes at once."""
 
-    Args:
-        quotas: accepted samples wanted, by class; classes with 0 are left out.
-        writer: writes the n-th request of a class.
-        ask_model: gets an answer, from the store or from an endpoint.
-        count_accepted: how many of a class's candidates the gate lets pass.
-        params: limits on attempts and acceptance.
-        on_round: told after each round, for progress.
-    """
-    runs = [ClassRun(label, quota) for label, quota in quotas.items() if quota > 0]
-    failures: list[Record] = []
-    while True:
-        asks = [
-            writer.ask(run.label, attempt) for run in runs for attempt in run.next_attempts(params)
-        ]
-        if not asks:
-            return Outcome(tuple(runs), tuple(failures))
-        replies = await _gather(ask_model(ask) for ask in asks)
-        by_label = {run.label: run for run in runs}
-        for ask, reply in zip(asks, replies, strict=True):
-            run = by_label[ask.label]
-            run.attempts += 1
-            failure = _failure(ask, reply)
-            if failure:
-                failures.append(failure)
-            texts = writer.samples(ask, reply) if isinstance(reply, Answer) else []
-            run.candidates += [_candidate(ask, n, text) for n, text in enumerate(texts)]
-            run.blanks += not texts
-        for label in dict.fromkeys(ask.label for ask in asks):
-            run = by_label[label]
-            run.accepted = count_accepted(run.candidates)
-            run.judge(params)
-        on_round(runs)
+    def __init__(
+        self,
+        quotas: dict[str, int],
+        writer: PromptWriter,
+        ask_model: AskModel,
+        judge: Judge,
+        params: GenerateParams,
+        separator: str | None,
+        most_at_once: int,
+        on_change: Callable[[Sequence[ClassRun]], None] = lambda _: None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            quotas: accepted samples wanted, by class; classes with 0 are left out.
+            writer: writes the n-th request of a class.
+            ask_model: gets an answer, from the store or from an endpoint.
+            judge: which candidates of a class the gate lets pass; runs in a thread, one at a time.
+                A verdict may depend on candidates before, not on those after.
+            params: limits on attempts and acceptance.
+            separator: between the turns of a row.
+            most_at_once: requests that may be out, all classes together.
+            on_change: told after each answer and each verdict, for progress.
+        """
+        self.runs = [ClassRun(label, quota) for label, quota in quotas.items() if quota > 0]
+        self._turn = deque(self.runs)
+        self._writer, self._ask_model, self._judge = writer, ask_model, judge
+        self._params, self._separator = params, separator
+        self._most_at_once, self._on_change = most_at_once, on_change
+        self._out = 0
+        self._judging = False
+        self._budget_spent = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finished: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
+
+    async def run(self) -> Generated:
+        """Ask until every class has its quota or is given up.
+
+        Raises:
+            UserError: whatever `ask_model` raises; the other requests are called off.
+        """
+        try:
+            while self._start():
+                task = await self._finished.get()
+                self._tasks.discard(task)
+                task.result()
+                self._on_change(self.runs)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in self.runs:
+            if not run.done:
+                run.stopped = "budget"
+        return Generated(tuple(self.runs))
+
+    def _start(self) -> bool:
+        """Start what can be started now; False when nothing is left to wait for."""
+        for run, ask in self._next():
+            self._out += 1
+            run.ask()
+            self._task(self._answer(run, ask))
+        ready = [run for run in self.runs if run.has_enough_to_judge()]
+        if ready and not self._judging:
+            self._judging = True
+            self._task(self._verdicts(ready))
+        return bool(self._tasks)
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished.put_nowait)
+
+    def _next(self) -> Iterator[tuple[ClassRun, Ask]]:
+        """The requests to go out now: a class's group of one prompt, then the next class's.
+
+        A server that keeps what it has read of the last prompt then reads each prompt once.
+        """
+        passed = 0
+        while self._out < self._most_at_once and passed < len(self._turn):
+            run = self._turn[0]
+            attempt = len(run.attempts)
+            if self._may_ask(run, attempt):
+                known = self._writer.needs_written(run.label, attempt)
+                written = [record["text"] for record in run.candidates(known)]
+                yield run, self._writer.ask(run.label, attempt, written)
+                passed = 0
+                if (attempt + 1) % self._params.requests_per_prompt:
+                    continue
+            else:
+                passed += 1
+            self._turn.rotate(-1)
+
+    def _may_ask(self, run: ClassRun, attempt: int) -> bool:
+        if self._budget_spent or not run.wants(self._params):
+            return False
+        return self._writer.needs_written(run.label, attempt) <= run.back()
+
+    async def _answer(self, run: ClassRun, ask: Ask) -> None:
+        try:
+            reply = await self._ask_model(ask)
+        finally:
+            self._out -= 1
+        if isinstance(reply, OutOfBudget):
+            self._budget_spent = True
+            run.take(ask.attempt, Attempt())
+        else:
+            run.take(ask.attempt, self._read(ask, reply))
+
+    def _read(self, ask: Ask, reply: Reply | Failure) -> Attempt:
+        """The samples of a reply and, where something went wrong, an entry of the ledger."""
+        candidates: list[Record] = []
+        kind: str | None = "no_answer"
+        if isinstance(reply, Reply):
+            read = read_samples(reply.answer, reply.request, ask.opening, self._separator)
+            kind = read.problem or ("recovered" if reply.tries else None)
+            candidates = [_candidate(ask, reply, n, text) for n, text in enumerate(read.samples)]
+        failure = None
+        if kind is not None:
+            failure = {
+                "label": ask.label,
+                "attempt": ask.attempt,
+                "request_key": reply.request.key,
+                "endpoint": reply.request.endpoint.name,
+                "kind": kind,
+                "tries": list(reply.tries),
+            }
+        return Attempt(candidates, failure, max(len(candidates), 1))
+
+    async def _verdicts(self, runs: list[ClassRun]) -> None:
+        for run in runs:
+            records = run.candidates()
+            verdicts = await asyncio.to_thread(self._judge, records)
+            pairs = zip(records, verdicts, strict=True)
+            run.count({record["id"]: verdict for record, verdict in pairs}, self._params)
+        self._judging = False
 
 
-async def _gather(
-    calls: Iterable[Coroutine[Any, Any, Answer | Failure]],
-) -> list[Answer | Failure]:
-    """All results in order; the first error cancels the rest, so that no call is left behind."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except* UserError as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-def _failure(ask: Ask, reply: Answer | Failure) -> Record | None:
-    kind = "no_answer" if isinstance(reply, Failure) else reply.problem
-    if kind is None:
-        return None
+def _candidate(ask: Ask, reply: Reply, number: int, text: str) -> Record:
+    request = reply.request
     return {
-        "label": ask.label,
-        "attempt": ask.attempt,
-        "request_key": ask.request.key,
-        "endpoint": ask.request.endpoint.name,
-        "kind": kind,
-        "tries": list(reply.tries) if isinstance(reply, Failure) else [],
-    }
-
-
-def _candidate(ask: Ask, number: int, text: str) -> Record:
-    return {
-        "id": f"{ask.request.key[:16]}-{number}",
+        "id": f"{request.key[:16]}-{number}",
         "label": ask.label,
         "text": text,
-        "request_key": ask.request.key,
-        "endpoint": ask.request.endpoint.name,
-        "model": ask.request.endpoint.model,
+        "request_key": request.key,
+        "endpoint": request.endpoint.name,
+        "model": request.endpoint.model,
         "attempt": ask.attempt,
         "seed_ids": list(ask.seed_ids),
-        "prompt_version": ask.prompt_version,
+        "attributes": ask.attributes if request.endpoint.api == "chat" else {},
+        "prompt_version": request.prompt_version,
     }

@@ -10,6 +10,25 @@ from typing import Any
 
 from src.config import EndpointParams, GenerateParams
 
+RESPONSE_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "samples",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {
+                "samples": {
+                    "type": "array",
+                    "items": {"type": "array", "items": {"type": "string"}},
+                }
+            },
+            "required": ["samples"],
+            "additionalProperties": False,
+        },
+    },
+}  # each sample is a list of turns
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -19,18 +38,12 @@ class Answer:
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0  # of the prompt's
 
     @property
     def truncated(self) -> bool:
         """Whether the reply ran into max_tokens."""
         return self.finish_reason == "length"
-
-    @property
-    def problem(self) -> str | None:
-        """Why this is no answer to use, or None. It was paid for and is kept all the same."""
-        if self.finish_reason == "content_filter":
-            return "refused"
-        return None if self.text.strip() else "empty"
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Request:
     sampling: GenerateParams
     sample_index: int
     cache_salt: str
+    prompt_version: str = ""  # of the template; the prompt itself is what decides the answer
+    as_json: bool = False  # ask for JSON by a schema, where the endpoint takes one
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -57,6 +72,8 @@ class Request:
         }
         if self.stop:
             parameters["stop"] = list(self.stop)
+        if self.as_json:
+            parameters["response_format"] = RESPONSE_FORMAT
         return parameters
 
     @cached_property

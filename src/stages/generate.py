@@ -13,17 +13,20 @@ from typing import Annotated, Any
 
 import typer
 
-from src.config import ROOT, Params, UserError, command, load_params
-from src.data.io import Record, write_json, write_jsonl
+from src.config import ROOT, Params, UserError, also_log_to, command, load_params
+from src.data.dialogue import plain
+from src.data.io import Record, read_json, write_json, write_jsonl
 from src.data.schema import Splits, load_splits
+from src.llm.budget import Budget, Spend, spent_on
 from src.llm.cache import CACHE, RECORDINGS, AnswerStore, open_store
-from src.llm.client import Client, Failure
+from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.estimate import estimate, render_estimate
-from src.llm.progress import Progress
+from src.llm.progress import Progress, Status
 from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import Outcome, fill_quotas
-from src.llm.requests import Answer
+from src.llm.quota import ClassRun, Generated, QuotaLoop
+from src.llm.requests import Answer, Request
 from src.planning.plan import Plan, read_plan
+from src.quality.diversity import diversity
 from src.quality.gate import Gate
 from src.reporting.tracking import track
 from src.stages.common import flat_numbers, settings
@@ -41,11 +44,14 @@ def main(
     metrics: Annotated[Path, typer.Option(help="folder for generate.json")] = METRICS,
     recordings: Annotated[Path, typer.Option(help="folder of shipped answers")] = RECORDINGS,
     cache: Annotated[Path, typer.Option(help="SQLite file of answers bought here")] = CACHE,
+    log_file: Annotated[Path | None, typer.Option(help="where the log goes as well")] = None,
     dry_run: Annotated[
         bool, typer.Option(help="show plan, cost and prompts; call nothing")
     ] = False,
 ) -> None:
     """Write candidates, failures, the cassette and metrics/generate.json."""
+    if log_file is not None:
+        also_log_to(log_file)
     params = load_params()
     splits = load_splits(params.data)
     the_plan = read_plan(plan)
@@ -54,15 +60,18 @@ def main(
     )
     with open_store(recordings, cache) as store:
         if dry_run:
-            typer.echo(render_estimate(estimate(the_plan, writer, store, params), writer))
+            last = metrics / "generate.json"
+            last_run = read_json(last)["per_class"] if last.exists() else None
+            what_it_takes = estimate(the_plan, writer, store, params, last_run)
+            typer.echo(render_estimate(what_it_takes, writer))
             return
-        outcome = asyncio.run(_generate(the_plan, splits, writer, store, params))
-        write_jsonl(candidates, outcome.candidates)
-        write_jsonl(failures, outcome.failures)
+        generated, spent = asyncio.run(_generate(the_plan, splits, writer, store, params, failures))
+        write_jsonl(candidates, generated.candidates)
+        write_jsonl(failures, generated.failures)
         write_jsonl(cassette, store.cassette())
-        result = _summary(outcome, store)
+        result = _summary(generated, spent, store, splits, params)
     write_json(metrics / "generate.json", result)
-    _say(outcome)
+    _say(generated)
     track(
         "generate",
         settings(params, ["llm", "generate", "plan"]),
@@ -71,80 +80,130 @@ def main(
 
 
 async def _generate(
-    plan: Plan, splits: Splits, writer: PromptWriter, store: AnswerStore, params: Params
-) -> Outcome:
+    plan: Plan,
+    splits: Splits,
+    writer: PromptWriter,
+    store: AnswerStore,
+    params: Params,
+    ledger: Path,
+) -> tuple[Generated, Spend]:
     gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
+    budget = Budget(params.generate.budget)
 
-    async with Client(params.runtime) as client:
+    async with Client(params.llm, params.runtime, budget) as client:
 
-        async def ask_model(ask: Ask) -> Answer | Failure:
-            answer = store.get(ask.request.key)
-            if answer is not None:
-                return answer
+        async def commit(request: Request, answer: Answer) -> None:
+            await asyncio.wrap_future(store.put(request.key, answer))
+
+        async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
+            for request in ask.requests:
+                answer = store.get(request.key)
+                if answer is not None:
+                    budget.add(spent_on(answer, request.endpoint.price))
+                    return Reply(request, answer)
             if params.runtime.offline:
                 raise UserError(
                     f"no recorded answer for request {ask.attempt} of class {ask.label!r}; "
                     "set runtime.offline: false to ask the endpoint"
                 )
-            reply = await client.ask(ask.request)
-            if isinstance(reply, Answer):
-                store.put(ask.request.key, reply)
-            progress.answered()
+            reply = await client.ask(ask.requests, commit)
+            if isinstance(reply, Reply):
+                progress.answered()
             return reply
 
-        def count_accepted(records: list[Record]) -> int:
-            return len(gate.screen(records).accepted)
+        def judge(records: list[Record]) -> list[bool]:
+            accepted = {record["id"] for record in gate.screen(records).accepted}
+            return [record["id"] in accepted for record in records]
 
-        with Progress(plan.quotas) as progress:
-            return await fill_quotas(
-                plan.quotas, writer, ask_model, count_accepted, params.generate, progress.round
+        def status() -> Status:
+            spent = budget.spent
+            cost = f"{spent.cost:.4f} {params.llm.currency}" if spent.cost else ""
+            return Status(client.running, client.failures, spent.tokens, cost)
+
+        with Progress(sum(plan.quotas.values()), status) as progress:
+            loop = QuotaLoop(
+                plan.quotas,
+                writer,
+                ask_model,
+                judge,
+                params.generate,
+                params.data.turn_separator,
+                # twice, because some wait before they are made again
+                most_at_once=2 * client.most_at_once,
+                on_change=progress.changed,
             )
+            try:
+                return await loop.run(), budget.spent
+            except UserError:
+                write_jsonl(ledger, Generated(tuple(loop.runs)).failures)
+                raise
 
 
-def _summary(outcome: Outcome, store: AnswerStore) -> dict[str, Any]:
-    used = store.used.values()
-    runs = outcome.classes
+def _summary(
+    generated: Generated, spent: Spend, store: AnswerStore, splits: Splits, params: Params
+) -> dict[str, Any]:
+    answers = [answer for _, answer in store.used()]
+    runs = generated.classes
     return {
-        "candidates": len(outcome.candidates),
+        "candidates": len(generated.candidates),
         "accepted": sum(run.accepted for run in runs),
         "quota": sum(run.quota for run in runs),
         "shortfall": sum(max(run.quota - run.accepted, 0) for run in runs),
-        "requests": sum(run.attempts for run in runs),
+        "requests": sum(run.judged for run in runs),
         "tokens": {
-            "prompt": sum(answer.prompt_tokens for answer in used),
-            "completion": sum(answer.completion_tokens for answer in used),
+            "prompt": sum(answer.prompt_tokens for answer in answers),
+            "cached": sum(answer.cached_tokens for answer in answers),
+            "completion": sum(answer.completion_tokens for answer in answers),
         },
-        "failures": outcome.failure_counts(),
+        "cost": float(spent.cost),
+        "failures": generated.failure_counts(),
         "per_class": {
             run.label: {
                 "quota": run.quota,
-                "requests": run.attempts,
-                "candidates": len(run.candidates),
+                "requests": run.judged,
+                "candidates": len(run.candidates(run.judged)),
                 "accepted": run.accepted,
                 "stopped": run.stopped or "",
+                "diversity": _diversity(run, splits, params),
             }
             for run in runs
         },
     }
 
 
-def _say(outcome: Outcome) -> None:
-    for run in outcome.classes:
+def _diversity(run: ClassRun, splits: Splits, params: Params) -> dict[str, float | int | None]:
+    separator = params.data.turn_separator
+    rows = splits.train.loc[splits.train["label"] == run.label, "text"]
+    texts = [record["text"] for record in run.candidates(run.judged)]
+    return diversity(
+        [plain(text, separator) for text in texts],
+        [plain(text, separator) for text in rows],
+        params.data.language,
+    )
+
+
+def _say(generated: Generated) -> None:
+    if any(run.stopped == "budget" for run in generated.classes):
+        log.warning(
+            "generate: generate.budget is spent; what was bought is kept and used. Raise it and "
+            "run again to buy the rest"
+        )
+    for run in generated.classes:
         if run.stopped:
             log.warning(
                 "generate: %s has %d of %d samples after %d requests (%s)",
                 run.label,
                 run.accepted,
                 run.quota,
-                run.attempts,
+                run.judged,
                 run.stopped,
             )
     log.info(
         "generate: %d candidates, %d accepted of %d wanted, %d requests failed (answers: %s)",
-        len(outcome.candidates),
-        sum(run.accepted for run in outcome.classes),
-        sum(run.quota for run in outcome.classes),
-        len(outcome.failures),
+        len(generated.candidates),
+        sum(run.accepted for run in generated.classes),
+        sum(run.quota for run in generated.classes),
+        sum(generated.failure_counts().values()),
         ROOT / ".cache",
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from src.config import (
+    BudgetParams,
     DataParams,
     EndpointParams,
     EngineParams,
@@ -42,6 +43,9 @@ def runtime() -> RuntimeParams:
         concurrency=4,
         timeout_s=20,
         tries=4,
+        breaker_failures=8,
+        max_error_rate=0.5,
+        error_window=50,
         offline=False,
         engine=EngineParams(threads=1, slots=2, context_per_slot=512),
     )
@@ -52,6 +56,8 @@ def generate() -> GenerateParams:
     """One sample a request."""
     return GenerateParams(
         domain="客服通话",
+        attributes={},
+        avoid_phrases=3,
         samples_per_request=1,
         seeds_per_prompt=2,
         seed_max_chars=80,
@@ -63,6 +69,7 @@ def generate() -> GenerateParams:
         max_tokens=72,
         max_attempts_per_class=100,
         min_acceptance=0.15,
+        budget=BudgetParams(cost=None, tokens=None),
         seed=7,
     )
 
@@ -78,7 +85,7 @@ def endpoint() -> EndpointParams:
 @pytest.fixture(scope="session")
 def llm(endpoint: EndpointParams) -> LlmParams:
     """That endpoint alone."""
-    return LlmParams(endpoints=(endpoint,), cache_salt="")
+    return LlmParams(endpoints=(endpoint,), fallback=(), currency="CNY", cache_salt="")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -21,6 +21,7 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     delay: float = 0.0
+    cut_after: int | None = None  # bytes of the body after which the connection is closed
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Re
     usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
     body = {"id": "1", "object": "x", "created": 0, "model": "m"}
     return Reply(json.dumps({**body, "choices": [choice], "usage": usage}).encode(), delay=delay)
+
+
+def cut(reply: Reply, after: int = 0) -> Reply:
+    """The reply, broken off; its length was announced."""
+    return replace(reply, cut_after=after)
 
 
 def fails(status: int, message: str = "no", **headers: str) -> Reply:
@@ -109,7 +115,8 @@ def serve() -> Iterator[Server]:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
-                self.wfile.write(reply.body)
+                self.wfile.write(reply.body[: reply.cut_after])
+                self.close_connection = reply.cut_after is not None
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing into the test's output."""

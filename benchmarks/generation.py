@@ -1,0 +1,197 @@
+"""How close generation comes to what an endpoint could do, beside asking one request at a time.
+
+    make bench-generation
+
+The endpoint is a server on loopback in a process of its own (benchmarks/loopback.py). Everything is
+the real thing but the gate, which lets all pass: prompts, the loop over classes, limits, budget,
+and answers committed to SQLite before they are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import psutil
+
+from benchmarks.loopback import loopback, stats
+from src.config import BudgetParams, EndpointParams, LlmParams, Params, load_params
+from src.data.io import Record
+from src.llm.budget import Budget
+from src.llm.cache import AnswerStore, open_store
+from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.llm.prompts import Ask, PromptWriter
+from src.llm.quota import QuotaLoop
+from src.llm.requests import Answer, Request
+
+CLASSES = 20
+ONE_BY_ONE = 20  # requests asked in the sequential way, and extrapolated
+SLEEP_S = 0.5  # between two of them
+
+
+class Setting(NamedTuple):
+    """One endpoint and what is asked of it."""
+
+    latency_ms: int
+    at_once: int
+    too_many: float = 0.0
+    requests: int = 2000
+
+
+SETTINGS = (Setting(200, 64), Setting(200, 64, 0.05), Setting(20, 256))
+
+
+def main() -> None:
+    """Print the table of docs/benchmarks.md."""
+    logging.disable(logging.WARNING)
+    print("| latency | at once | 429 | ideal | ours | ours / ideal | one by one | server's most |")
+    print("|---|---|---|---|---|---|---|---|")
+    for setting in SETTINGS:
+        with loopback(setting.latency_ms, setting.at_once, setting.too_many) as url:
+            ours = asyncio.run(_time(url, setting))
+            most = stats(url)["most_in_flight"]
+        with loopback(setting.latency_ms, setting.at_once, 0.0) as url:
+            sequential = _one_by_one(url) * setting.requests
+        ideal = setting.requests * setting.latency_ms / 1000 / setting.at_once
+        print(
+            f"| {setting.latency_ms} ms | {setting.at_once} | {setting.too_many:.0%} | "
+            f"{ideal:.2f} s | {ours:.2f} s | {ours / ideal:.2f} | {sequential:.0f} s | {most} |",
+            flush=True,
+        )
+    with loopback(20, 256, 0.0) as url:
+        before, after = asyncio.run(_memory(url))
+    print(
+        f"\nmemory of the client: {before:.0f} MB after 2,000 requests, {after:.0f} MB after 20,000; "
+        f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+    )
+
+
+def _params(url: str, setting: Setting) -> Params:
+    params = load_params()
+    endpoint = EndpointParams(
+        name="loopback", base_url=url, model="m", api="completions", concurrency=setting.at_once
+    )
+    llm = LlmParams(endpoints=(endpoint,), fallback=(), currency="CNY", cache_salt="")
+    generate = params.generate.model_copy(
+        update={
+            "budget": BudgetParams(cost=None, tokens=10**9),
+            "max_attempts_per_class": setting.requests,
+        }
+    )
+    return params.model_copy(update={"llm": llm, "generate": generate})
+
+
+def _writer(params: Params) -> PromptWriter:
+    """Twenty classes of forty calls."""
+    rows = [
+        {
+            "row_id": f"{label}-{n}",
+            "label": f"类别{label}",
+            "text": f"您好请讲[SEP]我想办第{label}种业务第{n}次了[SEP]好的请稍等[SEP]还要多久啊[SEP]马上",
+        }
+        for label in range(CLASSES)
+        for n in range(40)
+    ]
+    return PromptWriter(pd.DataFrame(rows), {}, {}, params.data, params.llm, params.generate)
+
+
+async def _time(url: str, setting: Setting) -> float:
+    """Seconds from the first request to the last verdict."""
+    params = _params(url, setting)
+    writer = _writer(params)
+    with tempfile.TemporaryDirectory() as folder, _store(folder) as store:
+        budget = Budget(params.generate.budget)
+        async with Client(params.llm, params.runtime, budget) as client:
+
+            async def commit(request: Request, answer: Answer) -> None:
+                await asyncio.wrap_future(store.put(request.key, answer))
+
+            async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
+                assert store.get(ask.requests[0].key) is None
+                return await client.ask(ask.requests, commit)
+
+            def judge(records: list[Record]) -> list[bool]:
+                return [True] * len(records)
+
+            await ask_model(writer.ask("类别0", 10**6))  # imports and the connection
+            each = math.ceil(setting.requests / CLASSES)
+            loop = QuotaLoop(
+                {f"类别{label}": each for label in range(CLASSES)},
+                writer,
+                ask_model,
+                judge,
+                params.generate,
+                params.data.turn_separator,
+                most_at_once=2 * client.most_at_once,
+            )
+            start = time.perf_counter()
+            generated = await loop.run()
+            seconds = time.perf_counter() - start
+    assert len(generated.candidates) == setting.requests
+    assert generated.failure_counts() == {}
+    return seconds
+
+
+def _store(folder: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  (a context manager)
+    return open_store(Path(folder) / "none", Path(folder) / "llm.sqlite")
+
+
+def _one_by_one(url: str) -> float:
+    """Seconds a request where each waits for the last one and for a sleep."""
+    import openai
+
+    client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+    client.completions.create(model="m", prompt="好")
+    start = time.perf_counter()
+    for number in range(ONE_BY_ONE):
+        client.completions.create(model="m", prompt=f"好{number}")
+        time.sleep(SLEEP_S)
+    return (time.perf_counter() - start) / ONE_BY_ONE
+
+
+async def _memory(url: str) -> tuple[float, float]:
+    """Megabytes of this process after 2,000 and after 20,000 requests of the client alone."""
+    setting = Setting(20, 256, requests=20_000)
+    params = _params(url, setting)
+    writer = _writer(params)
+    process = psutil.Process(os.getpid())
+    seen: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, _store(folder) as store:
+        client = Client(params.llm, params.runtime, Budget(params.generate.budget))
+        async with client:
+            await _ask_all(client, store, writer, range(2_000))
+            seen.append(process.memory_info().rss / 1e6)
+            await _ask_all(client, store, writer, range(2_000, 20_000))
+            seen.append(process.memory_info().rss / 1e6)
+    return seen[0], seen[1]
+
+
+async def _ask_all(
+    client: Client, store: AnswerStore, writer: PromptWriter, numbers: range
+) -> None:
+    left = iter(numbers)
+
+    async def commit(request: Request, answer: Answer) -> None:
+        await asyncio.wrap_future(store.put(request.key, answer))
+
+    async def work() -> None:
+        for number in left:
+            ask = writer.ask(f"类别{number % CLASSES}", number)
+            assert isinstance(await client.ask(ask.requests, commit), Reply)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(256):
+            group.create_task(work())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

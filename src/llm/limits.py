@@ -1,0 +1,174 @@
+"""When an endpoint may be asked: how many requests at once, and whether it is alive.
+
+Pure rules, told of outcomes and of the time; client.py waits and asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Literal
+
+FIRST_LIMIT = 16  # requests at once before anything is known: a dead endpoint costs no more
+GROWTH = 3  # a good answer raises the limit by this much, until the endpoint first pushes back
+REGROWTH = 1 / 32  # a round's growth after that: a twentieth refused at random costs no speed
+PUSHED_BACK = 0.2  # share of refusals in a round over which the limit has been found
+NOT_BY_CHANCE = 4  # refusals in a round, at least, for that
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+
+Signal = Literal["good", "congested", "other"]
+
+
+class Concurrency:
+    """Requests at once: up quickly at first, then slowly; down by half the share refused.
+
+    A round is as many outcomes as the limit allowed requests when it began. Halving the limit at
+    each refusal, as TCP does, would leave a fifth of the speed at an endpoint that refuses one
+    request in twenty whatever the load; in proportion to the share it falls as fast where all are
+    refused (DCTCP, Alizadeh et al. 2010).
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.running = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Know nothing: after the endpoint was away."""
+        self.limit = float(min(FIRST_LIMIT, self._most))
+        self._searching = True
+        self._new_round()
+
+    async def acquire(self) -> None:
+        """Wait for a place, first come first served."""
+        if self.running < int(self.limit) and not self._waiting:
+            self.running += 1
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():  # it got the place and can't use it
+                self._leave()
+            raise
+
+    def release(self, signal: Signal) -> None:
+        """Give the place back and learn from how it went."""
+        self._round[signal] += 1
+        if signal == "good" and self._searching:
+            self._set(self.limit + GROWTH)
+        if self._round.total() >= self._round_size:
+            share = self._round["congested"] / self._round.total()
+            if share > PUSHED_BACK and self._round["congested"] >= NOT_BY_CHANCE:
+                self._searching = False
+            elif not self._searching and self._round["good"]:
+                self._set(self.limit + max(1.0, self.limit * REGROWTH))
+            self._set(self.limit * (1 - share / 2))
+            self._new_round()
+        self._leave()
+
+    def _new_round(self) -> None:
+        self._round: Counter[Signal] = Counter()
+        self._round_size = int(self.limit)
+
+    def _set(self, limit: float) -> None:
+        self.limit = min(max(limit, 1.0), float(self._most))
+
+    def _leave(self) -> None:
+        self.running -= 1
+        while self._waiting and self.running < int(self.limit):
+            place = self._waiting.popleft()
+            if not place.done():
+                self.running += 1
+                place.set_result(None)
+
+
+class Breaker:
+    """Closed while an endpoint answers; open for a pause once it fails in a row; then one probe."""
+
+    def __init__(self, failures: int, clock: Callable[[], float]) -> None:
+        self._allowed, self._clock = failures, clock
+        self._in_a_row = 0
+        self._pause = FIRST_PAUSE_S
+        self._opens_at: float | None = None
+        self._probing = False
+        self._openings = 0
+        self.failed_probes = 0
+
+    @property
+    def state(self) -> Literal["closed", "open", "half-open"]:
+        """Whether requests pass: all, none, or one to see."""
+        if self._opens_at is None:
+            return "closed"
+        return "open" if self._clock() < self._opens_at else "half-open"
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until a request may pass; 0 if one may now; infinite while a probe is out."""
+        if self._opens_at is None:
+            return 0.0
+        if self._probing:
+            return float("inf")
+        return max(self._opens_at - self._clock(), 0.0)
+
+    def enter(self) -> int | None:
+        """A pass, None where the request may not go out; the first when half-open is the probe.
+
+        It tells the requests since the circuit last opened from those that were under way then.
+        """
+        if self.wait_s > 0:
+            return None
+        self._probing = self._opens_at is not None
+        return self._openings
+
+    def good(self) -> bool:
+        """It answered. True where that closes an open circuit."""
+        closes = self._opens_at is not None
+        self._in_a_row, self._opens_at, self._probing = 0, None, False
+        self.failed_probes, self._pause = 0, FIRST_PAUSE_S
+        return closes
+
+    def bad(self, entered: int, wait_s: float = 0.0, *, certain: bool = False) -> bool:
+        """It failed. True where that opens the circuit, anew or for the first time.
+
+        Args:
+            entered: the request's pass.
+            wait_s: how long the endpoint says to wait, which may be longer than our own pause.
+            certain: one failure is enough, since nobody is there.
+        """
+        if entered < self._openings:
+            return False  # it was under way when the circuit opened
+        self._in_a_row += 1
+        if self._opens_at is None and self._in_a_row < self._allowed and not certain:
+            return False
+        self.failed_probes += self._probing
+        self._probing = False
+        self._openings += 1
+        self._opens_at = self._clock() + max(self._pause, min(wait_s, LONGEST_PAUSE_S))
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+        return True
+
+    def left(self, entered: int) -> None:
+        """A request ended without an outcome: it was called off."""
+        if entered == self._openings:
+            self._probing = False
+
+
+class ErrorRate:
+    """Share of failed requests among the last `window` finished ones."""
+
+    def __init__(self, window: int) -> None:
+        self._last: deque[bool] = deque(maxlen=window)
+        self._window = window
+
+    def note(self, failed: bool) -> None:
+        """One more request has ended."""
+        self._last.append(failed)
+
+    @property
+    def share(self) -> float | None:
+        """The share, or None before the window is full: a bad start decides nothing."""
+        return sum(self._last) / self._window if len(self._last) == self._window else None
