@@ -8,11 +8,11 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui test lint record standin lock clean
+.PHONY: help setup doctor repro ui test lint record standin bench-generation bench-embedded lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
-		| awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
+		| awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## .venv with the locked packages (once, and again after a change of the lock)
 
@@ -49,6 +49,12 @@ record: setup ## ask what is not yet answered, and pack the answers into data/re
 
 standin: setup ## what the stand-in corpus looks like
 	@python -m src.data.describe
+
+bench-generation: setup ## the engine against a loopback endpoint, beside one request at a time
+	python -m benchmarks.generation
+
+bench-embedded: setup ## the embedded model with and without reading shared prompts once
+	python -m benchmarks.embedded
 
 lock: setup ## requirements.txt anew from pyproject.toml; pins stay where they can
 	uv pip compile --quiet --universal --group dev pyproject.toml -o requirements.txt \

@@ -14,14 +14,15 @@ import logging
 import math
 import os
 import resource
-import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import psutil
+import typer
 
 from benchmarks.loopback import loopback, stats
 from src.config import BudgetParams, EndpointParams, LlmParams, Params, load_params
@@ -53,8 +54,10 @@ SETTINGS = (Setting(200, 64), Setting(200, 64, 0.05), Setting(20, 256))
 def main() -> None:
     """Print the table of docs/benchmarks.md."""
     logging.disable(logging.WARNING)
-    print("| latency | at once | 429 | ideal | ours | ours / ideal | one by one | server's most |")
-    print("|---|---|---|---|---|---|---|---|")
+    typer.echo(
+        "| latency | at once | 429 | ideal | ours | ours / ideal | one by one | server's most |"
+    )
+    typer.echo("|---|---|---|---|---|---|---|---|")
     for setting in SETTINGS:
         with loopback(setting.latency_ms, setting.at_once, setting.too_many) as url:
             ours = asyncio.run(_time(url, setting))
@@ -62,14 +65,13 @@ def main() -> None:
         with loopback(setting.latency_ms, setting.at_once, 0.0) as url:
             sequential = _one_by_one(url) * setting.requests
         ideal = setting.requests * setting.latency_ms / 1000 / setting.at_once
-        print(
+        typer.echo(
             f"| {setting.latency_ms} ms | {setting.at_once} | {setting.too_many:.0%} | "
-            f"{ideal:.2f} s | {ours:.2f} s | {ours / ideal:.2f} | {sequential:.0f} s | {most} |",
-            flush=True,
+            f"{ideal:.2f} s | {ours:.2f} s | {ours / ideal:.2f} | {sequential:.0f} s | {most} |"
         )
     with loopback(20, 256, 0.0) as url:
         before, after = asyncio.run(_memory(url))
-    print(
+    typer.echo(
         f"\nmemory of the client: {before:.0f} MB after 2,000 requests, {after:.0f} MB after 20,000; "
         f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
     )
@@ -141,7 +143,7 @@ async def _time(url: str, setting: Setting) -> float:
     return seconds
 
 
-def _store(folder: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  (a context manager)
+def _store(folder: str) -> AbstractContextManager[AnswerStore]:
     return open_store(Path(folder) / "none", Path(folder) / "llm.sqlite")
 
 
@@ -194,4 +196,4 @@ async def _ask_all(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

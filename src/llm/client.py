@@ -280,7 +280,8 @@ class Client:
         if endpoint.given_up is None:
             where = f"endpoint {endpoint.params.name!r} at {endpoint.params.base_url}"
             endpoint.given_up = f"{where} {why}; {KEPT}"
-            log.warning("%s", endpoint.given_up)
+            if len(self._endpoints) > 1:  # else the run ends with this very line
+                log.warning("%s", endpoint.given_up)
 
     def _count(self, failure: str | None) -> None:
         """Note how a request ended; too many failures among the last ones end the run."""

@@ -19,6 +19,7 @@ from src.config import EngineParams, UserError
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # how long the cores are watched before threads are chosen
+REUSE_PREFIX = True  # else a model with sliding windows reads each prompt anew
 QUIET = 0  # llama.cpp's verbosity: errors only
 
 
@@ -77,7 +78,7 @@ def serve(path: Path, engine: EngineParams) -> Iterator[str]:
     params.model.path = str(path)
     params.n_parallel = engine.slots
     params.n_ctx = engine.slots * engine.context_per_slot
-    params.swa_full = True  # without it a model with sliding windows reads each prompt anew
+    params.swa_full = REUSE_PREFIX
     params.cpuparams.n_threads = engine.threads or free_cores()
     params.cpuparams_batch.n_threads = params.cpuparams.n_threads
     params.verbosity = QUIET

@@ -79,7 +79,7 @@ def assert_refused(project: Project, stage: str, *says: str) -> None:
     errors = [line for line in lines if line.startswith("error:")]
     assert (ended.returncode, len(errors), ended.stdout) == (2, 1, ""), ended.stderr
     assert lines[-1] == errors[0]
-    assert all(line.startswith("INFO ") for line in lines[:-1])
+    assert all(line.startswith(("INFO ", "WARNING ")) for line in lines[:-1])
     for words in says:
         assert words in errors[0]
     assert {path: path.read_bytes() for path in kept} == kept
