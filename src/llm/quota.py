@@ -24,6 +24,8 @@ from src.llm.replies import read_samples
 
 JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
 
+JUDGE_TOGETHER = 8  # requests of a class, where others of it are still out
+
 AskModel = Callable[[Ask], Awaitable[Reply | Failure | OutOfBudget]]
 Judge = Callable[[list[Record]], Sequence[bool]]  # whether each candidate of a class is accepted
 
@@ -99,8 +101,10 @@ class ClassRun:
         return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
 
     def has_enough_to_judge(self) -> bool:
-        """Whether no more requests are out than wait for a verdict: the gate has its price too."""
-        return not self.done and self.new > 0 and self.new >= self.out
+        """Whether enough wait for a verdict: the gate has its price too."""
+        if self.done or not self.new:
+            return False
+        return not self.out or self.new >= max(self.out, JUDGE_TOGETHER)
 
     def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
         """Take note of verdicts, and add those up to the first request that is out.
@@ -204,9 +208,9 @@ class QuotaLoop:
         """
         try:
             while self._start():
-                task = await self._finished.get()
-                self._tasks.discard(task)
-                task.result()
+                self._finish(await self._finished.get())
+                while not self._finished.empty():
+                    self._finish(self._finished.get_nowait())
                 self._on_change(self.runs)
         finally:
             for task in self._tasks:
@@ -216,6 +220,10 @@ class QuotaLoop:
             if not run.done:
                 run.stopped = "budget"
         return Generated(tuple(self.runs))
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        task.result()
 
     def _start(self) -> bool:
         """Start what can be started now; False when nothing is left to wait for."""

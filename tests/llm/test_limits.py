@@ -234,6 +234,7 @@ def test_a_lower_limit_takes_no_place_away() -> None:
         pytest.param("-" * 4 + "o" * 12, 14, id="a quarter refused: down by an eighth"),
         pytest.param("-" * 2 + "o" * 14, 15, id="an eighth refused: down by a sixteenth"),
         pytest.param("o" * 99, 16, id="other failures say nothing of the load"),
+        pytest.param("+" + "-" + "o" * 14, 18.40625, id="one good before: 19 x 31/32, no more"),
     ],
 )
 def test_it_falls_by_half_the_share_refused(outcomes: str, limit: float) -> None:
