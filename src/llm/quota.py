@@ -24,7 +24,7 @@ from src.llm.replies import read_samples
 
 JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
 
-JUDGE_TOGETHER = 8  # requests of a class, where others of it are still out
+JUDGE_TOGETHER = 8  # requests of a class, while it has more to ask for anyway
 
 AskModel = Callable[[Ask], Awaitable[Reply | Failure | OutOfBudget]]
 Judge = Callable[[list[Record]], Sequence[bool]]  # whether each candidate of a class is accepted
@@ -100,11 +100,14 @@ class ClassRun:
         wanted = math.ceil(missing / params.samples_per_request)
         return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
 
-    def has_enough_to_judge(self) -> bool:
-        """Whether enough wait for a verdict: the gate has its price too."""
-        if self.done or not self.new:
+    def has_enough_to_judge(self, params: GenerateParams) -> bool:
+        """Whether enough wait for a verdict: the gate has its price too.
+
+        No fewer than are still out, and several, unless nothing more is asked without a verdict.
+        """
+        if self.done or not self.new or self.new < self.out:
             return False
-        return not self.out or self.new >= max(self.out, JUDGE_TOGETHER)
+        return self.new >= JUDGE_TOGETHER or not self.wants(params)
 
     def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
         """Take note of verdicts, and add those up to the first request that is out.
@@ -231,7 +234,7 @@ class QuotaLoop:
             self._out += 1
             run.ask()
             self._task(self._answer(run, ask))
-        ready = [run for run in self.runs if run.has_enough_to_judge()]
+        ready = [run for run in self.runs if run.has_enough_to_judge(self._params)]
         if ready and not self._judging:
             self._judging = True
             self._task(self._verdicts(ready))
