@@ -235,6 +235,8 @@ class QuotaLoop:
             run.ask()
             self._task(self._answer(run, ask))
         ready = [run for run in self.runs if run.has_enough_to_judge(self._params)]
+        if not self._tasks:  # no more is to come, for instance because the budget is spent
+            ready = [run for run in self.runs if run.new and not run.done]
         if ready and not self._judging:
             self._judging = True
             self._task(self._verdicts(ready))
