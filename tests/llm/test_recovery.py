@@ -57,6 +57,8 @@ def start(project: Project, root: Path) -> subprocess.Popen[str]:
         env={**environment, **settings, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
+        # a test run in the background ignores Ctrl-C, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
