@@ -16,7 +16,6 @@ from pathlib import Path
 import typer
 
 from src.config import Params, load_params
-from src.data.io import Record
 from src.data.schema import load_splits
 from src.llm import embedded
 from src.llm.budget import Budget
@@ -24,7 +23,6 @@ from src.llm.cache import open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import Generated, QuotaLoop
-from src.llm.requests import Answer, Request
 from src.planning.plan import read_plan
 from src.quality.gate import Gate
 from src.stages.paths import PLAN
@@ -68,25 +66,18 @@ async def _generate(params: Params) -> tuple[Generated, float]:
         with open_store(nothing, cache) as store:
             async with Client(params.llm, params.runtime, budget) as client:
 
-                async def commit(request: Request, answer: Answer) -> None:
-                    await asyncio.wrap_future(store.put(request.key, answer))
-
                 async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
-                    return await client.ask(ask.requests, commit)
-
-                def judge(records: list[Record]) -> list[bool]:
-                    accepted = {record["id"] for record in gate.screen(records).accepted}
-                    return [record["id"] in accepted for record in records]
+                    return await client.ask(ask.requests, store.commit)
 
                 await ask_model(writer.ask(LABELS[0], 10**6))  # the model is loaded
                 loop = QuotaLoop(
                     dict.fromkeys(LABELS, SAMPLES),
                     writer,
                     ask_model,
-                    judge,
+                    gate.accepts,
                     params.generate,
                     params.data.turn_separator,
-                    most_at_once=2 * client.most_at_once,
+                    client.most_waiting,
                 )
                 start = time.perf_counter()
                 generated = await loop.run()

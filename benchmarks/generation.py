@@ -32,7 +32,6 @@ from src.llm.cache import AnswerStore, open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import QuotaLoop
-from src.llm.requests import Answer, Request
 
 CLASSES = 20
 ONE_BY_ONE = 20  # requests asked in the sequential way, and extrapolated
@@ -114,12 +113,9 @@ async def _time(url: str, setting: Setting) -> float:
         budget = Budget(params.generate.budget)
         async with Client(params.llm, params.runtime, budget) as client:
 
-            async def commit(request: Request, answer: Answer) -> None:
-                await asyncio.wrap_future(store.put(request.key, answer))
-
             async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
                 assert store.get(ask.requests[0].key) is None
-                return await client.ask(ask.requests, commit)
+                return await client.ask(ask.requests, store.commit)
 
             def judge(records: list[Record]) -> list[bool]:
                 return [True] * len(records)
@@ -133,7 +129,7 @@ async def _time(url: str, setting: Setting) -> float:
                 judge,
                 params.generate,
                 params.data.turn_separator,
-                most_at_once=2 * client.most_at_once,
+                client.most_waiting,
             )
             start = time.perf_counter()
             generated = await loop.run()
@@ -182,13 +178,10 @@ async def _ask_all(
 ) -> None:
     left = iter(numbers)
 
-    async def commit(request: Request, answer: Answer) -> None:
-        await asyncio.wrap_future(store.put(request.key, answer))
-
     async def work() -> None:
         for number in left:
             ask = writer.ask(f"类别{number % CLASSES}", number)
-            assert isinstance(await client.ask(ask.requests, commit), Reply)
+            assert isinstance(await client.ask(ask.requests, store.commit), Reply)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(256):

@@ -8,11 +8,12 @@ the answer is committed before anything reads it.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -23,7 +24,7 @@ from typing import Any
 from filelock import FileLock
 
 from src.config import ROOT, UserError
-from src.llm.requests import Answer
+from src.llm.requests import Answer, Request
 
 RECORDINGS = Path("data/recordings")
 CACHE = ROOT / ".cache" / "llm.sqlite"
@@ -58,6 +59,18 @@ class AnswerStore:
             self.hits += 1
             self._used.add(key)
         return answer
+
+    def first(self, requests: Sequence[Request]) -> tuple[Request, Answer] | None:
+        """The first of several ways to ask the same whose answer was bought, and that answer."""
+        for request in requests:
+            answer = self.get(request.key)
+            if answer is not None:
+                return request, answer
+        return None
+
+    async def commit(self, request: Request, answer: Answer) -> None:
+        """`put`, and wait until it is on the disk."""
+        await asyncio.wrap_future(self.put(request.key, answer))
 
     def put(self, key: str, answer: Answer) -> Future[None]:
         """Commit an answer; the first one bought for a key stays. Done when it is on the disk.

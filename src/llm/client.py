@@ -1,7 +1,7 @@
 """Asks models: as many requests at once as each endpoint takes, and another one where it is dead.
 
     async with Client(llm, runtime, budget) as client:
-        reply = await client.ask(ask.requests, committed)
+        reply = await client.ask(ask.requests, store.commit)
 
 The reply is an Answer with the request that got it, a Failure after the last try, or OutOfBudget.
 """
@@ -109,8 +109,8 @@ class Endpoint:
 def _rates(params: EndpointParams) -> tuple[AsyncLimiter | None, AsyncLimiter | None]:
     """Limiters of requests and of tokens.
 
-    A limiter lets a full period's worth out at once; a period of some seconds keeps that small,
-    but must hold the largest single request.
+    A limiter lets a full period's worth out at once: one request; of tokens a minute's worth,
+    since the period must hold the largest single request.
     """
     if params.requests_per_minute is None and params.tokens_per_minute is None:
         return None, None
@@ -148,12 +148,13 @@ class Client:
         self._engines.close()
 
     @property
-    def most_at_once(self) -> int:
-        """Requests that all endpoints together may be asked at once."""
-        return sum(
-            endpoint.params.concurrency or self._runtime.concurrency
-            for endpoint in self._endpoints.values()
-        )
+    def most_waiting(self) -> int:
+        """Requests worth handing over at once.
+
+        Twice what all endpoints together may be asked, because some wait before they are made
+        again.
+        """
+        return 2 * sum(endpoint.places.most for endpoint in self._endpoints.values())
 
     @property
     def running(self) -> int:

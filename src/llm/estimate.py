@@ -114,7 +114,7 @@ def _asked(
     for attempt in range(most):
         known = texts[: writer.needs_written(label, attempt)]
         ask = writer.ask(label, attempt, [text for samples in known for text in samples])
-        pair = _recorded(ask, store)
+        pair = store.first(ask.requests)
         asked.append((ask, pair))
         texts.append(_samples(ask, pair, params) if pair else ())
     return asked
@@ -181,14 +181,6 @@ def render_estimate(result: Estimate, writer: PromptWriter) -> str:
         lines += ["", f"--- prompt of {ask.label!r} to {request.endpoint.name} ---"]
         lines += [request.prompt]
     return "\n".join(lines)
-
-
-def _recorded(ask: Ask, store: AnswerStore) -> tuple[Request, Answer] | None:
-    for request in ask.requests:
-        answer = store.get(request.key)
-        if answer is not None:
-            return request, answer
-    return None
 
 
 def _requests(quota: int, acceptance: float, params: Params) -> int:

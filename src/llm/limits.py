@@ -30,14 +30,14 @@ class Concurrency:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.running = 0
         self.restart()
 
     def restart(self) -> None:
         """Know nothing: after the endpoint was away."""
-        self.limit = float(min(FIRST_LIMIT, self._most))
+        self.limit = float(min(FIRST_LIMIT, self.most))
         self._searching = True
         self._new_round()
 
@@ -75,7 +75,7 @@ class Concurrency:
         self._round_size = int(self.limit)
 
     def _set(self, limit: float) -> None:
-        self.limit = min(max(limit, 1.0), float(self._most))
+        self.limit = min(max(limit, 1.0), float(self.most))
 
     def _leave(self) -> None:
         self.running -= 1

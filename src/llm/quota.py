@@ -100,15 +100,6 @@ class ClassRun:
         wanted = math.ceil(missing / params.samples_per_request)
         return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
 
-    def has_enough_to_judge(self, params: GenerateParams) -> bool:
-        """Whether enough wait for a verdict: the gate has its price too.
-
-        No fewer than are still out, and several, unless nothing more is asked without a verdict.
-        """
-        if self.done or not self.new or self.new < self.out:
-            return False
-        return self.new >= JUDGE_TOGETHER or not self.wants(params)
-
     def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
         """Take note of verdicts, and add those up to the first request that is out.
 
@@ -197,7 +188,6 @@ class QuotaLoop:
         self._writer, self._ask_model, self._judge = writer, ask_model, judge
         self._params, self._separator = params, separator
         self._most_at_once, self._on_change = most_at_once, on_change
-        self._out = 0
         self._judging = False
         self._budget_spent = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -231,12 +221,9 @@ class QuotaLoop:
     def _start(self) -> bool:
         """Start what can be started now; False when nothing is left to wait for."""
         for run, ask in self._next():
-            self._out += 1
             run.ask()
             self._task(self._answer(run, ask))
-        ready = [run for run in self.runs if run.has_enough_to_judge(self._params)]
-        if not self._tasks:  # no more is to come, for instance because the budget is spent
-            ready = [run for run in self.runs if run.new and not run.done]
+        ready = [run for run in self.runs if self._may_judge(run)]
         if ready and not self._judging:
             self._judging = True
             self._task(self._verdicts(ready))
@@ -253,10 +240,10 @@ class QuotaLoop:
         A server that keeps what it has read of the last prompt then reads each prompt once.
         """
         passed = 0
-        while self._out < self._most_at_once and passed < len(self._turn):
+        while sum(run.out for run in self.runs) < self._most_at_once and passed < len(self._turn):
             run = self._turn[0]
-            attempt = len(run.attempts)
-            if self._may_ask(run, attempt):
+            if self._may_ask(run):
+                attempt = len(run.attempts)
                 known = self._writer.needs_written(run.label, attempt)
                 written = [record["text"] for record in run.candidates(known)]
                 yield run, self._writer.ask(run.label, attempt, written)
@@ -267,16 +254,22 @@ class QuotaLoop:
                 passed += 1
             self._turn.rotate(-1)
 
-    def _may_ask(self, run: ClassRun, attempt: int) -> bool:
+    def _may_ask(self, run: ClassRun) -> bool:
         if self._budget_spent or not run.wants(self._params):
             return False
-        return self._writer.needs_written(run.label, attempt) <= run.back()
+        return self._writer.needs_written(run.label, len(run.attempts)) <= run.back()
+
+    def _may_judge(self, run: ClassRun) -> bool:
+        """Whether enough of a class wait for a verdict: the gate has its price too.
+
+        No fewer than are still out, and several, unless nothing more is asked without a verdict.
+        """
+        if run.done or not run.new or run.new < run.out:
+            return False
+        return run.new >= JUDGE_TOGETHER or not self._may_ask(run)
 
     async def _answer(self, run: ClassRun, ask: Ask) -> None:
-        try:
-            reply = await self._ask_model(ask)
-        finally:
-            self._out -= 1
+        reply = await self._ask_model(ask)
         if isinstance(reply, OutOfBudget):
             self._budget_spent = True
             run.take(ask.attempt, Attempt())

@@ -123,6 +123,11 @@ class Gate:
             rejected=tuple(record for record in in_order if "reason" in record),
         )
 
+    def accepts(self, candidates: Sequence[Record]) -> list[bool]:
+        """Whether each candidate passes; raises as `screen` does."""
+        accepted = {record["id"] for record in self.screen(candidates).accepted}
+        return [candidate["id"] in accepted for candidate in candidates]
+
     def _screen_class(self, label: str, candidates: list[Record]) -> list[Record]:
         """Verdicts on candidates of one class, each against the accepted ones before it."""
         samples = self._measure(label, [candidate["text"] for candidate in candidates])

@@ -15,7 +15,7 @@ import typer
 
 from src.config import ROOT, Params, UserError, also_log_to, command, load_params
 from src.data.dialogue import plain
-from src.data.io import Record, read_json, write_json, write_jsonl
+from src.data.io import read_json, write_json, write_jsonl
 from src.data.schema import Splits, load_splits
 from src.llm.budget import Budget, Spend, spent_on
 from src.llm.cache import CACHE, RECORDINGS, AnswerStore, open_store
@@ -24,7 +24,6 @@ from src.llm.estimate import estimate, render_estimate
 from src.llm.progress import Progress, Status
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import ClassRun, Generated, QuotaLoop
-from src.llm.requests import Answer, Request
 from src.planning.plan import Plan, read_plan
 from src.quality.diversity import diversity
 from src.quality.gate import Gate
@@ -92,28 +91,21 @@ async def _generate(
 
     async with Client(params.llm, params.runtime, budget) as client:
 
-        async def commit(request: Request, answer: Answer) -> None:
-            await asyncio.wrap_future(store.put(request.key, answer))
-
         async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
-            for request in ask.requests:
-                answer = store.get(request.key)
-                if answer is not None:
-                    budget.add(spent_on(answer, request.endpoint.price))
-                    return Reply(request, answer)
+            recorded = store.first(ask.requests)
+            if recorded is not None:
+                request, answer = recorded
+                budget.add(spent_on(answer, request.endpoint.price))
+                return Reply(request, answer)
             if params.runtime.offline:
                 raise UserError(
                     f"no recorded answer for request {ask.attempt} of class {ask.label!r}; "
                     "set runtime.offline: false to ask the endpoint"
                 )
-            reply = await client.ask(ask.requests, commit)
+            reply = await client.ask(ask.requests, store.commit)
             if isinstance(reply, Reply):
                 progress.answered()
             return reply
-
-        def judge(records: list[Record]) -> list[bool]:
-            accepted = {record["id"] for record in gate.screen(records).accepted}
-            return [record["id"] in accepted for record in records]
 
         def status() -> Status:
             spent = budget.spent
@@ -125,11 +117,10 @@ async def _generate(
                 plan.quotas,
                 writer,
                 ask_model,
-                judge,
+                gate.accepts,
                 params.generate,
                 params.data.turn_separator,
-                # twice, because some wait before they are made again
-                most_at_once=2 * client.most_at_once,
+                client.most_waiting,
                 on_change=progress.changed,
             )
             try:

@@ -24,6 +24,11 @@ NOWHERE = Path("none.csv")
 MakeRequest = Callable[..., Request]
 
 
+def only(*endpoints: EndpointParams) -> LlmParams:
+    """These endpoints, none of which stands in for another."""
+    return LlmParams(endpoints=endpoints, fallback=(), currency="CNY", cache_salt="")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker of the one test that starts the embedded model."""
     config.addinivalue_line("markers", "slow: starts a real model; takes up to 40 s")
@@ -85,7 +90,7 @@ def endpoint() -> EndpointParams:
 @pytest.fixture(scope="session")
 def llm(endpoint: EndpointParams) -> LlmParams:
     """That endpoint alone."""
-    return LlmParams(endpoints=(endpoint,), fallback=(), currency="CNY", cache_salt="")
+    return only(endpoint)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ import pytest
 
 from src.config import (
     BudgetParams,
-    LlmParams,
     PriceParams,
     RuntimeParams,
     UserError,
@@ -28,7 +27,7 @@ from src.llm import limits
 from src.llm.budget import Budget, most_for
 from src.llm.client import Client, Failure, OutOfBudget, Reply, api_key
 from src.llm.requests import Answer, Request
-from tests.llm.conftest import MakeRequest
+from tests.llm.conftest import MakeRequest, only
 from tests.llm.server import Call, Server, closed_url, cut, fails, says
 from tests.llm.server import Reply as Sent
 
@@ -69,7 +68,7 @@ def ask_any(
 ) -> Run:
     """What the asks, made at the same time, come to; each is a list of ways to ask."""
     endpoints = {request.endpoint.name: request.endpoint for ways in asks for request in ways}
-    llm = LlmParams(endpoints=tuple(endpoints.values()), fallback=(), currency="CNY", cache_salt="")
+    llm = only(*endpoints.values())
     result = Run([], [], Budget(limits_))
 
     async def commit(request: Request, answer: Answer) -> None:
@@ -363,7 +362,7 @@ def test_a_server_that_comes_up_late_is_found(
 
     async def run() -> Outcome:
         nonlocal refused
-        llm = LlmParams(endpoints=(request.endpoint,), fallback=(), currency="CNY", cache_salt="")
+        llm = only(request.endpoint)
         async with Client(llm, runtime, Budget(UNLIMITED)) as client:
             real = client._client(request.endpoint)
             real.base_url = closed_url()
@@ -498,7 +497,7 @@ def test_a_stopped_request_stops(
 
     async def run() -> None:
         request = make_request(base_url=server.url)
-        llm = LlmParams(endpoints=(request.endpoint,), fallback=(), currency="CNY", cache_salt="")
+        llm = only(request.endpoint)
         async with Client(llm, runtime, Budget(UNLIMITED)) as client:
             task = asyncio.create_task(client.ask([request], commit_nothing))
             while not server.calls:

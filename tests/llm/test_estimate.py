@@ -258,7 +258,7 @@ def test_what_a_run_bought_is_recorded(make: MakeWorld, store: AnswerStore) -> N
         request = ask.requests[0]
         prompts.add(len(request.prompt))
         answer = Answer('{"samples": [["我要补办一张卡"]]}', "stop", 20, 30)
-        await asyncio.wrap_future(store.put(request.key, answer))
+        await store.commit(request, answer)
         return Reply(request, answer)
 
     loop = QuotaLoop(
