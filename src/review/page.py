@@ -1,0 +1,333 @@
+"""A page on this machine where people accept, reject or relabel samples of the review queue.
+
+python -m src.review.page
+python -m src.review.page --reviewer 小李 --port 9000
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+from flask import Flask, Response, abort, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from src.config import DataParams, UserError, command, load_params
+from src.data.dialogue import split_turns
+from src.data.schema import LabelInfo, read_labels, read_split
+from src.planning.plan import read_plan
+from src.review.decisions import (
+    CHOICES,
+    DECISIONS,
+    Decision,
+    last_of,
+    read_decisions,
+    read_rows,
+    with_decision,
+    write_decisions,
+)
+from src.review.words import WORDS, reason_to_look, score_name
+from src.stages.paths import PLAN, REVIEW_QUEUE
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+PORT = 8765
+OWN_NAMES = (HOST, "localhost")
+NEEDED = ("id", "label", "text")
+NOT_SCORES = (*NEEDED, "reason_to_look", "seed_ids", "suggested")
+MOST_BYTES = 64 * 1024  # of what the page sends
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the queue.
+
+    Attributes:
+        id: unique in the queue.
+        label: its class.
+        turns: of the dialogue; one if rows are single utterances.
+        reason: why to look at it, may be empty.
+        scores: column -> value as it stands in the queue.
+        seed_ids: train rows that it was written after.
+        suggested: the class that the label check would rather give it, may be empty.
+    """
+
+    id: str
+    label: str
+    turns: tuple[str, ...]
+    reason: str
+    scores: Mapping[str, str]
+    seed_ids: tuple[str, ...]
+    suggested: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that the page shows beside decisions.
+
+    Attributes:
+        samples: in the queue's order.
+        classes: every class that a sample can be given.
+        keywords: of a class.
+        seeds: train row -> its turns.
+        language: of the page.
+    """
+
+    samples: tuple[Sample, ...]
+    classes: Mapping[str, LabelInfo]
+    keywords: Mapping[str, tuple[str, ...]]
+    seeds: Mapping[str, tuple[str, ...]]
+    language: str
+
+
+def read_queue(path: Path, separator: str | None) -> tuple[Sample, ...]:
+    """The samples of the queue, whichever optional columns it has.
+
+    Raises:
+        UserError: the file is missing or is not UTF-8, lacks a column, or names an id twice.
+    """
+    if not path.exists():
+        raise UserError(f"{path} not found; run `dvc repro filter`, or name the file by --queue")
+    samples: dict[str, Sample] = {}
+    for line, row in read_rows(path, NEEDED):
+        if row["id"] in samples:
+            raise UserError(f"{path} line {line}: id {row['id']!r} stands there again; remove one")
+        samples[row["id"]] = Sample(
+            id=row["id"],
+            label=row["label"],
+            turns=tuple(split_turns(row["text"], separator)),
+            reason=row.get("reason_to_look", ""),
+            scores={name: row[name] for name in row if name not in NOT_SCORES and row[name]},
+            seed_ids=tuple(row.get("seed_ids", "").split()),
+            suggested=row.get("suggested", ""),
+        )
+    return tuple(samples.values())
+
+
+def set_desk(queue: Path, train: Path, plan: Path, data: DataParams) -> Desk:
+    """Read what the page shows. Train is read if the queue names seeds, the plan if it is there.
+
+    Raises:
+        UserError: a file is missing or wrong.
+    """
+    samples = read_queue(queue, data.turn_separator)
+    labels = read_labels(data.labels)
+    keywords = read_plan(plan).keywords if plan.exists() else {}
+    names = (*keywords, *(sample.label for sample in samples))
+    classes = labels or {name: LabelInfo("", name, "", ()) for name in names}
+    wanted = {seed for sample in samples for seed in sample.seed_ids}
+    seeds: dict[str, tuple[str, ...]] = {}
+    if wanted:
+        rows = read_split(train, data, labels)
+        rows = rows[rows["row_id"].isin(wanted)]
+        seeds = {
+            row_id: tuple(split_turns(text, data.turn_separator))
+            for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
+        }
+    return Desk(samples, classes, keywords, seeds, data.language)
+
+
+def _shown(sample: Sample, desk: Desk, own: Mapping[str, Decision]) -> dict[str, object]:
+    """A sample as the page's script gets it."""
+    return {
+        "id": sample.id,
+        "label": sample.label,
+        "turns": sample.turns,
+        "reason": reason_to_look(sample.reason, desk.language),
+        "scores": [
+            [score_name(name, desk.language), _rounded(value)]
+            for name, value in sample.scores.items()
+        ],
+        "seeds": [{"id": seed, "turns": desk.seeds.get(seed)} for seed in sample.seed_ids],
+        "suggested": sample.suggested,
+        "decision": asdict(own[sample.id]) if sample.id in own else None,
+    }
+
+
+def _rounded(value: str) -> str:
+    try:
+        return f"{round(float(value), 2):g}"
+    except ValueError:
+        return value
+
+
+def create_app(desk: Desk, decisions: Path, reviewer: str) -> Flask:
+    """The page and what its script calls, for one reviewer.
+
+    The file of decisions is read before each write, so that what git or another reviewer brought
+    in meanwhile stays. Sites that the browser has open besides can neither read nor write: the
+    host must be this machine, and a write must be JSON from the page itself.
+    """
+    app = Flask("src.review.page", root_path=str(Path(__file__).parent))
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+    app.before_request(_only_from_here)
+    app.after_request(_with_headers)
+    app.register_error_handler(HTTPException, _refused)
+    for kind in (OSError, UserError):
+        app.register_error_handler(kind, _failed)
+    writing = threading.Lock()
+
+    @app.get("/")
+    def page() -> str:
+        return render_template(
+            "page.html", words=WORDS[desk.language], language=desk.language, reviewer=reviewer
+        )
+
+    @app.get("/api/state")
+    def state() -> Response:
+        own = {one.id: one for one in read_decisions(decisions) if one.reviewer == reviewer}
+        return jsonify(
+            words=WORDS[desk.language],
+            file=str(decisions),
+            samples=[_shown(sample, desk, own) for sample in desk.samples],
+            classes=[
+                {**asdict(info), "keywords": desk.keywords.get(name, ())}
+                for name, info in desk.classes.items()
+            ],
+        )
+
+    @app.post("/api/decide")
+    def decide() -> Response:
+        with writing:
+            new = _asked(request.get_json(), desk, reviewer)
+            write_decisions(decisions, with_decision(read_decisions(decisions), new))
+        return jsonify(decision=asdict(new))
+
+    @app.post("/api/undo")
+    def undo() -> Response:
+        with writing:
+            given = read_decisions(decisions)
+            last = last_of(given, reviewer, {sample.id for sample in desk.samples})
+            if last is not None:
+                write_decisions(decisions, [one for one in given if one is not last])
+        return jsonify(id=last.id if last is not None else None)
+
+    return app
+
+
+def _only_from_here() -> None:
+    if urlsplit(request.host_url).hostname not in OWN_NAMES:
+        abort(403, f"this page is for {HOST} only, not for {request.host}")
+    if request.method != "POST":
+        return
+    if request.headers.get("Origin") != request.host_url.rstrip("/"):
+        abort(403, "only the page itself may write")
+    if not request.is_json:
+        abort(415, "expected JSON")
+
+
+def _with_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
+
+
+def _refused(error: HTTPException) -> ResponseReturnValue:
+    return jsonify(error=error.description), error.code or 500
+
+
+def _failed(error: Exception) -> ResponseReturnValue:
+    log.error("review: %s", error)
+    return jsonify(error=str(error)), 500
+
+
+def _asked(body: object, desk: Desk, reviewer: str) -> Decision:
+    """The decision that the page's script asks for; anything else is refused with status 400."""
+    if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
+        abort(400, "expected an object of strings")
+    fields: dict[str, str] = body
+    sample = next((one for one in desk.samples if one.id == fields.get("id")), None)
+    choice = fields.get("decision", "")
+    if sample is None:
+        abort(400, f"sample {fields.get('id')!r} is not in the queue; load the page again")
+    if choice not in CHOICES:
+        abort(400, f"decision {choice!r} is none of {', '.join(CHOICES)}")
+    label = fields.get("label", "") if choice == "relabel" else sample.label
+    if choice == "relabel" and (label not in desk.classes or label == sample.label):
+        abort(400, f"{label!r} is no other class than {sample.label!r}")
+    reason = " ".join(fields.get("reason", "").split())
+    return Decision(sample.id, choice, label, reason, reviewer, _now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def listen(app: Flask, port: int) -> BaseWSGIServer:
+    """A server on this machine's loopback address alone; port 0 takes a free one.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    try:
+        # werkzeug itself would end the process
+        with socket.create_server((HOST, port)) as taken:
+            free = taken.getsockname()[1]
+            return make_server(HOST, free, app, threaded=True, fd=taken.fileno())
+    except OSError as error:
+        raise UserError(f"--port {port}: {error.strerror}; name another, or 0 for any") from None
+
+
+def default_reviewer() -> str:
+    """Git's user.name, or the login."""
+    try:
+        name = subprocess.run(
+            ["git", "config", "user.name"], capture_output=True, encoding="utf-8", check=False
+        ).stdout.strip()
+    except FileNotFoundError:
+        name = ""
+    return name or getpass.getuser()
+
+
+@command
+def main(
+    reviewer: Annotated[str, typer.Option(help="who decides; git's user.name if not given")] = "",
+    port: Annotated[int, typer.Option(help="of http://127.0.0.1; 0 takes a free one")] = PORT,
+    queue: Annotated[Path, typer.Option(help="the queue of filter")] = REVIEW_QUEUE,
+    decisions: Annotated[Path, typer.Option(help="where decisions are kept")] = DECISIONS,
+    train: Annotated[Path | None, typer.Option(help="data.train if not given")] = None,
+    plan: Annotated[Path, typer.Option(help="the plan of analyze, for its keywords")] = PLAN,
+) -> None:
+    """Serve the page until Ctrl-C."""
+    data = load_params().data
+    desk = set_desk(queue, train or data.train, plan, data)
+    who = reviewer.strip() or default_reviewer()
+    ids = {sample.id for sample in desk.samples}
+    done = {one.id for one in read_decisions(decisions) if one.reviewer == who} & ids
+    server = listen(create_app(desk, decisions, who), port)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    log.info(
+        "review: %s has decided on %d of %d samples; open http://%s:%d (Ctrl-C stops)",
+        who,
+        len(done),
+        len(ids),
+        HOST,
+        server.port,
+    )
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    typer.run(main)
