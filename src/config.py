@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -25,6 +26,7 @@ ROOT = Path(os.environ.get("DVC_ROOT", "."))
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0)]
+Points = Annotated[float, Field(ge=0, le=10)]
 Arm = Literal[
     "original",
     "class_weight",
@@ -47,6 +49,12 @@ def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] > pair[1]:
         raise ValueError(f"the first must not be above the second, got {list(pair)}")
     return pair
+
+
+def is_remote(url: str) -> bool:
+    """Whether the host of a URL is another machine."""
+    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
+    return host not in ("localhost", "::1") and not host.startswith("127.")
 
 
 class Section(BaseModel):
@@ -118,6 +126,11 @@ class EndpointParams(Section):
         """Whether the model runs inside this process."""
         return self.base_url == "embedded"
 
+    @property
+    def remote(self) -> bool:
+        """Whether what is sent leaves this machine."""
+        return not self.embedded and is_remote(self.base_url)
+
     @model_validator(mode="after")
     def _output_fits_the_api(self) -> EndpointParams:
         if self.output == "json_schema" and self.api == "completions":
@@ -161,6 +174,8 @@ class GenerateParams(Section):
     domain: str
     attributes: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
     avoid_phrases: Annotated[int, Field(ge=0, le=20)]
+    mask_seeds: bool
+    surplus: Annotated[float, Field(ge=0, le=5)]
     samples_per_request: Annotated[int, Field(ge=1, le=20)]
     seeds_per_prompt: Count
     seed_max_chars: Annotated[int, Field(ge=10)]
@@ -223,6 +238,67 @@ class OverlapRule(Section):
     max_overlap: Share
 
 
+class PiiRule(Section):
+    """Private data in a sample: replaced by words, or the sample dropped."""
+
+    enabled: bool
+    action: Literal["replace", "drop"]
+    allowed: tuple[Annotated[str, Field(pattern=r"^\d+$")], ...]
+
+
+class LabelRule(Section):
+    """A classifier that has not learned from the sample must place its class well enough."""
+
+    enabled: bool
+    max_rank: Count
+    min_score: Share
+    action: Literal["drop", "relabel"]
+
+
+class JudgeRule(Section):
+    """Models score each sample from 0 to 10 and vote on it; the thresholds are of one judge."""
+
+    enabled: bool
+    endpoints: tuple[str, ...]
+    min_label_consistency: Points
+    min_score: Points
+    vote: Literal["majority", "all", "any"]
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    max_tokens: Annotated[int, Field(ge=64)] = 400
+
+    @model_validator(mode="after")
+    def _has_judges(self) -> JudgeRule:
+        if self.enabled and not self.endpoints:
+            raise ValueError("an enabled judge needs the name of an endpoint in endpoints, got []")
+        if len(set(self.endpoints)) < len(self.endpoints):
+            raise ValueError(f"endpoints must differ, got {list(self.endpoints)}")
+        return self
+
+
+class EmbeddingParams(Section):
+    """How texts become vectors that are near where the meaning is (`src/quality/embedding.py`).
+
+    Vectors are cached by model, its place (a GGUF: its bytes and pooling), and the text as sent.
+    """
+
+    backend: Literal["tfidf", "endpoint", "gguf"] = "tfidf"
+    model: str | None = None  # its name at the endpoint; a .gguf file or an installed package
+    base_url: str | None = None
+    api_key_env: str | None = None
+    pooling: Literal["model", "mean", "cls", "last"] = "model"  # of a GGUF; model = as it says
+    prefix: str = ""  # put before every text; E5 wants "query: "
+    max_chars: Count = 500  # texts are cut: most embedding models read 512 tokens
+    batch_size: Count = 32
+
+    @model_validator(mode="after")
+    def _backend_has_what_it_needs(self) -> EmbeddingParams:
+        needed = {"tfidf": (), "endpoint": ("base_url", "model"), "gguf": ("model",)}
+        for name in needed[self.backend]:
+            if not getattr(self, name):
+                raise ValueError(f"backend {self.backend} needs {name}, got {getattr(self, name)}")
+        return self
+
+
 class FilterParams(Section):
     """The quality gate, one switch a rule."""
 
@@ -234,6 +310,10 @@ class FilterParams(Section):
     seed_similarity: OverlapRule
     near_duplicate: OverlapRule
     contamination: OverlapRule
+    pii: PiiRule
+    label_check: LabelRule
+    judge: JudgeRule
+    diversity: Share
     review_ratio: Share
     review_min_per_class: Annotated[int, Field(ge=0)]
 
@@ -301,6 +381,7 @@ class Params(Section):
     data: DataParams
     plan: PlanParams
     llm: LlmParams
+    embedding: EmbeddingParams
     generate: GenerateParams
     filter: FilterParams
     convert: ConvertParams

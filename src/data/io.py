@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.config import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
@@ -56,6 +59,12 @@ def read_json(path: Path) -> Record:
     except json.JSONDecodeError as error:
         raise UserError(f"{path} line {error.lineno}: not valid JSON ({error.msg})") from None
     return value
+
+
+def write_csv(path: Path, frame: pd.DataFrame, *, for_excel: bool = False) -> None:
+    """A frame without its index; for Excel and WPS with the byte order mark that says UTF-8."""
+    mark = "\ufeff" if for_excel else ""
+    write_text(path, mark + frame.to_csv(index=False, lineterminator="\n"))
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

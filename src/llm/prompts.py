@@ -21,6 +21,7 @@ import pandas as pd
 from src.config import DataParams, EndpointParams, GenerateParams, LlmParams
 from src.data.dialogue import plain, split_turns
 from src.data.draws import pick, pick_weighted, shuffled
+from src.data.pii import mask
 from src.data.schema import LabelInfo
 from src.llm.requests import Request
 
@@ -112,19 +113,32 @@ class PromptWriter:
         data: DataParams,
         llm: LlmParams,
         generate: GenerateParams,
+        allowed: Sequence[str] = (),
         templates: Path = TEMPLATES,
     ) -> None:
+        """Set up.
+
+        Args:
+            train: columns row_id, text, label.
+            keywords: of each class.
+            labels: definitions and typical requests; may be empty.
+            data: turn separator and language.
+            llm: the endpoints.
+            generate: what is asked of them.
+            allowed: numbers that are not private, see `filter.pii`.
+            templates: folder of the prompt texts.
+        """
         self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
+        self._allowed = allowed
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(templates),
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
         )
         self._versions: dict[str, str] = {}  # of the templates
-        self._examples = {
-            label: self._shuffled_examples(str(label), rows, keywords.get(str(label), ()))
-            for label, rows in train.groupby("label")
-        }
+        self._keywords = keywords
+        self._train = {str(label): rows for label, rows in train.groupby("label")}
+        self._examples: dict[tuple[str, bool], list[tuple[str, list[str]]]] = {}
 
     def ask(self, label: str, attempt: int, written: Sequence[str] = ()) -> Ask:
         """Request number `attempt` of a class.
@@ -134,7 +148,7 @@ class PromptWriter:
             attempt: counts from 0.
             written: earlier samples of the class; chat models are told what they repeat.
         """
-        seeds = self._seeds(label, attempt // self._generate.requests_per_prompt)
+        group = attempt // self._generate.requests_per_prompt
         info = self._labels.get(label)
         opening = self._opening(info, attempt)
         attributes = self._attributes(label, attempt)
@@ -144,20 +158,21 @@ class PromptWriter:
             "definition": info.definition if info else "",
             "requests": info.requests[:SHOWN_REQUESTS] if info else (),
             "opening": opening,
-            "examples": [turns for _, turns in seeds],
             "dialogue": self._data.turn_separator is not None,
             "samples": self._generate.samples_per_request,
             "attributes": attributes,
             "avoid": self._worn(written),
         }
-        endpoints = self._endpoints(label, attempt)
-        requests = tuple(
-            self._request(endpoint, as_json, words, attempt)
-            for endpoint in endpoints
-            for as_json in OUTPUTS[endpoint.api, endpoint.output]
-        )
+        requests: list[Request] = []
+        for endpoint in self._endpoints(label, attempt):
+            seeds = self._seeds(label, group, masked=endpoint.remote and self._generate.mask_seeds)
+            shown = words | {"examples": [turns for _, turns in seeds]}
+            requests += [
+                self._request(endpoint, as_json, shown, attempt)
+                for as_json in OUTPUTS[endpoint.api, endpoint.output]
+            ]
         seed_ids = tuple(row_id for row_id, _ in seeds)
-        return Ask(label, attempt, opening, attributes, seed_ids, requests)
+        return Ask(label, attempt, opening, attributes, seed_ids, tuple(requests))
 
     def needs_written(self, label: str, attempt: int) -> int:
         """How many attempts of the class must have been read before this one can be written.
@@ -196,21 +211,24 @@ class PromptWriter:
         texts = [plain(text, self._data.turn_separator) for text in written]
         return worn_phrases(texts, self._generate.avoid_phrases, self._data.language)
 
-    def _shuffled_examples(
-        self, label: str, rows: pd.DataFrame, keywords: tuple[str, ...]
-    ) -> list[tuple[str, list[str]]]:
-        separator, limit = self._data.turn_separator, self._generate.seed_max_chars
-        examples = [
-            (row_id, excerpt(split_turns(text, separator), keywords, limit))
-            for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
-        ]
-        return shuffled(Random(f"{self._generate.seed}/{label}"), examples)
-
-    def _seeds(self, label: str, group: int) -> list[tuple[str, list[str]]]:
+    def _seeds(self, label: str, group: int, *, masked: bool) -> list[tuple[str, list[str]]]:
         """The next `seeds_per_prompt` examples, so that each is used about equally."""
-        examples = self._examples[label]
+        if (label, masked) not in self._examples:
+            self._examples[label, masked] = self._shuffled_examples(label, masked=masked)
+        examples = self._examples[label, masked]
         count = min(self._generate.seeds_per_prompt, len(examples))
         return [examples[(group * count + i) % len(examples)] for i in range(count)]
+
+    def _shuffled_examples(self, label: str, *, masked: bool) -> list[tuple[str, list[str]]]:
+        """Excerpts of the train rows of a class; masked before they are cut, so that no number is."""
+        separator, limit = self._data.turn_separator, self._generate.seed_max_chars
+        rows, keywords = self._train[label], self._keywords.get(label, ())
+        examples = []
+        for row_id, text in zip(rows["row_id"], rows["text"], strict=True):
+            if masked:
+                text, _ = mask(text, self._data.language, self._allowed, separator)
+            examples.append((row_id, excerpt(split_turns(text, separator), keywords, limit)))
+        return shuffled(Random(f"{self._generate.seed}/{label}"), examples)
 
     def _opening(self, info: LabelInfo | None, attempt: int) -> str:
         """The typical request that this call is about, in turn; it is a base model's first turn.

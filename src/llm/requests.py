@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -47,17 +47,29 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn, where the section `generate` is not what says it."""
+
+    temperature: float
+    top_p: float
+    frequency_penalty: float
+    presence_penalty: float
+    max_tokens: int
+
+
+@dataclass(frozen=True)
 class Request:
     """One call: everything in it that decides the answer, and nothing else."""
 
     endpoint: EndpointParams
     prompt: str
     stop: tuple[str, ...]
-    sampling: GenerateParams
+    sampling: GenerateParams | Sampling
     sample_index: int
     cache_salt: str
     prompt_version: str = ""  # of the template; the prompt itself is what decides the answer
     as_json: bool = False  # ask for JSON by a schema, where the endpoint takes one
+    response_format: dict[str, Any] = field(default_factory=lambda: RESPONSE_FORMAT)
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -73,7 +85,7 @@ class Request:
         if self.stop:
             parameters["stop"] = list(self.stop)
         if self.as_json:
-            parameters["response_format"] = RESPONSE_FORMAT
+            parameters["response_format"] = self.response_format
         return parameters
 
     @cached_property

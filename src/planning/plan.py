@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from src.config import UserError
@@ -23,6 +24,11 @@ class Plan:
         """Samples that each class needs; classes that need none are left out."""
         short = self.classes[self.classes["needed"] > 0]
         return dict(zip(short["label"], short["needed"].astype(int), strict=True))
+
+    def with_surplus(self, share: float) -> Plan:
+        """The same plan with so much more of what each class needs, rounded up."""
+        needed = np.ceil(self.classes["needed"] * (1 + share)).astype(int)
+        return Plan(self.classes.assign(needed=needed))
 
     @property
     def keywords(self) -> dict[str, tuple[str, ...]]:

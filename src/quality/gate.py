@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 
 from src.config import DataParams, FilterParams, UserError
 from src.data.dialogue import plain
 from src.data.io import Record
-from src.quality.overlap import References, chunks
+from src.data.pii import mask
+from src.quality.decisions import Decision
+from src.quality.overlap import References, chunks, entries, first_largest, floor_for
 from src.quality.rules import (
     NOWHERE,
     Overlap,
@@ -30,6 +33,8 @@ from src.quality.rules import (
 )
 from src.quality.style import match_surface, measure_surface
 
+REVIEW = "review"  # the rule of samples that people rejected
+
 log = logging.getLogger(__name__)
 
 
@@ -37,8 +42,9 @@ log = logging.getLogger(__name__)
 class Verdicts:
     """Candidates, accepted and rejected, each in the order in which they came.
 
-    All have `text` in the style of the real rows, `text_before_style` and `scores`; the rejected
-    ones also `reason` (a rule of params.yaml `filter:`) and `detail`.
+    All have `text` in the style of the real rows, `text_before_style`, `scores`, and `private`,
+    the private data found in it by kind; the rejected ones also `reason` (a rule of params.yaml
+    `filter:`, or `review`) and `detail`.
     """
 
     accepted: tuple[Record, ...]
@@ -60,7 +66,13 @@ class Gate:
 
     A verdict depends on the candidate and on candidates of its own class before it, on nothing
     else: more candidates after it, or of other classes, never change it. What was measured on a
-    text is kept, so that screening a growing list costs only what is new.
+    text is kept, and so are the comparisons within a class up to where a list differs from the last
+    one, so that screening a growing list costs only what is new.
+
+    Verdicts are exact for any number of rows. Scores of overlaps are so up to
+    `overlap.EXACT_ROWS` rows that a text is compared with (train rows of its class, dev and test
+    rows, candidates of its class before it); with more, a share up to `overlap.FLOOR`, or up to
+    the lowest `max_overlap` of the three rules if that is lower, is written as 0.
     """
 
     def __init__(
@@ -71,6 +83,7 @@ class Gate:
         keywords: Mapping[str, Sequence[str]],
         params: FilterParams,
         data: DataParams,
+        decisions: Mapping[str, Decision] | None = None,
     ) -> None:
         """Measure train and index dev and test.
 
@@ -81,6 +94,8 @@ class Gate:
             keywords: of each class; `filter.keywords.given` goes before them.
             params: the section `filter`.
             data: the section `data`.
+            decisions: of people, by candidate id; what they reject, or give to another class, is
+                dropped by the rule `review`.
 
         Raises:
             UserError: keywords are given for a class that train does not have.
@@ -95,13 +110,17 @@ class Gate:
             log.warning("filter.contamination is off: copies of dev and test rows are let through")
         self._params = params
         self._data = data
+        self._decisions = decisions or {}
         self._keywords = {**keywords, **params.keywords.given}
         self._surface = measure_surface(train["text"], data.turn_separator)
         self._limits = limits_from_train(train, params.length, data)
         self._train = {str(label): rows for label, rows in train.groupby("label", sort=False)}
         self._seeds: dict[str, _Rows] = {}
-        self._held_out = _Rows(pd.concat([dev, test]), data.turn_separator)
+        rules = (params.seed_similarity, params.contamination, params.near_duplicate)
+        self._limit = min(rule.max_overlap for rule in rules)
+        self._held_out = self._rows(pd.concat([dev, test]))
         self._samples: dict[tuple[str, str], Sample] = {}
+        self._screened: dict[str, _Screened] = {}
 
     def screen(self, candidates: Sequence[Record]) -> Verdicts:
         """Verdicts on all candidates; needs id, text and label of each.
@@ -109,7 +128,7 @@ class Gate:
         Raises:
             UserError: a candidate lacks one of these, or its class has no train row.
         """
-        self._check(candidates)
+        check_candidates(candidates, self._train)
         by_class: dict[str, list[int]] = {}
         for place, candidate in enumerate(candidates):
             by_class.setdefault(candidate["label"], []).append(place)
@@ -131,33 +150,47 @@ class Gate:
     def _screen_class(self, label: str, candidates: list[Record]) -> list[Record]:
         """Verdicts on candidates of one class, each against the accepted ones before it."""
         samples = self._measure(label, [candidate["text"] for candidate in candidates])
-        texts = [self._words(sample.text) for sample in samples]
-        mine = References(texts)
-        accepted: list[int] = []
-        records: list[Record] = []
-        for part in chunks(len(candidates)):
-            shares = mine.shares(texts[part])
-            for place, row in zip(range(part.start, part.stop), shares, strict=True):
-                earlier = NOWHERE
-                if accepted:
-                    nearest = accepted[int(row[accepted].argmax())]
-                    earlier = Overlap(float(row[nearest]), str(candidates[nearest]["id"]))
+        screened = self._screened.setdefault(label, _Screened())
+        keys = [(str(candidate["id"]), candidate["text"]) for candidate in candidates]
+        known = screened.go_back(keys)
+        records = [
+            self._verdict(candidate, replace(sample, earlier=earlier))
+            for candidate, sample, (_, earlier) in zip(
+                candidates[:known], samples[:known], screened.done, strict=True
+            )
+        ]
+        for part in chunks(len(candidates), known):
+            texts = [self._words(sample.text) for sample in samples[part]]
+            for place, shares in enumerate(screened.compare(texts, self._limit), part.start):
+                earlier = screened.nearest(*shares)
                 sample = replace(samples[place], earlier=earlier)
                 records.append(self._verdict(candidates[place], sample))
-                if "reason" not in records[-1]:
-                    accepted.append(place)
+                screened.take(keys[place], earlier, accepted="reason" not in records[-1])
         return records
 
     def _verdict(self, candidate: Record, sample: Sample) -> Record:
         """The candidate with scores, and a reason if it is dropped; an old one is forgotten."""
+        replaced = self._params.pii.enabled and self._params.pii.action == "replace"
         record = {
             **{key: value for key, value in candidate.items() if key not in ("reason", "detail")},
-            "text": sample.text,
+            "text": sample.masked if replaced else sample.text,
             "text_before_style": candidate["text"],
             "scores": sample.scores(),
+            "private": dict(sample.private),
         }
-        fault = first_fault(sample, self._params, self._limits)
+        fault = self._review_fault(candidate) or first_fault(sample, self._params, self._limits)
         return {**record, "reason": fault[0], "detail": fault[1]} if fault else record
+
+    def _review_fault(self, candidate: Record) -> tuple[str, str] | None:
+        """What people decided goes before every rule."""
+        decision = self._decisions.get(candidate["id"])
+        if decision is None or decision.decision == "accept":
+            return None
+        if decision.decision == "relabel":
+            if decision.label == candidate["label"]:
+                return None
+            return REVIEW, f"{decision.reviewer} says it is {decision.label}"
+        return REVIEW, f"{decision.reviewer} rejects it: {decision.reason or 'no reason given'}"
 
     def _measure(self, label: str, texts: list[str]) -> list[Sample]:
         """Samples of the texts, those seen before from memory; `earlier` is not filled in."""
@@ -174,41 +207,95 @@ class Gate:
         text = raw
         if self._params.style.enabled:
             text = match_surface(raw, self._surface, self._data.turn_separator, self._data.language)
-        return measure(raw, text, self._keywords.get(label, ()), self._data)
+        sample = measure(raw, text, self._keywords.get(label, ()), self._data)
+        allowed = self._params.pii.allowed
+        masked, private = mask(text, self._data.language, allowed, self._data.turn_separator)
+        return replace(sample, masked=masked, private=tuple(sorted(private.items())))
 
     def _seed_rows(self, label: str) -> _Rows:
         if label not in self._seeds:
-            self._seeds[label] = _Rows(self._train[label], self._data.turn_separator)
+            self._seeds[label] = self._rows(self._train[label])
         return self._seeds[label]
+
+    def _rows(self, frame: pd.DataFrame) -> _Rows:
+        return _Rows(frame, self._data.turn_separator, floor_for(len(frame), self._limit))
 
     def _words(self, text: str) -> str:
         return plain(text, self._data.turn_separator)
 
-    def _check(self, candidates: Sequence[Record]) -> None:
-        for number, candidate in enumerate(candidates, 1):
-            missing = [key for key in ("id", "text", "label") if key not in candidate]
-            if missing:
-                raise UserError(
-                    f"candidate {number} has no {missing[0]!r}; it needs id, text and label"
-                )
-            if candidate["label"] not in self._train:
-                raise UserError(
-                    f"candidate {candidate['id']}: class {candidate['label']!r} has no train row; "
-                    "correct its label or add a train row of the class"
-                )
+
+def check_candidates(candidates: Sequence[Record], labels: Container[str]) -> None:
+    """Refuse candidates that lack id, text or label, or whose label is none of train's.
+
+    Raises:
+        UserError: the first that does.
+    """
+    for number, candidate in enumerate(candidates, 1):
+        missing = [key for key in ("id", "text", "label") if key not in candidate]
+        if missing:
+            raise UserError(
+                f"candidate {number} has no {missing[0]!r}; it needs id, text and label"
+            )
+        if candidate["label"] not in labels:
+            raise UserError(
+                f"candidate {candidate['id']}: class {candidate['label']!r} has no train row; "
+                "correct its label or add a train row of the class"
+            )
 
 
 class _Rows:
-    """Rows of a split with their ids, to compare with."""
+    """Rows of a split with their ids, to compare with; shares up to `floor` count as 0."""
 
-    def __init__(self, frame: pd.DataFrame, separator: str | None) -> None:
+    def __init__(self, frame: pd.DataFrame, separator: str | None, floor: float) -> None:
         self._ids = [str(row_id) for row_id in frame["row_id"]]
         self._references = References([plain(text, separator) for text in frame["text"]])
+        self._floor = floor
 
     def nearest(self, texts: list[str]) -> list[Overlap]:
         """The row that holds most of each text."""
-        shares, places = self._references.max_overlap(texts)
+        shares, places = self._references.max_overlap(texts, self._floor)
         return [
             Overlap(float(share), self._ids[place]) if share > 0 else NOWHERE
             for share, place in zip(shares, places, strict=True)
         ]
+
+
+@dataclass
+class _Screened:
+    """Candidates of one class in their order, by id and text, and what each was nearest to."""
+
+    done: list[tuple[tuple[str, str], Overlap]] = field(default_factory=list)
+    accepted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    index: References = field(default_factory=References)
+
+    def go_back(self, keys: list[tuple[str, str]]) -> int:
+        """Forget all but what the new list starts with as well; how many that are."""
+        pairs = enumerate(zip(keys, self.done, strict=False))
+        same = min(len(keys), len(self.done))
+        same = next((place for place, (key, old) in pairs if key != old[0]), same)
+        del self.done[same:]
+        return same
+
+    def compare(self, texts: list[str], limit: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places and shares of what each of the next candidates shares something with.
+
+        Those before it and some after it; `nearest` looks at the accepted ones, all before it.
+        """
+        known = len(self.done)
+        self.index.add(texts, after=known)
+        self.accepted = np.append(self.accepted[:known], np.zeros(len(texts), dtype=bool))
+        floors = [floor_for(place, limit) for place in range(known, known + len(texts))]
+        return entries(self.index.shares(texts, np.array(floors)))
+
+    def nearest(self, places: np.ndarray, shares: np.ndarray) -> Overlap:
+        """The accepted candidate that holds most of the next one, of equals the first."""
+        accepted = self.accepted[places]
+        if not accepted.any():
+            return NOWHERE
+        share, place = first_largest(places[accepted], shares[accepted])
+        return Overlap(share, self.done[place][0][0])
+
+    def take(self, key: tuple[str, str], earlier: Overlap, *, accepted: bool) -> None:
+        """The next candidate is judged."""
+        self.accepted[len(self.done)] = accepted
+        self.done.append((key, earlier))

@@ -6,18 +6,32 @@
 The share is of the text, not of both: a short sample copied out of a long call counts as a copy.
 Only letters and numbers count, in lower case, so that other punctuation, spacing or turn
 boundaries do not hide a copy.
+
+Every share that is given is exact: no hashing, no sampling. Among many rows only shares above a
+floor are looked for, and what lies below counts as 0. A text of n grams that shares more than
+floor x n of them with a row can miss only few, so the row must hold some of any few more than
+those: the rarest ones are looked up, and only the rows found there are compared in full. (Prefix
+filtering: Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins", ICDE 2006.)
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 SIZE = 3  # characters a gram
-CHUNK = 256  # texts at a time: 256 x 12,800 rows are 26 MB
+CHUNK = 256  # texts at a time: with 12,800 rows at most 26 MB
+PAIRS = 50_000  # compared in full at a time: about 100 MB
+
+EXACT_ROWS = 10_000  # up to which all shares are looked for, however small
+FLOOR = 0.5  # with more rows: shares up to it count as 0
+SLACK = 15  # rare grams looked up beyond those that may be missed: fewer rows to compare in full
+
+ROUNDING = 1e-9  # floor x grams may come out above a whole number that it is
 
 NOT_WORD = re.compile(r"[\W_]+")
 
@@ -28,54 +42,120 @@ def grams(text: str) -> list[str]:
     if not letters:
         return []
     starts = range(max(1, len(letters) - SIZE + 1))
-    return list(dict.fromkeys(letters[i : i + SIZE] for i in starts))
+    return list(dict.fromkeys([letters[i : i + SIZE] for i in starts]))
 
 
 class References:
-    """Rows to compare with.
+    """Rows to compare with; further ones may be added at the end."""
 
-    Exact: no hashing, so that a share is the same whatever else stands in the rows.
-    """
-
-    def __init__(self, rows: Sequence[str]) -> None:
+    def __init__(self, rows: Sequence[str] = ()) -> None:
         """Index the 3-grams of the rows."""
         self._columns: dict[str, int] = {}
-        self._count = len(rows)
+        self._rows = _binary([], 0)
+        self.add(rows)
+
+    def add(self, rows: Sequence[str], after: int | None = None) -> None:
+        """Index further rows, in place of those that stand after the first `after`, if given."""
         column = self._columns.setdefault
         found = [[column(gram, len(self._columns)) for gram in grams(row)] for row in rows]
-        self._grams = _binary(found, len(self._columns)).T.tocsr()
+        kept = self._rows[:after]
+        kept.resize(kept.shape[0], len(self._columns))
+        self._rows = vstack([kept, _binary(found, len(self._columns))], format="csr")
+        self._grams = self._rows.T.tocsr()
 
-    def shares(self, texts: Sequence[str]) -> np.ndarray:
-        """Share of each text in each row, shape (texts, rows); texts are few, see `CHUNK`."""
+    def shares(self, texts: Sequence[str], floor: float | np.ndarray = 0.0) -> csr_matrix:
+        """Share of each text in each row where it is above the floor, shape (texts, rows).
+
+        Sparse, columns in no order; texts are few, see `CHUNK`. The floor may be one a text.
+        """
+        floors = np.broadcast_to(floor, len(texts))
         found = [grams(text) for text in texts]
-        known = [[self._columns[g] for g in text if g in self._columns] for text in found]
-        shared = (_binary(known, len(self._columns)) @ self._grams).toarray()
-        sizes = np.array([max(1, len(text)) for text in found], dtype=float)
-        return np.asarray(shared / sizes.reshape(-1, 1))
+        sizes = np.array([len(text) for text in found])
+        known = self._known(found)
+        needed = np.floor(floors * sizes - ROUNDING).astype(int) + 1
+        missable = np.diff(known.indptr) - needed
+        place = np.arange(known.nnz) - _of_row(known, known.indptr[:-1])
+        is_rare = place < _of_row(known, missable + SLACK)
+        rare, rest = _where(known, is_rare), _where(known, ~is_rare)
+        shared = rare @ self._grams
+        if rest.nnz:
+            least = np.diff(rare.indptr) - missable
+            shared = self._complete(_where(shared, shared.data >= _of_row(shared, least)), rest)
+        shared.data = shared.data / _of_row(shared, sizes)
+        return _where(shared, shared.data > _of_row(shared, floors)) if floors.any() else shared
 
-    def max_overlap(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def _known(self, found: list[list[str]]) -> csr_matrix:
+        """Which grams of the rows the texts have, of each text the rarest first."""
+        columns = self._columns
+        known = _binary(
+            [[columns[g] for g in text if g in columns] for text in found], len(columns)
+        )
+        often = np.diff(self._grams.indptr)[known.indices]
+        order = np.lexsort((often, _of_row(known, np.arange(len(found)))))
+        known.indices = known.indices[order]  # all that is stored are ones
+        return known
+
+    def max_overlap(
+        self, texts: Sequence[str], floor: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Largest share of each text and the index of its row, the first one among equals.
 
-        Without rows the share is 0 and the index -1.
+        Where no share is above the floor the share is 0 and the index -1.
         """
-        if self._count == 0:
-            return np.zeros(len(texts)), np.full(len(texts), -1)
-        index = np.zeros(len(texts), dtype=int)
         share = np.zeros(len(texts))
+        index = np.full(len(texts), -1)
         for part in chunks(len(texts)):
-            shares = self.shares(texts[part])
-            index[part] = shares.argmax(axis=1)
-            share[part] = shares.max(axis=1)
+            shares = self.shares(texts[part], floor)
+            for text, (rows, values) in enumerate(entries(shares), part.start):
+                if len(values):
+                    share[text], index[text] = first_largest(rows, values)
         return share, index
 
+    def _complete(self, shared: csr_matrix, rest: csr_matrix) -> csr_matrix:
+        """Counts of shared grams, with those in `rest` added to those counted already."""
+        text = _of_row(shared, np.arange(shared.shape[0]))
+        for start in range(0, shared.nnz, PAIRS):
+            pairs = slice(start, start + PAIRS)
+            rows = self._rows[shared.indices[pairs]]
+            shared.data[pairs] += np.asarray(rest[text[pairs]].multiply(rows).sum(axis=1)).ravel()
+        return shared
 
-def chunks(count: int) -> Iterator[slice]:
-    """Consecutive slices of at most `CHUNK` that cover `count` items."""
-    return (slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+
+def floor_for(rows: int, limit: float) -> float:
+    """The floor of shares among so many rows; never above the limit that a rule sets on shares."""
+    return 0.0 if rows <= EXACT_ROWS else min(FLOOR, limit)
+
+
+def first_largest(rows: np.ndarray, values: np.ndarray) -> tuple[float, int]:
+    """The largest value and the first row that has it."""
+    largest = values.max()
+    return float(largest), int(rows[values == largest].min())
+
+
+def chunks(count: int, first: int = 0) -> Iterator[slice]:
+    """Consecutive slices of at most `CHUNK` that cover `count` items from the first on."""
+    return (slice(start, min(start + CHUNK, count)) for start in range(first, count, CHUNK))
+
+
+def entries(matrix: csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Columns and values of what is stored in each row."""
+    for start, end in pairwise(matrix.indptr.tolist()):
+        yield matrix.indices[start:end], matrix.data[start:end]
 
 
 def _binary(rows: list[list[int]], width: int) -> csr_matrix:
     bounds = np.cumsum([0, *map(len, rows)])
-    columns = np.fromiter((c for row in rows for c in row), dtype=np.int32, count=bounds[-1])
+    columns = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=bounds[-1])
     ones = np.ones(len(columns), dtype=np.float32)
     return csr_matrix((ones, columns, bounds), shape=(len(rows), width))
+
+
+def _of_row(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
+    """The value of its row for every stored entry."""
+    return np.repeat(values, np.diff(matrix.indptr))
+
+
+def _where(matrix: csr_matrix, keep: np.ndarray) -> csr_matrix:
+    """Only the stored entries that are to be kept."""
+    bounds = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return csr_matrix((matrix.data[keep], matrix.indices[keep], bounds), shape=matrix.shape)

@@ -2,20 +2,22 @@
 
     review_queue(verdicts.accepted, ratio=0.1, min_per_class=2, seed=7)
 
-What is drawn is random, so that it stands for all; only its order goes by doubt.
+What is drawn is random, so that it stands for all, and stays drawn when more samples come; only
+its order goes by doubt.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from src.data.io import Record
 
 # Scores from 0 to 1 of which more is worse, and what a high one says.
+LABEL_SCORE = "label_score"  # of which less is worse
 DOUBTS = {
     "contamination": "of it stands in one dev or test row",
     "near_duplicate": "of it stands in one earlier sample",
@@ -23,7 +25,7 @@ DOUBTS = {
     "repeated_turns": "of its turns repeat",
     "loop_share": "of it is loops",
 }
-COLUMNS = ["id", "label", "text", "reason_to_look"]
+COLUMNS = ["id", "label", "suggested", "text", "reason_to_look", "seed_ids"]
 
 
 def review_queue(
@@ -38,25 +40,28 @@ def review_queue(
         seed: of the draw.
 
     Returns:
-        columns id, label, text, reason_to_look (the highest of the `DOUBTS`) and one a score;
-        the highest doubt first.
+        columns id, label, suggested (a class that the label check finds likelier), text,
+        reason_to_look (the highest of the `DOUBTS`), seed_ids (train rows, joined by spaces), and
+        one a score; the highest doubt first.
     """
     by_class: dict[str, list[Record]] = {}
     for record in accepted:
         by_class.setdefault(record["label"], []).append(record)
-    rng = np.random.default_rng(seed)
     drawn: list[Record] = []
     for label in sorted(by_class):
-        records = by_class[label]
-        size = min(len(records), max(min_per_class, math.ceil(ratio * len(records))))
-        drawn += [records[place] for place in sorted(rng.choice(len(records), size, replace=False))]
+        records = sorted(by_class[label], key=lambda record: _lot(record, seed))
+        drawn += records[: max(min_per_class, math.ceil(ratio * len(records)))]
     drawn.sort(key=lambda record: -_doubt(record)[0])
     scores = list(accepted[0]["scores"]) if accepted else []
     return pd.DataFrame(
         [
             {
-                **{column: record[column] for column in COLUMNS[:-1]},
+                "id": record["id"],
+                "label": record["label"],
+                "suggested": record.get("suggested", ""),
+                "text": record["text"],
                 "reason_to_look": "{:.2f} {}".format(*_doubt(record)),
+                "seed_ids": " ".join(map(str, record.get("seed_ids", ()))),
                 **record["scores"],
             }
             for record in drawn
@@ -65,8 +70,15 @@ def review_queue(
     )
 
 
+def _lot(record: Record, seed: int) -> str:
+    """The same for a sample whatever stands beside it, so that a queue keeps what it had."""
+    return hashlib.sha256(f"{seed}/{record['id']}".encode()).hexdigest()
+
+
 def _doubt(record: Record) -> tuple[float, str]:
     """The worst score and what it says; the first of `DOUBTS` among equals."""
-    return max(
-        ((record["scores"][name], says) for name, says in DOUBTS.items()), key=lambda d: d[0]
-    )
+    scores = record["scores"]
+    doubts = [(scores[name], says) for name, says in DOUBTS.items()]
+    if LABEL_SCORE in scores:
+        doubts.insert(0, (1 - scores[LABEL_SCORE], "likely to be of another class"))
+    return max(doubts, key=lambda doubt: doubt[0])

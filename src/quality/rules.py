@@ -84,8 +84,9 @@ class Sample:
 
     `raw_turns` are as the model wrote them, `text` and its `turns` and `chars` are after the style
     transform; `times_in_a_row` is how often the most repeated unit stands there;
-    `keyword_hits` of `keywords` stand in the text. The overlaps are with train rows of its class,
-    with dev and test rows, and with candidates of its class accepted before.
+    `keyword_hits` of `keywords` stand in the text; `masked` is the text without the private data
+    that `private` counts by kind. The overlaps are with train rows of its class, with dev and test
+    rows, and with candidates of its class accepted before.
     """
 
     text: str
@@ -103,6 +104,8 @@ class Sample:
     keywords: int
     keyword_hits: int
     seed: Overlap = NOWHERE
+    masked: str = ""
+    private: tuple[tuple[str, int], ...] = ()
     held_out: Overlap = NOWHERE
     earlier: Overlap = NOWHERE
 
@@ -202,7 +205,7 @@ def measure(raw: str, text: str, keywords: Sequence[str], data: DataParams) -> S
     loops = [(len(m.group()), len(m.group()) // len(m.group(1))) for m in LOOP.finditer(words)]
     repeats, counted = _repeated_turns(turns)
     units = WORD.findall(plain(raw, data.turn_separator))
-    mine = sum(OF_LANGUAGE[data.language].match(unit) is not None for unit in units)
+    mine = len(OF_LANGUAGE[data.language].findall(" ".join(units)))  # at most one a unit
     return Sample(
         text=text,
         raw_turns=tuple(split_turns(raw, data.turn_separator)),
@@ -310,6 +313,13 @@ def keywords_fault(sample: Sample, params: FilterParams, limits: Limits) -> str 
     return None
 
 
+def pii_fault(sample: Sample, params: FilterParams, limits: Limits) -> str | None:
+    """Private data that is to be dropped, not replaced."""
+    if params.pii.action == "drop" and sample.private:
+        return "private data: " + ", ".join(f"{count} {kind}" for kind, count in sample.private)
+    return None
+
+
 def seed_fault(sample: Sample, params: FilterParams, limits: Limits) -> str | None:
     """A copy of a train row of its class."""
     return _copied(sample.seed, params.seed_similarity, "train row")
@@ -337,6 +347,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("length", length_fault),
     ("repetition", repetition_fault),
     ("keywords", keywords_fault),
+    ("pii", pii_fault),
     ("seed_similarity", seed_fault),
     ("contamination", contamination_fault),
     ("near_duplicate", duplicate_fault),  # last: it depends on what the others accept

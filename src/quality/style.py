@@ -108,6 +108,7 @@ LONG = 5  # digits from which a number is a code (10086, a phone number), unless
 LONGEST_AMOUNT = 12  # digits
 CONTEXT = 8  # characters before a number that tell whether it is a code
 
+DIGIT = re.compile(r"\d", re.ASCII)
 AMOUNT_UNIT = re.compile(r"\s*(?:元|块|兆|积分)")
 CODE_BEFORE = re.compile(
     r"(?:[尾编单卡户证机账]号|号码|[前后][三四六八\d]位|密码|验证码|拨打?)[是为:：\s]*$"
@@ -123,6 +124,8 @@ def speak_digits(text: str) -> str:
     with 幺 for 1: 10086 -> 幺零零八六.
     """
     text = text.translate(FULL_WIDTH)
+    if not DIGIT.search(text):  # no pattern matches without one; most turns have none
+        return text
     for pattern, spoken in SPOKEN:
         text = pattern.sub(spoken, text)
     return text

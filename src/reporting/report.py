@@ -19,9 +19,12 @@ import yaml
 
 from src.config import FREE_ARMS, Arm
 from src.data.io import Record, read_json
+from src.quality.bias import largest_lines
 
 FOLDER = Path("metrics")
 REPORT = Path("reports/report.md")
+EXAMPLES = 5  # shown of what each rule dropped
+EXAMPLE_CHARS = 90
 METRIC_NAMES = {"macro_f1": "macro-F1", "tail_recall": "tail recall", "accuracy": "accuracy"}
 
 
@@ -111,6 +114,7 @@ def shortfalls(balance: Record) -> dict[str, int]:
 def render_report(
     metrics: Metrics,
     per_class: pd.DataFrame,
+    rejected: Sequence[Record],
     settings: Mapping[str, Any],
     plots: Mapping[str, str],
 ) -> str:
@@ -120,6 +124,7 @@ def render_report(
         metrics: from `read_metrics`, or with an evaluation that is not written yet.
         per_class: label, support (test rows), train_rows, synthetic_rows, recall_before,
             recall_after, f1_before, f1_after.
+        rejected: samples that the gate dropped (label, text, reason, detail).
         settings: the sections of params.yaml to show, nested.
         plots: caption -> path of the picture, seen from the report.
     """
@@ -129,6 +134,8 @@ def render_report(
         *_scores(metrics.evaluate),
         *_balance(metrics),
         *_samples(metrics),
+        *_dropped(rejected),
+        *_bias(metrics.filter),
         *_classes(per_class, metrics.evaluate["ours"]),
         *_pictures(plots),
         "## Settings",
@@ -229,6 +236,41 @@ def _samples(metrics: Metrics) -> list[str]:
     ]
 
 
+def _dropped(rejected: Sequence[Record]) -> list[str]:
+    """The first samples that each rule dropped, so that a reader sees whether it was right."""
+    by_rule: dict[str, list[Record]] = {}
+    for record in rejected:
+        by_rule.setdefault(record["reason"], []).append(record)
+    rows = [
+        [rule, record["label"], _shortened(record["text_before_style"]), record["detail"]]
+        for rule, records in sorted(by_rule.items())
+        for record in records[:EXAMPLES]
+    ]
+    if not rows:
+        return []
+    return [
+        "## What was dropped, and why",
+        f"The first {EXAMPLES} of each rule; all are in `data/interim/rejected.jsonl`.",
+        _table(["rule", "class", "sample", "why"], rows, numbers=False),
+    ]
+
+
+def _shortened(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= EXAMPLE_CHARS else one_line[:EXAMPLE_CHARS] + "…"
+
+
+def _bias(screened: Record) -> list[str]:
+    lines = largest_lines(screened["bias"])
+    if not lines:
+        return []
+    return [
+        "## How the samples differ from the real rows",
+        "The largest differences; a person should decide whether they matter.",
+        "\n".join(f"- {line}" for line in lines),
+    ]
+
+
 def _classes(per_class: pd.DataFrame, ours: str) -> list[str]:
     rows = per_class.sort_values(["train_rows", "label"]).to_dict("records")
     table = [
@@ -259,8 +301,8 @@ def _pictures(plots: Mapping[str, str]) -> list[str]:
     return ["## Charts", *pictures] if pictures else []
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first are aligned to the right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:
+    """A Markdown table; of numbers, all columns but the first are aligned to the right."""
+    rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
     lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in (header, rule, *rows))
     return "\n".join(f"| {line} |" for line in lines)

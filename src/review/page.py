@@ -27,9 +27,8 @@ from src.config import DataParams, UserError, command, load_params
 from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo, read_labels, read_split
 from src.planning.plan import read_plan
-from src.review.decisions import (
+from src.quality.decisions import (
     CHOICES,
-    DECISIONS,
     Decision,
     last_of,
     read_decisions,
@@ -38,7 +37,7 @@ from src.review.decisions import (
     write_decisions,
 )
 from src.review.words import WORDS, reason_to_look, score_name
-from src.stages.paths import PLAN, REVIEW_QUEUE
+from src.stages.paths import DECISIONS, PLAN, REVIEW_QUEUE
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

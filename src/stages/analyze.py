@@ -13,7 +13,7 @@ import typer
 
 from src.config import command, load_params
 from src.data.dialogue import plain
-from src.data.io import write_json, write_text
+from src.data.io import write_csv, write_json
 from src.data.schema import load_splits
 from src.planning.imbalance import measure, plan_classes
 from src.planning.keywords import mine_keywords
@@ -39,7 +39,7 @@ def main(
         params.plan.keywords_per_class,
     )
     plan = plan.assign(keywords=plan["label"].map(lambda label: KEYWORD_JOINER.join(words[label])))
-    write_text(out, plan.to_csv(index=False, lineterminator="\n"))
+    write_csv(out, plan)
     imbalance = measure(train["label"])
     write_json(
         metrics / "analyze.json",

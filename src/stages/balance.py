@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from src.config import command, load_params
-from src.data.io import read_jsonl, write_json, write_text
+from src.data.io import read_jsonl, write_csv, write_json
 from src.data.schema import load_splits
 from src.planning.balance import balance_metrics, merge
 from src.planning.plan import read_plan
@@ -35,7 +35,7 @@ def main(
     train = load_splits(params.data).train
     classes = read_plan(plan).classes
     merged = merge(train, read_jsonl(accepted), classes, params.data)
-    write_text(out, merged.to_csv(index=False, lineterminator="\n"))
+    write_csv(out, merged)
     result = balance_metrics(merged, classes, params.data.label_name_column)
     write_json(metrics / "balance.json", result)
     log.info(

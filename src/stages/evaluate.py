@@ -14,7 +14,7 @@ import typer
 
 from src.config import FREE_ARMS, Arm, Params, command, load_params
 from src.data.dialogue import plain
-from src.data.io import Record, read_json, write_json, write_text
+from src.data.io import Record, read_json, read_jsonl, write_csv, write_json, write_text
 from src.data.schema import Splits, load_splits
 from src.modeling.baseline import load, predict
 from src.modeling.scoring import confusion, per_class, score, tail_classes
@@ -23,7 +23,7 @@ from src.reporting import plots
 from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
 from src.stages.common import flat_numbers, settings
-from src.stages.paths import METRICS, MODELS, PLOTS, REPORTS
+from src.stages.paths import METRICS, MODELS, PLOTS, REJECTED, REPORTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,7 @@ EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics t
 def main(
     models: Annotated[Path, typer.Option(help="folder of <arm>.skops")] = MODELS,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
+    rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
     reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
 ) -> None:
     """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
@@ -76,7 +77,7 @@ def main(
     counts = others["balance"]["per_class"]
     table = _per_class(splits, on_test["original"], on_test[ours], counts)
     _draw(splits, on_test, ours, table, result, reports, metrics / PLOTS.name)
-    _report(result, others, table, params, reports)
+    _report(result, others, table, read_jsonl(rejected), params, reports)
     _say(result)
     track(
         "evaluate",
@@ -178,7 +179,7 @@ def _draw(
         "confusion_after": _pairs(truth, on_test[ours]),
     }
     for name, frame in frames.items():
-        write_text(data / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_csv(data / f"{name}.csv", frame)
 
 
 def _pairs(truth: pd.Series, said: NDArray[np.str_]) -> pd.DataFrame:
@@ -191,12 +192,14 @@ def _report(
     result: dict[str, Any],
     others: dict[str, Record],
     table: pd.DataFrame,
+    rejected: list[Record],
     params: Params,
     reports: Path,
 ) -> None:
     text = render_report(
         Metrics(evaluate=result, **others),
         table,
+        rejected,
         settings(params, ["plan", "generate", "filter", "baseline", "evaluate"]),
         {
             "Every arm on the test rows": "headline.png",

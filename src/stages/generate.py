@@ -24,12 +24,13 @@ from src.llm.estimate import estimate, render_estimate
 from src.llm.progress import Progress, Status
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import ClassRun, Generated, QuotaLoop
-from src.planning.plan import Plan, read_plan
+from src.planning.plan import read_plan
+from src.quality.decisions import read_decisions, verdicts
 from src.quality.diversity import diversity
 from src.quality.gate import Gate
 from src.reporting.tracking import track
 from src.stages.common import flat_numbers, settings
-from src.stages.paths import CANDIDATES, CASSETTE, FAILURES, METRICS, PLAN
+from src.stages.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def main(
     failures: Annotated[Path, typer.Option(help="where requests without answer go")] = FAILURES,
     cassette: Annotated[Path, typer.Option(help="where the answers used go")] = CASSETTE,
     metrics: Annotated[Path, typer.Option(help="folder for generate.json")] = METRICS,
+    decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
     recordings: Annotated[Path, typer.Option(help="folder of shipped answers")] = RECORDINGS,
     cache: Annotated[Path, typer.Option(help="SQLite file of answers bought here")] = CACHE,
     log_file: Annotated[Path | None, typer.Option(help="where the log goes as well")] = None,
@@ -53,9 +55,24 @@ def main(
         also_log_to(log_file)
     params = load_params()
     splits = load_splits(params.data)
-    the_plan = read_plan(plan)
+    the_plan = read_plan(plan).with_surplus(params.generate.surplus)
     writer = PromptWriter(
-        splits.train, the_plan.keywords, splits.labels, params.data, params.llm, params.generate
+        splits.train,
+        the_plan.keywords,
+        splits.labels,
+        params.data,
+        params.llm,
+        params.generate,
+        params.filter.pii.allowed,
+    )
+    gate = Gate(
+        splits.train,
+        splits.dev,
+        splits.test,
+        the_plan.keywords,
+        params.filter,
+        params.data,
+        verdicts(read_decisions(decisions)),
     )
     with open_store(recordings, cache) as store:
         if dry_run:
@@ -64,7 +81,9 @@ def main(
             what_it_takes = estimate(the_plan, writer, store, params, last_run)
             typer.echo(render_estimate(what_it_takes, writer))
             return
-        generated, spent = asyncio.run(_generate(the_plan, splits, writer, store, params, failures))
+        generated, spent = asyncio.run(
+            _generate(the_plan.quotas, gate, writer, store, params, failures)
+        )
         write_jsonl(candidates, generated.candidates)
         write_jsonl(failures, generated.failures)
         write_jsonl(cassette, store.cassette())
@@ -79,14 +98,13 @@ def main(
 
 
 async def _generate(
-    plan: Plan,
-    splits: Splits,
+    quotas: dict[str, int],
+    gate: Gate,
     writer: PromptWriter,
     store: AnswerStore,
     params: Params,
     ledger: Path,
 ) -> tuple[Generated, Spend]:
-    gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
     budget = Budget(params.generate.budget)
 
     async with Client(params.llm, params.runtime, budget) as client:
@@ -112,9 +130,9 @@ async def _generate(
             cost = f"{spent.cost:.4f} {params.llm.currency}" if spent.cost else ""
             return Status(client.running, client.failures, spent.tokens, cost)
 
-        with Progress(sum(plan.quotas.values()), status) as progress:
+        with Progress(sum(quotas.values()), status) as progress:
             loop = QuotaLoop(
-                plan.quotas,
+                quotas,
                 writer,
                 ask_model,
                 gate.accepts,

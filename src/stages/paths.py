@@ -9,10 +9,14 @@ PLAN = INTERIM / "plan.csv"
 CANDIDATES = INTERIM / "candidates.jsonl"
 FAILURES = INTERIM / "failures.jsonl"
 CASSETTE = INTERIM / "cassette.jsonl"
+SCORES = INTERIM / "scores.csv"
 ACCEPTED = INTERIM / "accepted.jsonl"
 REJECTED = INTERIM / "rejected.jsonl"
 
-REVIEW_QUEUE = Path("data/review/queue.csv")
+REVIEW = Path("data/review")
+REVIEW_QUEUE = REVIEW / "queue.csv"
+DECISIONS = REVIEW / "decisions.csv"  # written by people (`make review`), in git
+SUSPECTS = REVIEW / "suspects.csv"
 
 PROCESSED = Path("data/processed")
 BALANCED = PROCESSED / "train_balanced.csv"

@@ -84,7 +84,7 @@ def make(
         drawn = default_generate.model_copy(update=generate or {})
         spoken = data.model_copy(update={"language": language})
         update = {"data": spoken, "llm": asked, "generate": drawn, "runtime": runtime}
-        writer = PromptWriter(train, {}, {}, spoken, asked, drawn, tmp_path)
+        writer = PromptWriter(train, {}, {}, spoken, asked, drawn, templates=tmp_path)
         return load_params().model_copy(update=update), writer
 
     return make_world

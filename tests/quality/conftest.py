@@ -55,6 +55,16 @@ def params() -> FilterParams:
             "seed_similarity": overlap,
             "near_duplicate": overlap,
             "contamination": overlap,
+            "pii": {"enabled": True, "action": "replace", "allowed": ("10086",)},
+            "label_check": {"enabled": True, "max_rank": 5, "min_score": 0.0, "action": "drop"},
+            "judge": {
+                "enabled": False,
+                "endpoints": (),
+                "min_label_consistency": 6,
+                "min_score": 6,
+                "vote": "majority",
+            },
+            "diversity": 0.5,
             "review_ratio": 0.1,
             "review_min_per_class": 2,
         }

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.config import DataParams, FilterParams, UserError
+from src.quality import overlap
 from src.quality.gate import Gate, Verdicts
 from src.quality.overlap import References
 
@@ -205,9 +206,9 @@ def test_known_texts_are_not_compared_again(gate: Gate, monkeypatch: pytest.Monk
     compared: list[list[str]] = []
     original = References.max_overlap
 
-    def spy(self: References, texts: list[str]) -> Any:  # noqa: ANN401
+    def spy(self: References, texts: list[str], floor: float) -> Any:  # noqa: ANN401
         compared.append(list(texts))
-        return original(self, texts)
+        return original(self, texts, floor)
 
     monkeypatch.setattr(References, "max_overlap", spy)
     first = [candidate(0, FINE)]
@@ -263,3 +264,45 @@ def test_a_verdict_depends_on_earlier_candidates_of_its_class_only(
         growing.screen(candidates),
     ):
         assert all(record == expected[key] for key, record in by_id(screened).items())
+
+
+@settings(deadline=None, max_examples=50)
+@given(candidates=CANDIDATES, hole=st.integers(0, 11))
+def test_with_many_rows_verdicts_stay_and_small_shares_are_0(
+    candidates: list[dict[str, Any]], hole: int, params: FilterParams, data: DataParams
+) -> None:
+    """Above the floor nothing changes, also where an earlier candidate came late."""
+    exact = by_id(gate_of(params, data).screen(candidates))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlap, "EXACT_ROWS", 0)
+        patch.setattr(overlap, "SLACK", 1)
+        patch.setattr(overlap, "CHUNK", 2)
+        gate = gate_of(params, data)
+        gate.screen(candidates[:hole] + candidates[hole + 1 :])
+        found = by_id(gate.screen(candidates))
+    for key, record in exact.items():
+        for score in ("seed_overlap", "contamination", "near_duplicate"):
+            if record["scores"][score] <= overlap.FLOOR:
+                first = key.endswith("-0") or score != "near_duplicate"
+                record["scores"][score] = 0.0 if first else found[key]["scores"][score]
+    assert found == exact
+
+
+def test_a_growing_list_is_compared_from_where_it_goes_on(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Candidates of a class screened before are not compared with each other again."""
+    compared: list[int] = []
+    original = References.add
+
+    def spy(self: References, rows: list[str], after: int | None = None) -> None:
+        compared.append(len(rows))
+        original(self, rows, after)
+
+    monkeypatch.setattr(References, "add", spy)
+    first = [candidate(number, text) for number, text in enumerate((FINE, OTHER, SHORT))]
+    gate.screen(first)
+    compared.clear()
+    gate.screen([*first, candidate(3, FINE)])
+    gate.screen([first[0], candidate(3, FINE), *first[1:]])
+    assert compared == [1, 3]

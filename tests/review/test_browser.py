@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from src.review.decisions import read_decisions
+from src.quality.decisions import read_decisions
 from src.review.page import Desk, create_app, listen
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.config import UserError
-from src.review.decisions import (
+from src.quality.decisions import (
     CHOICES,
     Decision,
     PairAgreement,

@@ -11,7 +11,7 @@ from cn2an import an2cn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.quality.pii import KINDS, Found, Language, find_private, mask
+from src.data.pii import KINDS, Found, Language, find_private, mask
 
 ALLOWED = ("10086", "10085", "12530", "12580", "110", "95588", "12315")
 SEPARATORS: dict[str, str | None] = {"zh": "[SEP]", "en": None}

@@ -1,6 +1,6 @@
 """What people decided on synthetic samples, and how far that carries.
 
-    decisions = read_decisions(DECISIONS)
+    decisions = read_decisions(Path("data/review/decisions.csv"))
     verdicts(decisions)["5ae4b77795139c0f-0"].decision   # accept | reject | relabel
     reject_rate(decisions, population=1600)
 
@@ -22,7 +22,6 @@ from statistics import NormalDist
 from src.config import UserError
 from src.data.io import write_text
 
-DECISIONS = Path("data/review/decisions.csv")
 CHOICES = ("reject", "relabel", "accept")  # the more careful first: it wins a tie
 
 

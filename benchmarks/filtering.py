@@ -1,0 +1,221 @@
+"""How long the quality gate takes for many candidates against many rows, and how exact it stays.
+
+    make bench-filter
+    python -m benchmarks.filtering --sizes 2000 --sizes 10000 --compared 2000
+
+Rows are calls of the stand-in with its class counts scaled, so that train has the size named and
+dev and test grow in proportion. Candidates, as many as train has rows, are calls of the same bank
+by another seed, the same number of each class. One in five is a planted copy: of a train row, a
+dev or test row or an earlier candidate of its class, a third each, with 0 to 10 % of its
+characters replaced (about 5 % are enough to fall below the limit of 0.85).
+
+Each size runs in a process of its own; its peak memory includes composing the calls. Agreement is
+counted on the first candidates: the way of many rows against all shares looked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from random import Random
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+import typer
+
+from src.config import Params, load_params
+from src.data.dialogue import STANDIN_SEPARATOR, join_turns, split_turns
+from src.data.io import Record
+from src.data.standin import CLASSES, compose_corpus, load_bank
+from src.quality import overlap
+from src.quality.gate import Gate, Verdicts
+
+COPIES = 0.2  # share of the candidates
+MAX_REPLACED = 0.1  # of a copy's characters
+SCORE_OF = {
+    "seed_similarity": "seed_overlap",
+    "contamination": "contamination",
+    "near_duplicate": "near_duplicate",
+}
+
+
+class Agreement(NamedTuple):
+    """One rule's yes or no on the same candidates, in both ways."""
+
+    rule: str
+    candidates: int
+    copies: int  # by the exact way
+    same: int
+
+
+class Figures(NamedTuple):
+    """One size measured."""
+
+    rows: int
+    held_out: int
+    candidates: int
+    rejected: int
+    index_s: float
+    screen_s: float
+    peak_mb: float
+    agreements: tuple[Agreement, ...]
+
+
+def main(
+    sizes: Annotated[list[int] | None, typer.Option(help="train rows, and candidates")] = None,
+    compared: Annotated[int, typer.Option(help="candidates on which agreement is counted")] = 10000,
+) -> None:
+    """Print the tables of docs/benchmarks.md."""
+    figures: list[Figures] = []
+    typer.echo("| train rows | held-out rows | candidates | dropped | index | screen | peak |")
+    typer.echo("|---|---|---|---|---|---|---|")
+    for size in sizes or [10_000, 100_000]:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            run = pool.submit(measure_gate, size, compared).result()
+        figures.append(run)
+        typer.echo(
+            f"| {run.rows} | {run.held_out} | {run.candidates} | {run.rejected} | "
+            f"{run.index_s:.1f} s | {run.screen_s:.1f} s | {run.peak_mb:.0f} MB |"
+        )
+    seconds = [run.index_s + run.screen_s for run in figures]
+    typer.echo(
+        f"\ntime: {seconds[-1] / seconds[0]:.1f} times for "
+        f"{figures[-1].rows / figures[0].rows:.1f} times the rows and candidates\n"
+    )
+    typer.echo("| train rows | rule | candidates | copies | same verdict |")
+    typer.echo("|---|---|---|---|---|")
+    for run in figures:
+        for rule, candidates, copies, same in run.agreements:
+            typer.echo(
+                f"| {run.rows} | {rule} | {candidates} | {copies} | {same / candidates:.2%} |"
+            )
+
+
+def measure_gate(size: int, compared: int) -> Figures:
+    """Compose, index and screen so many rows and candidates."""
+    logging.disable(logging.WARNING)
+    params = load_params()
+    splits, candidates = compose(size, params)
+    start = time.perf_counter()
+    gate = _gate(splits, params)
+    indexed = time.perf_counter()
+    verdicts = gate.screen(candidates)
+    end = time.perf_counter()
+    return Figures(
+        rows=len(splits["train"]),
+        held_out=len(splits["dev"]) + len(splits["test"]),
+        candidates=len(candidates),
+        rejected=len(verdicts.rejected),
+        index_s=indexed - start,
+        screen_s=end - indexed,
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        agreements=_agreements(splits, candidates[:compared], params),
+    )
+
+
+def compose(size: int, params: Params) -> tuple[dict[str, pd.DataFrame], list[Record]]:
+    """Splits with columns row_id, text, label, and candidates, a fifth of them copies."""
+    bank, classes = load_bank(), pd.read_csv(CLASSES)
+    counts = classes[["train", "test"]] * size / classes["train"].sum()
+    scaled = classes.assign(
+        train=counts["train"].round().clip(lower=1).astype(int),
+        test=counts["test"].round().astype(int),
+    )
+    splits: dict[str, pd.DataFrame] = {
+        split: _canonical(frame)
+        for split, frame in compose_corpus(bank, scaled, params.corpus).items()
+    }
+    others = params.corpus.model_copy(update={"seed": params.corpus.seed + 1})
+    each = classes.assign(train=size // len(classes) + 1, test=0)
+    fresh = _canonical(compose_corpus(bank, each, others)["train"]).head(size)
+    return splits, _with_copies(fresh, splits, Random(params.corpus.seed))
+
+
+def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
+    names = {"call_id": "row_id", "sentence_sep": "text", "label_raw": "label"}
+    return frame.rename(columns=names)[list(names.values())]
+
+
+def _with_copies(fresh: pd.DataFrame, splits: dict[str, pd.DataFrame], rng: Random) -> list[Record]:
+    """The fresh calls as candidates, one in five replaced by an edited copy."""
+    held_out = pd.concat([splits["dev"], splits["test"]])
+    train_of, held_out_of = (
+        {label: rows.tolist() for label, rows in frame.groupby("label")["text"]}
+        for frame in (splits["train"], held_out)
+    )
+    earlier_of: defaultdict[str, list[str]] = defaultdict(list)
+    candidates: list[Record] = []
+    for number, (text, label) in enumerate(zip(fresh["text"], fresh["label"], strict=True)):
+        if rng.random() < COPIES:
+            source = rng.choice((train_of[label], held_out_of[label], earlier_of[label] or [text]))
+            text = _edited(rng.choice(source), rng)
+        earlier_of[label].append(text)
+        candidates.append({"id": f"candidate-{number}", "label": label, "text": text})
+    return candidates
+
+
+def _edited(text: str, rng: Random) -> str:
+    """The text with some of its characters replaced by others of it."""
+    share = rng.uniform(0, MAX_REPLACED)
+    turns = split_turns(text, STANDIN_SEPARATOR)
+    characters = "".join(turns)
+    edited = [
+        "".join(rng.choice(characters) if rng.random() < share else char for char in turn)
+        for turn in turns
+    ]
+    return join_turns(edited, STANDIN_SEPARATOR)
+
+
+def _agreements(
+    splits: dict[str, pd.DataFrame], candidates: list[Record], params: Params
+) -> tuple[Agreement, ...]:
+    with _exact_up_to(0):
+        ours = _copies(_gate(splits, params).screen(candidates), params)
+    with _exact_up_to(10**9):
+        exact = _copies(_gate(splits, params).screen(candidates), params)
+    return tuple(
+        Agreement(
+            rule,
+            len(candidates),
+            len(exact[rule]),
+            len(candidates) - len(exact[rule] ^ ours[rule]),
+        )
+        for rule in SCORE_OF
+    )
+
+
+def _gate(splits: dict[str, pd.DataFrame], params: Params) -> Gate:
+    return Gate(splits["train"], splits["dev"], splits["test"], {}, params.filter, params.data)
+
+
+@contextmanager
+def _exact_up_to(rows: int) -> Iterator[None]:
+    shipped = overlap.EXACT_ROWS
+    overlap.EXACT_ROWS = rows
+    try:
+        yield
+    finally:
+        overlap.EXACT_ROWS = shipped
+
+
+def _copies(verdicts: Verdicts, params: Params) -> dict[str, set[str]]:
+    """Ids of the candidates that each rule takes for copies, whichever rule drops them."""
+    records: Sequence[Record] = (*verdicts.accepted, *verdicts.rejected)
+    return {
+        rule: {
+            record["id"]
+            for record in records
+            if record["scores"][score] > getattr(params.filter, rule).max_overlap
+        }
+        for rule, score in SCORE_OF.items()
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

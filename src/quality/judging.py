@@ -1,0 +1,325 @@
+"""Asks models to judge samples; what they say is read and voted on by src/quality/judge.py.
+
+    writer = JudgeWriter(all_labels(train["label"], labels), rule, llm, data, domain)
+    judged = await ask_judges(candidates, writer, client, store, budget)
+    decide(judged["b967a7a2cebd6966-0"], candidate["model"], rule)
+
+Answers are stored and replayed like those of generation. A judge that refuses, fails or writes
+something else abstains; no other endpoint stands in for it, since its vote would count twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from src.config import DataParams, EndpointParams, JudgeRule, LlmParams, UserError
+from src.data.dialogue import split_turns
+from src.data.io import Record
+from src.data.schema import LabelInfo
+from src.llm.budget import Budget, spent_on
+from src.llm.cache import AnswerStore
+from src.llm.client import Client, OutOfBudget, Reply
+from src.llm.progress import SECONDS_BETWEEN_LINES
+from src.llm.prompts import OUTPUTS, SHOWN_REQUESTS, TEMPLATES
+from src.llm.replies import THOUGHTS
+from src.llm.requests import Answer, Request, Sampling
+from src.quality.judge import WEIGHTS, Judgement, read_judgement
+
+log = logging.getLogger(__name__)
+
+Ways = tuple[Request, ...]  # to ask one judge about one sample, best first
+
+
+def all_labels(names: Iterable[str], labels: Mapping[str, LabelInfo]) -> dict[str, LabelInfo]:
+    """The classes of train and those of the labels file; of some only the name may be known."""
+    unknown = sorted(set(names) - set(labels))
+    return {**labels, **{name: LabelInfo("", name, "", ()) for name in unknown}}
+
+
+class JudgeWriter:
+    """Writes what each judge is asked about a sample: the same prompt to all of them."""
+
+    def __init__(
+        self,
+        labels: Mapping[str, LabelInfo],
+        rule: JudgeRule,
+        llm: LlmParams,
+        data: DataParams,
+        domain: str,
+        templates: Path = TEMPLATES,
+    ) -> None:
+        """Set up.
+
+        Args:
+            labels: all classes, see `all_labels`.
+            rule: names the judges.
+            llm: holds their endpoints.
+            data: language and turn separator.
+            domain: what the rows are.
+            templates: folder of judge.<language>.j2.
+
+        Raises:
+            UserError: a judge is no endpoint, or none for chat, or asks what another one asks.
+        """
+        self.labels = labels
+        self.judges = _judges(rule, llm)
+        self._separator, self._domain, self._salt = data.turn_separator, domain, llm.cache_salt
+        self._sampling = Sampling(rule.temperature, 1.0, 0.0, 0.0, rule.max_tokens)
+        self._format = _response_format(labels)
+        self._template = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(templates),
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+        ).get_template(f"judge.{data.language}.j2")
+
+    def asks(self, candidate: Record) -> tuple[Ways, ...]:
+        """For each judge the ways to ask it about a sample, which needs id, text and label.
+
+        Raises:
+            UserError: its class is none of the labels.
+        """
+        prompt = self._prompt(candidate)
+        return tuple(
+            tuple(
+                Request(
+                    judge,
+                    prompt,
+                    (),
+                    self._sampling,
+                    0,
+                    self._salt,
+                    as_json=as_json,
+                    response_format=self._format,
+                )
+                for as_json in OUTPUTS[judge.api, judge.output]
+            )
+            for judge in self.judges
+        )
+
+    def _prompt(self, candidate: Record) -> str:
+        text, label = candidate["text"], candidate["label"]
+        if label not in self.labels:
+            raise UserError(
+                f"candidate {candidate['id']}: class {label!r} is none of the "
+                f"{len(self.labels)} classes; correct its label"
+            )
+        info = self.labels[label]
+        return self._template.render(
+            domain=self._domain,
+            labels=list(self.labels.values()),
+            label=info,
+            requests=info.requests[:SHOWN_REQUESTS],
+            weights=WEIGHTS,
+            dialogue=self._separator is not None,
+            turns=[_harmless(turn) for turn in split_turns(text, self._separator)],
+            # no text holds its own hash, so none can end the part that is shown as the sample
+            mark=hashlib.sha256(text.encode()).hexdigest()[:12],
+        )
+
+
+def _harmless(turn: str) -> str:
+    """A turn in one line, without what a chat template could take for the end of the message."""
+    return " ".join(turn.split()).replace("<|", "< |")
+
+
+def _judges(rule: JudgeRule, llm: LlmParams) -> tuple[EndpointParams, ...]:
+    """Endpoints of different models: a model that is asked twice would vote twice."""
+    judges = tuple(_endpoint(name, llm) for name in rule.endpoints)
+    asked: dict[tuple[str, str], str] = {}
+    for judge in judges:
+        first = asked.setdefault((judge.base_url, judge.model), judge.name)
+        if first != judge.name:
+            raise UserError(
+                f"params.yaml filter.judge.endpoints: {first!r} and {judge.name!r} are both "
+                f"{judge.model} at {judge.base_url}; name one of them"
+            )
+    return judges
+
+
+def _endpoint(name: str, llm: LlmParams) -> EndpointParams:
+    by_name = {endpoint.name: endpoint for endpoint in llm.endpoints}
+    if name not in by_name:
+        raise UserError(
+            f"params.yaml filter.judge.endpoints: {name!r} is none of llm.endpoints "
+            f"({', '.join(by_name)}); correct the name or add the endpoint"
+        )
+    if by_name[name].api != "chat":
+        raise UserError(
+            f"params.yaml filter.judge.endpoints: {name!r} has api: {by_name[name].api}, "
+            "and a judge needs api: chat; name a chat model"
+        )
+    return by_name[name]
+
+
+def _response_format(labels: Mapping[str, LabelInfo]) -> dict[str, Any]:
+    """The schema of a judgement. Bounds of numbers are left out: some servers refuse them."""
+    fields: dict[str, Any] = {name: {"type": "number"} for name in WEIGHTS}
+    fields |= {"best_label": {"type": "string", "enum": list(labels)}, "reason": {"type": "string"}}
+    schema = {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "judgement", "strict": True, "schema": schema},
+    }
+
+
+async def ask_judges(
+    candidates: Sequence[Record],
+    writer: JudgeWriter,
+    client: Client,
+    store: AnswerStore,
+    budget: Budget,
+    *,
+    offline: bool = False,
+) -> dict[str, list[Judgement]]:
+    """What each judge says of each sample.
+
+    Args:
+        candidates: records with id, text and label; the same text and label is asked about once.
+        writer: writes the requests.
+        client: as many requests are out as it takes.
+        store: answers bought before are counted first, so that a spent budget replays.
+        budget: once it is spent nothing more is asked.
+        offline: a missing answer is an error.
+
+    Returns:
+        by candidate id, the judgements in the order of the judges; those that abstained are
+        missing.
+
+    Raises:
+        UserError: an answer is missing offline; or no judge is left, since each is down, refuses
+            the key, or too many requests fail. What was bought is kept.
+    """
+    asks = {str(candidate["id"]): writer.asks(candidate) for candidate in candidates}
+    # by candidate, then by judge: where the budget ends, few samples have some of their judges
+    every = {ways[0].key: ways for of_all in asks.values() for ways in of_all}
+    panel = _Panel(writer, client, store, budget)
+    waiting = [ways for ways in every.values() if not panel.replay(ways)]
+    if waiting and offline:
+        raise UserError(
+            f"{len(waiting)} of {len(every)} answers of judges are not recorded; "
+            "set runtime.offline: false to ask them"
+        )
+    await panel.ask(waiting)
+    panel.say(len(every))
+    return {
+        name: [panel.said[ways[0].key] for ways in of_all if ways[0].key in panel.said]
+        for name, of_all in asks.items()
+    }
+
+
+class _Panel:
+    """What judges have said so far, by the key of the first way to ask it."""
+
+    def __init__(
+        self, writer: JudgeWriter, client: Client, store: AnswerStore, budget: Budget
+    ) -> None:
+        self.said: dict[str, Judgement] = {}
+        self._judges = {judge.name for judge in writer.judges}
+        self._labels = writer.labels
+        self._client, self._store, self._budget = client, store, budget
+        self._lost: set[str] = set()
+        self._budget_spent = False
+        self._replayed = self._bought = 0
+        self._shown = time.monotonic()
+
+    def replay(self, ways: Ways) -> bool:
+        """Take the answer if it was bought before."""
+        recorded = self._store.first(ways)
+        if recorded is None:
+            return False
+        request, answer = recorded
+        self._budget.add(spent_on(answer, request.endpoint.price))
+        self._replayed += 1
+        self._take(ways, answer)
+        return True
+
+    async def ask(self, waiting: Sequence[Ways]) -> None:
+        """Ask all that is waiting; the first error calls off the rest."""
+        left = iter(waiting)
+        size = min(self._client.most_waiting, len(waiting))
+        workers = [asyncio.create_task(self._work(left, len(waiting))) for _ in range(size)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, left: Iterator[Ways], wanted: int) -> None:
+        for ways in left:
+            if self._budget_spent:
+                return
+            if ways[0].endpoint.name not in self._lost:
+                await self._ask(ways)
+                self._show(wanted)
+
+    async def _ask(self, ways: Ways) -> None:
+        try:
+            reply = await self._client.ask(ways, self._store.commit)
+        except UserError as error:  # this judge is of no use any more
+            self._lose(ways[0].endpoint.name, error)
+            return
+        if isinstance(reply, OutOfBudget):
+            self._budget_spent = True
+        elif isinstance(reply, Reply):
+            self._bought += 1
+            self._take(ways, reply.answer)
+
+    def _lose(self, judge: str, error: UserError) -> None:
+        """Go on without a judge; without any, the error stands."""
+        if judge not in self._lost:
+            log.warning("judge %s abstains from now on: %s", judge, error)
+        self._lost.add(judge)
+        if self._lost == self._judges:
+            raise error
+
+    def _take(self, ways: Ways, answer: Answer) -> None:
+        if answer.finish_reason == "content_filter":
+            return
+        endpoint = ways[0].endpoint
+        text = THOUGHTS.sub("", answer.text)
+        judgement = read_judgement(text, self._labels, endpoint.name, endpoint.model)
+        if judgement is not None:
+            self.said[ways[0].key] = judgement
+
+    def _show(self, wanted: int) -> None:
+        now = time.monotonic()
+        if now - self._shown >= SECONDS_BETWEEN_LINES:
+            self._shown = now
+            log.info(
+                "judge: %d of %d answers, %d in flight, %d failed, %s tokens",
+                self._bought,
+                wanted,
+                self._client.running,
+                self._client.failures,
+                f"{self._budget.spent.tokens:,}",
+            )
+
+    def say(self, wanted: int) -> None:
+        """How it went."""
+        if self._budget_spent:
+            log.warning(
+                "judge: generate.budget is spent; what was judged counts, the rest is kept "
+                "unjudged. Raise it and run again to judge the rest"
+            )
+        answers = self._replayed + self._bought
+        log.info(
+            "judge: %d of %d answers (%d bought before), %d of them without a judgement",
+            answers,
+            wanted,
+            self._replayed,
+            answers - len(self.said),
+        )
