@@ -1,34 +1,87 @@
-"""The checks that look at all samples together, after the rules: label, judges, choice.
+"""The final verdict on all candidates: the rules, then the checks that look at all of them.
 
-    records = with_label_scores(verdicts.accepted, scores, params.filter.label_check, kept)
-    records = with_judgements(records, judged, params.filter.judge, kept)
-    accepted = best_first(passed(records), plan.quotas, ...)
+    verdicts = screen_all(candidates, splits, plan, params, scores, decisions)
 
-`generate` does not ask them, since one more sample may change every verdict; it buys
-`generate.surplus` more than is needed, from which they choose. What people accepted (`kept`)
-passes them all.
+The checks (label, judges, choice) are not asked by `generate`, since one more sample may change
+every verdict; it buys `generate.surplus` more than is needed, from which they choose. What people
+accepted passes them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from src.config import JudgeRule, LabelRule, UserError
+from src.config import JudgeRule, LabelRule, Params, UserError
 from src.data.dialogue import plain
 from src.data.io import Record
+from src.data.schema import Splits
+from src.planning.plan import Plan
 from src.quality.decisions import Decision
-from src.quality.embedding import Embed
+from src.quality.embedding import Embed, fit_embedder
+from src.quality.gate import Gate, Verdicts
 from src.quality.judge import Judgement, decide
 from src.quality.label_check import LabelCheck
 from src.quality.selection import select
 
 LABEL_CHECK, JUDGE = "label_check", "judge"
 SCORE_COLUMNS = ["label_score", "label_rank", "neighbours"]
+
+
+AskJudges = Callable[[Sequence[Record]], Mapping[str, Sequence[Judgement]]]
+
+
+def screen_all(
+    candidates: Sequence[Record],
+    splits: Splits,
+    plan: Plan,
+    params: Params,
+    scores: pd.DataFrame,
+    decisions: Mapping[str, Decision],
+    ask_judges: AskJudges | None = None,
+) -> Verdicts:
+    """Rules, label check, judges; the accepted ones with the best choice of a class in front.
+
+    Args:
+        candidates: records with id, text and label.
+        splits: the real rows.
+        plan: keywords, and how many samples each class needs.
+        params: the sections `filter`, `data` and `embedding`.
+        scores: `scores_table` of these candidates, and maybe others.
+        decisions: of people, by candidate id.
+        ask_judges: gives judgements on records; None leaves the judges out.
+
+    Raises:
+        UserError: see `Gate.screen` and `with_label_scores`; or an endpoint is at fault.
+    """
+    rules = params.filter
+    records = relabelled(candidates, decisions)
+    gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, rules, params.data, decisions)
+    ruled = gate.screen(records)
+    kept = {name for name, decision in decisions.items() if decision.decision != "reject"}
+    checked = with_label_scores(ruled.accepted, scores, rules.label_check, kept)
+    if ask_judges is not None:
+        passed = [record for record in checked if "reason" not in record]
+        judged = with_judgements(passed, ask_judges(passed), rules.judge, kept)
+        checked = [*judged, *(record for record in checked if "reason" in record)]
+    place = {record["id"]: number for number, record in enumerate(records)}
+    checked.sort(key=lambda record: place[record["id"]])
+    dropped = [*ruled.rejected, *(record for record in checked if "reason" in record)]
+    separator = params.data.turn_separator
+    chosen = best_first(
+        [record for record in checked if "reason" not in record],
+        plan.quotas,
+        splits.train,
+        fit_embedder([plain(text, separator) for text in splits.train["text"]], params.embedding),
+        rules.diversity,
+        separator,
+    )
+    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda record: place[record["id"]])))
 
 
 def relabelled(candidates: Sequence[Record], decisions: Mapping[str, Decision]) -> list[Record]:
@@ -60,6 +113,20 @@ def scores_table(candidates: Sequence[Record], checked: LabelCheck) -> pd.DataFr
             "suggested": np.where(scores.rank > 0, np.array(scores.best, dtype=str), ""),
         }
     )
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """`scores_table` as the stage `score` wrote it.
+
+    Raises:
+        UserError: it is not there.
+    """
+    try:
+        return pd.read_csv(path, dtype={"id": str, "suggested": str}, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} not found; run `python -m src.stages.score` on the same candidates first"
+        ) from None
 
 
 def with_label_scores(

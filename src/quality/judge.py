@@ -184,13 +184,14 @@ def _model_name(model: str) -> str:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """JSON objects in the text, in order; objects inside of others are not told apart."""
+    """JSON objects in the text, in order, and those that stand in their fields."""
     place = text.find("{")
     while place >= 0:
         end = place + 1
         try:
             value, end = DECODER.raw_decode(text, place)
             yield value
+            yield from (field for field in value.values() if isinstance(field, dict))
         except (ValueError, RecursionError):  # braces, hundreds deep
             pass
         place = text.find("{", end)
@@ -207,7 +208,7 @@ def _loose_fields(text: str) -> list[dict[str, Any]]:
         fields[name] = values.pop()
     for name, pattern in LOOSE_TEXT.items():
         found = pattern.search(text)
-        fields[name] = found[1] if found else ""
+        fields[name] = found[1].strip(" '") if found else ""
     return [fields]
 
 

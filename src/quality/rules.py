@@ -35,6 +35,14 @@ TURN_BIGRAMS = 4  # distinct ones from which a turn can repeat another; shorter 
 SAME_TURN = 0.7  # share of the smaller turn's bigrams that stands in the other one
 MIN_REPEATS = 2  # one turn may repeat another: an agent says what the caller has just said
 
+GOES_ON = re.compile(r"[，,、：:；;]$")
+ENDED = re.compile(r"[。！？!?.…~～)）”\"』」]$")
+LAST_WORD = re.compile(  # with which people end without a mark
+    r"(?:再见|拜拜|谢谢|愉快|[了吧吗呢啊呀嘛哦的好是嗯]|\b(?:bye|you|thanks|ok|okay|yes|no))$",
+    re.IGNORECASE,
+)
+CUT_SHOWN = 12  # characters
+
 NOT_WORD = re.compile(r"[\W_]+")
 # A Chinese character counts as much as a Latin word: volte in a call is one foreign word, not five.
 LATIN = r"[A-Za-z\u00c0-\u024f]+"
@@ -179,8 +187,11 @@ def _bounds(values: list[int], quantiles: tuple[float, float]) -> tuple[int, int
 
 def _broken_separator(separator: str | None) -> list[tuple[str, re.Pattern[str]]]:
     mark = (separator or "").strip()
-    halves = f"{re.escape(mark[:-1])}|{re.escape(mark[1:])}"
-    return [("a broken turn separator", re.compile(halves))] if len(mark) > 2 else []
+    if len(mark) <= 2:
+        return []
+    beginnings = "|".join(re.escape(mark[:end]) for end in range(1, len(mark) - 1))
+    pattern = f"{re.escape(mark[:-1])}|{re.escape(mark[1:])}|(?:{beginnings})$"
+    return [("a broken turn separator", re.compile(pattern))]
 
 
 def _class_names(labels: set[str]) -> list[tuple[str, re.Pattern[str]]]:
@@ -273,10 +284,25 @@ def format_fault(sample: Sample, params: FilterParams, limits: Limits) -> str | 
                 return f"{name}: {found.group()!r}"
     if sample.has_turns and len(sample.turns) < MIN_TURNS:
         return f"{len(sample.turns)} turn, a dialogue has {MIN_TURNS}"
+    if sample.has_turns and _is_cut(sample.raw_turns):
+        return f"it breaks off: {sample.raw_turns[-1][-CUT_SHOWN:]!r}"
     least = params.format.min_language_share
     if sample.language_share < least:
         return f"{sample.language_share:.2f} of the words are {sample.language}, under {least}"
     return None
+
+
+def _is_cut(turns: Sequence[str]) -> bool:
+    """Whether the last turn stops in the middle of a sentence.
+
+    After a comma it does; without a mark at its end it does if the turns before have one.
+    """
+    *before, last = turns
+    if GOES_ON.search(last):
+        return True
+    ended = sum(ENDED.search(turn) is not None for turn in before)
+    is_punctuated = len(before) >= MIN_TURNS and 2 * ended >= len(before)
+    return is_punctuated and not ENDED.search(last) and not LAST_WORD.search(last)
 
 
 def length_fault(sample: Sample, params: FilterParams, limits: Limits) -> str | None:

@@ -16,11 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
-from src.config import Params, UserError, command, load_params
-from src.data.dialogue import plain
+from src.config import Params, command, load_params
 from src.data.io import Record, read_jsonl, write_csv, write_json, write_jsonl
 from src.data.schema import Splits, load_splits
 from src.llm.budget import Budget
@@ -28,16 +26,9 @@ from src.llm.cache import CACHE, RECORDINGS, open_store
 from src.llm.client import Client
 from src.planning.plan import read_plan
 from src.quality.bias import bias_report
-from src.quality.checks import best_first, relabelled, with_judgements, with_label_scores
-from src.quality.decisions import (
-    Decision,
-    agreement,
-    read_decisions,
-    reject_rate,
-    verdicts,
-)
-from src.quality.embedding import fit_embedder
-from src.quality.gate import REVIEW, Gate
+from src.quality.checks import read_scores, screen_all
+from src.quality.decisions import Decision, agreement, read_decisions, reject_rate, verdicts
+from src.quality.gate import REVIEW, Verdicts
 from src.quality.judge import Judgement
 from src.quality.judge import agreement as judges_agree
 from src.quality.judging import JudgeWriter, all_labels, ask_judges
@@ -73,57 +64,36 @@ def main(
     params = load_params()
     splits, the_plan = load_splits(params.data), read_plan(plan)
     decided = read_decisions(decisions)
-    final = verdicts(decided)
-    records = relabelled(read_jsonl(candidates), final)
-    gate = Gate(
-        splits.train,
-        splits.dev,
-        splits.test,
-        the_plan.keywords,
-        params.filter,
-        params.data,
-        final,
+    judged: list[list[Judgement]] = []
+
+    def ask(records: Sequence[Record]) -> dict[str, list[Judgement]]:
+        answers = asyncio.run(_judge(records, splits, params))
+        judged.extend(answers.values())
+        return answers
+
+    screened = screen_all(
+        read_jsonl(candidates),
+        splits,
+        the_plan,
+        params,
+        read_scores(scores),
+        verdicts(decided),
+        ask if params.filter.judge.enabled else None,
     )
-    ruled = gate.screen(records)
-    kept = {name for name, decision in final.items() if decision.decision != "reject"}
-    checked = with_label_scores(
-        ruled.accepted, _read_scores(scores), params.filter.label_check, kept
-    )
-    judged: dict[str, list[Judgement]] = {}
-    if params.filter.judge.enabled:
-        passed = [record for record in checked if "reason" not in record]
-        judged = asyncio.run(_judge(passed, splits, params))
-        after = with_judgements(passed, judged, params.filter.judge, kept)
-        by_id = {record["id"]: record for record in after}
-        checked = [by_id.get(record["id"], record) for record in checked]
-    place = {record["id"]: number for number, record in enumerate(records)}
-    dropped = [*ruled.rejected, *(record for record in checked if "reason" in record)]
-    dropped.sort(key=lambda record: place[record["id"]])
-    good = best_first(
-        [record for record in checked if "reason" not in record],
-        the_plan.quotas,
-        splits.train,
-        fit_embedder(
-            [plain(text, params.data.turn_separator) for text in splits.train["text"]],
-            params.embedding,
-        ),
-        params.filter.diversity,
-        params.data.turn_separator,
-    )
-    write_jsonl(accepted, good)
-    write_jsonl(rejected, dropped)
+    write_jsonl(accepted, screened.accepted)
+    write_jsonl(rejected, screened.rejected)
     for_people = review_queue(
-        good,
+        screened.accepted,
         params.filter.review_ratio,
         params.filter.review_min_per_class,
         params.generate.seed,
     )
     write_csv(queue, for_people, for_excel=True)
     result = {
-        **_funnel(good, dropped),
-        "review": _review(decided, good, dropped),
-        "judges_agree": judges_agree(list(judged.values()), params.filter.judge),
-        "bias": bias_report(good, splits.train, params.data),
+        **_funnel(screened),
+        "review": _review(decided, screened),
+        "judges_agree": judges_agree(judged, params.filter.judge),
+        "bias": bias_report(screened.accepted, splits.train, params.data),
     }
     write_json(metrics / "filter.json", result)
     log.info(
@@ -138,15 +108,6 @@ def main(
         name: value for name, value in flat_numbers(result).items() if not name.startswith("bias")
     }
     track("filter", settings(params, ["filter"]), numbers, [queue])
-
-
-def _read_scores(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype={"id": str, "suggested": str}, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} not found; run `python -m src.stages.score` on the same candidates first"
-        ) from None
 
 
 async def _judge(
@@ -166,8 +127,9 @@ async def _judge(
             return await ask_judges(records, writer, client, store, budget, offline=offline)
 
 
-def _funnel(accepted: Sequence[Record], rejected: Sequence[Record]) -> dict[str, Any]:
+def _funnel(screened: Verdicts) -> dict[str, Any]:
     """What became of the candidates, in all and by class."""
+    accepted, rejected = screened.accepted, screened.rejected
     per_class: dict[str, dict[str, Any]] = {}
     for label in sorted({record["label"] for record in (*accepted, *rejected)}):
         mine = [record for record in accepted if record["label"] == label]
@@ -180,24 +142,21 @@ def _funnel(accepted: Sequence[Record], rejected: Sequence[Record]) -> dict[str,
     private: Counter[str] = Counter()
     for record in (*accepted, *rejected):
         private.update(record["private"])
-    total = len(accepted) + len(rejected)
     return {
-        "candidates": total,
+        "candidates": len(accepted) + len(rejected),
         "accepted": len(accepted),
-        "acceptance_rate": len(accepted) / max(1, total),
-        "rejected_by": dict(Counter(record["reason"] for record in rejected)),
+        "acceptance_rate": screened.acceptance_rate,
+        "rejected_by": dict(screened.rejected_by),
         "relabelled": sum("label_before" in record for record in accepted),
         "private": dict(private),
         "per_class": per_class,
     }
 
 
-def _review(
-    decided: Sequence[Decision], accepted: Sequence[Record], rejected: Sequence[Record]
-) -> dict[str, Any]:
+def _review(decided: Sequence[Decision], screened: Verdicts) -> dict[str, Any]:
     """What people decided on the samples that the gate had let pass, and how far that carries."""
-    passed = {record["id"] for record in accepted}
-    passed |= {record["id"] for record in rejected if record["reason"] == REVIEW}
+    passed = {record["id"] for record in screened.accepted}
+    passed |= {record["id"] for record in screened.rejected if record["reason"] == REVIEW}
     mine: Mapping[bool, list[Decision]] = {True: [], False: []}
     for decision in decided:
         mine[decision.id in passed].append(decision)

@@ -63,6 +63,8 @@ def generate() -> GenerateParams:
         domain="客服通话",
         attributes={},
         avoid_phrases=3,
+        mask_seeds=True,
+        surplus=0.0,
         samples_per_request=1,
         seeds_per_prompt=2,
         seed_max_chars=80,

@@ -75,7 +75,12 @@ def altered(params: FilterParams, section: str, **changes: object) -> FilterPara
         pytest.param("我叫[姓名][SEP]您好", "a placeholder: '[姓名]'", id="template-field"),
         pytest.param("我在XX路[SEP]好的", "a placeholder: 'XX'", id="masked-name"),
         pytest.param("您好\ufffd[SEP]查话费", "a broken character: '\ufffd'", id="broken-bytes"),
-        pytest.param("您好[SE[SEP]查话费[SEP", "a broken turn separator: '[SEP'", id="separator"),
+        pytest.param("您好[SE[SEP]查话费[SEP", "a broken turn separator: '[SE'", id="separator"),
+        pytest.param("您好[SEP]我要查话费[S", "a broken turn separator: '[S'", id="separator-cut"),
+        pytest.param("您好[SEP]请您提供一下，", "it breaks off: '请您提供一下，'", id="cut-at-a-comma"),
+        pytest.param(
+            "您好。[SEP]我要补卡。[SEP]请您带好身份", "it breaks off: '请您带好身份'", id="cut-in-a-word"
+        ),
         pytest.param(
             "您好[SEP]这里是办理打印/邮寄", "a class name: '办理打印/邮寄'", id="class-name"
         ),

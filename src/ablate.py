@@ -1,0 +1,184 @@
+"""What each rule of the gate is worth: dev scores of a classifier trained without it.
+
+    make ablate
+    python -m src.ablate --candidates elsewhere.jsonl
+
+The same candidates are screened once by the gate as it is set, once with each rule that is on
+switched off, once with each that is off switched on, and not at all. Every time each class gets
+as many samples as the plan needs, or all that are left, and the same classifier with class weights
+is trained and scored on dev. Test rows are not looked at. Prints a Markdown table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+import typer
+
+from src.config import Arm, Params, command, load_params
+from src.data.dialogue import plain
+from src.data.io import Record, read_jsonl
+from src.data.schema import Splits, load_splits
+from src.modeling.arms import training_frame
+from src.modeling.baseline import build, fit, predict
+from src.modeling.scoring import tail_classes
+from src.modeling.significance import Interval, bootstrap
+from src.planning.plan import Plan, read_plan
+from src.quality.checks import read_scores, screen_all
+from src.quality.decisions import Decision, read_decisions, verdicts
+from src.quality.rules import RULES
+from src.stages.paths import CANDIDATES, DECISIONS, PLAN, SCORES
+
+log = logging.getLogger(__name__)
+
+SWITCHES = ("style", *(name for name, _ in RULES), "label_check")
+ARM: Arm = "augmented_class_weight"
+REFERENCE: Arm = "class_weight"  # the name that the gate as it is set has in the bootstrap
+
+
+class Row(NamedTuple):
+    """One way to screen: what was accepted, used, and what a classifier makes of it on dev."""
+
+    name: str
+    accepted: int
+    used: int
+    macro_f1: Interval
+    tail_recall: Interval
+    difference: Interval  # in macro-F1, to the gate as it is set
+    tail_difference: Interval
+
+
+@command
+def main(
+    candidates: Annotated[Path, typer.Option(help="samples: id, label, text a line")] = CANDIDATES,
+    scores: Annotated[Path, typer.Option(help="their label scores, of score")] = SCORES,
+    decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
+    plan: Annotated[Path, typer.Option(help="the plan of analyze")] = PLAN,
+) -> None:
+    """Print the table."""
+    params, the_plan = load_params(), read_plan(plan)
+    splits = load_splits(params.data)
+    records = read_jsonl(candidates)
+    known, decided = read_scores(scores), verdicts(read_decisions(decisions))
+    as_set: list[str] | None = None
+    rows = []
+    for name, accepted in _ways(records, splits, the_plan, params, known, decided):
+        used = _used(accepted, the_plan)
+        said = _dev_predictions(used, splits, params)
+        as_set = said if as_set is None else as_set
+        rows.append(_row(name, len(accepted), len(used), said, as_set, splits, params))
+        log.info("ablate: %-28s dev macro-F1 %.4f", name, rows[-1].macro_f1.value)
+    typer.echo(render(rows))
+
+
+def _ways(
+    records: list[Record],
+    splits: Splits,
+    plan: Plan,
+    params: Params,
+    scores: pd.DataFrame,
+    decided: dict[str, Decision],
+) -> Iterator[tuple[str, list[Record]]]:
+    """Name and accepted samples of each way to screen; the gate as it is set comes first."""
+
+    def accepted(of: Params) -> list[Record]:
+        return list(screen_all(records, splits, plan, of, scores, decided).accepted)
+
+    yield "the gate as it is set", accepted(params)
+    for name in SWITCHES:
+        is_on = getattr(params.filter, name).enabled
+        yield f"{'without' if is_on else 'with'} {name}", accepted(_switched(params, name))
+    for trade in (0.0, 1.0):
+        rules = params.filter.model_copy(update={"diversity": trade})
+        yield f"diversity {trade:g}", accepted(params.model_copy(update={"filter": rules}))
+    yield "no gate", records
+    yield "no samples", []
+
+
+def _switched(params: Params, name: str) -> Params:
+    """The same settings with one rule on instead of off, or off instead of on."""
+    rule = getattr(params.filter, name)
+    switched = rule.model_copy(update={"enabled": not rule.enabled})
+    rules = params.filter.model_copy(update={name: switched})
+    return params.model_copy(update={"filter": rules})
+
+
+def _used(accepted: list[Record], plan: Plan) -> list[Record]:
+    """The first samples of each class, as many as it needs."""
+    left = dict(plan.quotas)
+    used = []
+    for record in accepted:
+        if left.get(record["label"], 0):
+            left[record["label"]] -= 1
+            used.append(record)
+    return used
+
+
+def _dev_predictions(used: list[Record], splits: Splits, params: Params) -> list[str]:
+    separator = params.data.turn_separator
+
+    def plainly(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(text=[plain(text, separator) for text in frame["text"]])
+
+    synthetic = pd.DataFrame(used, columns=["text", "label"])
+    real = plainly(splits.train)
+    data = training_frame(ARM, real, plainly(synthetic), synthetic, params.baseline.seed)
+    model = fit(build(params.baseline, data.class_weight), data.frame)
+    return list(predict(model, plainly(splits.dev)["text"].tolist()))
+
+
+def _row(
+    name: str,
+    accepted: int,
+    used: int,
+    said: list[str],
+    as_set: list[str],
+    splits: Splits,
+    params: Params,
+) -> Row:
+    """Scores on dev with paired intervals over its rows."""
+    draws = bootstrap(
+        splits.dev["label"],
+        {ARM: said, REFERENCE: as_set},
+        tail_classes(splits.train["label"], params.evaluate.tail_max_support),
+        resamples=params.evaluate.bootstrap,
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
+    own, versus = draws.scores(ARM), draws.versus(ARM, REFERENCE)
+    return Row(
+        name,
+        accepted,
+        used,
+        own["macro_f1"],
+        own["tail_recall"],
+        versus["macro_f1"],
+        versus["tail_recall"],
+    )
+
+
+def render(rows: list[Row]) -> str:
+    """The rows as a Markdown table; the first one is what the others are compared with."""
+    head = "| gate | accepted | used | dev macro-F1 | dev tail recall | macro-F1 | tail recall |"
+    lines = [head, "|---|---:|---:|---:|---:|---:|---:|"]
+    for row in rows:
+        changes = ("", "") if row is rows[0] else (row.difference, row.tail_difference)
+        lines.append(
+            f"| {row.name} | {row.accepted:,} | {row.used:,} | {row.macro_f1.value:.4f} "
+            f"| {row.tail_recall.value:.4f} | {_signed(changes[0])} | {_signed(changes[1])} |"
+        )
+    return "\n".join(lines)
+
+
+def _signed(change: Interval | str) -> str:
+    if isinstance(change, str):
+        return change
+    return f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]"
+
+
+if __name__ == "__main__":
+    typer.run(main)
