@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui test lint record standin bench-generation bench-embedded lock clean
+.PHONY: help setup doctor repro ui test lint record standin bench-generation bench-embedded bench-filter bench-labels ablate review lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -43,6 +43,12 @@ lint: setup ## ruff (rules, format) and mypy
 	ruff format --check
 	mypy
 
+ablate: setup ## what each rule of the gate is worth on dev
+	@python -m src.ablate
+
+review: setup ## look at samples and decide on them, at http://127.0.0.1:8765
+	@python -m src.review.page
+
 record: setup ## ask what is not yet answered, and pack the answers into data/recordings
 	dvc repro generate
 	python -m src.llm.record data/interim/cassette.jsonl
@@ -55,6 +61,12 @@ bench-generation: setup ## the engine against a loopback endpoint, beside one re
 
 bench-embedded: setup ## the embedded model with and without reading shared prompts once
 	python -m benchmarks.embedded
+
+bench-filter: setup ## the gate on 10,000 and 100,000 candidates, and how exact it stays
+	python -m benchmarks.filtering
+
+bench-labels: setup ## the label check on judged samples: JUDGED=, CANDIDATES=, REFERENCE= (CSV files)
+	python -m benchmarks.labels --judged $(JUDGED) --candidates $(CANDIDATES) --reference $(REFERENCE)
 
 lock: setup ## requirements.txt anew from pyproject.toml; pins stay where they can
 	uv pip compile --quiet --universal --group dev pyproject.toml -o requirements.txt \

@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import resource
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -32,9 +32,13 @@ import typer
 from src.config import Params, load_params
 from src.data.dialogue import STANDIN_SEPARATOR, join_turns, split_turns
 from src.data.io import Record
+from src.data.schema import Splits, read_labels
 from src.data.standin import CLASSES, compose_corpus, load_bank
+from src.planning.plan import Plan
 from src.quality import overlap
+from src.quality.checks import scores_table, screen_all
 from src.quality.gate import Gate, Verdicts
+from src.quality.label_check import check_labels
 
 COPIES = 0.2  # share of the candidates
 MAX_REPLACED = 0.1  # of a copy's characters
@@ -61,8 +65,8 @@ class Figures(NamedTuple):
     held_out: int
     candidates: int
     rejected: int
-    index_s: float
-    screen_s: float
+    score_s: float
+    filter_s: float
     peak_mb: float
     agreements: tuple[Agreement, ...]
 
@@ -73,7 +77,7 @@ def main(
 ) -> None:
     """Print the tables of docs/benchmarks.md."""
     figures: list[Figures] = []
-    typer.echo("| train rows | held-out rows | candidates | dropped | index | screen | peak |")
+    typer.echo("| train rows | held-out rows | candidates | dropped | score | filter | peak |")
     typer.echo("|---|---|---|---|---|---|---|")
     for size in sizes or [10_000, 100_000]:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -81,9 +85,9 @@ def main(
         figures.append(run)
         typer.echo(
             f"| {run.rows} | {run.held_out} | {run.candidates} | {run.rejected} | "
-            f"{run.index_s:.1f} s | {run.screen_s:.1f} s | {run.peak_mb:.0f} MB |"
+            f"{run.score_s:.1f} s | {run.filter_s:.1f} s | {run.peak_mb:.0f} MB |"
         )
-    seconds = [run.index_s + run.screen_s for run in figures]
+    seconds = [run.score_s + run.filter_s for run in figures]
     typer.echo(
         f"\ntime: {seconds[-1] / seconds[0]:.1f} times for "
         f"{figures[-1].rows / figures[0].rows:.1f} times the rows and candidates\n"
@@ -98,25 +102,35 @@ def main(
 
 
 def measure_gate(size: int, compared: int) -> Figures:
-    """Compose, index and screen so many rows and candidates."""
+    """Compose so many rows and candidates, score their labels, and give the verdicts."""
     logging.disable(logging.WARNING)
     params = load_params()
-    splits, candidates = compose(size, params)
+    frames, candidates = compose(size, params)
+    splits = Splits(frames["train"], frames["dev"], frames["test"], read_labels(params.data.labels))
+    plan = _plan(candidates)
     start = time.perf_counter()
-    gate = _gate(splits, params)
-    indexed = time.perf_counter()
-    verdicts = gate.screen(candidates)
+    separator = params.data.turn_separator
+    checked = check_labels(candidates, splits.train, splits.labels, separator)
+    scored = time.perf_counter()
+    verdicts = screen_all(candidates, splits, plan, params, scores_table(candidates, checked), {})
     end = time.perf_counter()
     return Figures(
-        rows=len(splits["train"]),
-        held_out=len(splits["dev"]) + len(splits["test"]),
+        rows=len(splits.train),
+        held_out=len(splits.dev) + len(splits.test),
         candidates=len(candidates),
         rejected=len(verdicts.rejected),
-        index_s=indexed - start,
-        screen_s=end - indexed,
+        score_s=scored - start,
+        filter_s=end - scored,
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        agreements=_agreements(splits, candidates[:compared], params),
+        agreements=_agreements(frames, candidates[:compared], params),
     )
+
+
+def _plan(candidates: list[Record]) -> Plan:
+    """Half of the candidates of each class are needed, so that there is something to choose."""
+    counts = Counter(candidate["label"] for candidate in candidates)
+    rows = [{"label": name, "needed": n // 2, "keywords": ""} for name, n in counts.items()]
+    return Plan(pd.DataFrame(rows))
 
 
 def compose(size: int, params: Params) -> tuple[dict[str, pd.DataFrame], list[Record]]:

@@ -247,10 +247,9 @@ class PiiRule(Section):
 
 
 class LabelRule(Section):
-    """A classifier that has not learned from the sample must place its class well enough."""
+    """A classifier that has not learned from the sample must find its class likely enough."""
 
     enabled: bool
-    max_rank: Count
     min_score: Share
     action: Literal["drop", "relabel"]
 

@@ -168,13 +168,9 @@ def with_label_scores(
 def _label_fault(found: Mapping[Hashable, Any], rule: LabelRule) -> str | None:
     if not rule.enabled:
         return None
-    if found["label_rank"] > rule.max_rank:
-        return (
-            f"its class is number {found['label_rank']} of the likeliest, beyond {rule.max_rank}; "
-            f"number 1 is {found['suggested']}"
-        )
     if found["label_score"] < rule.min_score:
-        return f"{found['label_score']:.2f} likely to be of its class, under {rule.min_score}"
+        likelier = f"; {found['suggested']} is likelier" if found["suggested"] else ""
+        return f"{found['label_score']:.2f} likely to be of its class, under {rule.min_score}{likelier}"
     return None
 
 

@@ -56,7 +56,7 @@ def params() -> FilterParams:
             "near_duplicate": overlap,
             "contamination": overlap,
             "pii": {"enabled": True, "action": "replace", "allowed": ("10086",)},
-            "label_check": {"enabled": True, "max_rank": 5, "min_score": 0.0, "action": "drop"},
+            "label_check": {"enabled": True, "min_score": 0.0, "action": "drop"},
             "judge": {
                 "enabled": False,
                 "endpoints": (),
