@@ -50,8 +50,8 @@ review: setup ## look at samples and decide on them, at http://127.0.0.1:8765
 	@python -m src.review.page
 
 record: setup ## ask what is not yet answered, and pack the answers into data/recordings
-	dvc repro generate
-	python -m src.llm.record data/interim/cassette.jsonl
+	dvc repro filter
+	python -m src.llm.record data/interim/cassette.jsonl data/interim/judge_cassette.jsonl
 
 standin: setup ## what the stand-in corpus looks like
 	@python -m src.data.describe

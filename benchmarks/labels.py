@@ -172,7 +172,7 @@ def _echo_thresholds(checked: LabelCheck, is_right: NDArray[np.bool_]) -> None:
     """What each threshold of filter.label_check drops."""
     score = checked.candidates.score[: len(is_right)]
     ways = {"all": np.full(len(is_right), fill_value=True)}
-    ways |= {f"min_score: {least}": score >= least for least in (0.2, 0.5, 0.8, 0.9)}
+    ways |= {f"min_score: {least}": score >= least for least in (0.3, 0.5, 0.8, 0.9)}
     typer.echo(
         "\n| filter.label_check | kept | wrong among them | wrong ones dropped |\n|---|---|---|---|"
     )

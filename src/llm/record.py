@@ -26,12 +26,18 @@ log = logging.getLogger(__name__)
 
 @command
 def main(
-    cassette: Annotated[Path, typer.Argument(help="the answers that generate used")],
+    cassettes: Annotated[list[Path], typer.Argument(help="the answers that stages used")],
     out: Annotated[Path, typer.Option(help="the recording")] = RECORDINGS / "answers.jsonl.gz",
 ) -> None:
     """Write the recording, which later runs read before they ask a model."""
-    entries = read_jsonl(cassette)
-    check_entries(entries, cassette)
+    entries: list[Record] = []
+    for cassette in cassettes:
+        found = read_jsonl(cassette)
+        check_entries(found, cassette)
+        entries += found
+    if not entries:
+        named = ", ".join(map(str, cassettes))
+        raise UserError(f"{named}: no answers; run `dvc repro generate` to get some")
     write_recording(out, entries)
     log.info("record: %d answers, %.1f MB in %s", len(entries), out.stat().st_size / 1e6, out)
 
@@ -40,10 +46,8 @@ def check_entries(entries: list[Record], path: Path) -> None:
     """Refuse what could not be replayed.
 
     Raises:
-        UserError: there is no entry, or one is not an answer with its key.
+        UserError: one is not an answer with its key.
     """
-    if not entries:
-        raise UserError(f"{path} holds no answers; run `dvc repro generate` to get some")
     for number, entry in enumerate(entries, 1):
         if not ENTRY - LATER <= entry.keys() <= ENTRY:
             raise UserError(

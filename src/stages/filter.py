@@ -39,6 +39,7 @@ from src.stages.paths import (
     ACCEPTED,
     CANDIDATES,
     DECISIONS,
+    JUDGE_CASSETTE,
     METRICS,
     PLAN,
     REJECTED,
@@ -58,6 +59,7 @@ def main(
     accepted: Annotated[Path, typer.Option(help="where accepted samples go")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="where rejected samples go")] = REJECTED,
     queue: Annotated[Path, typer.Option(help="where the sample for people goes")] = REVIEW_QUEUE,
+    cassette: Annotated[Path, typer.Option(help="where the judges' answers go")] = JUDGE_CASSETTE,
     metrics: Annotated[Path, typer.Option(help="folder for filter.json")] = METRICS,
 ) -> None:
     """Write accepted, rejected, the review queue and metrics/filter.json."""
@@ -65,9 +67,10 @@ def main(
     splits, the_plan = load_splits(params.data), read_plan(plan)
     decided = read_decisions(decisions)
     judged: list[list[Judgement]] = []
+    write_jsonl(cassette, [])
 
     def ask(records: Sequence[Record]) -> dict[str, list[Judgement]]:
-        answers = asyncio.run(_judge(records, splits, params))
+        answers = asyncio.run(_judge(records, splits, params, cassette))
         judged.extend(answers.values())
         return answers
 
@@ -111,7 +114,7 @@ def main(
 
 
 async def _judge(
-    records: Sequence[Record], splits: Splits, params: Params
+    records: Sequence[Record], splits: Splits, params: Params, cassette: Path
 ) -> dict[str, list[Judgement]]:
     writer = JudgeWriter(
         all_labels(splits.train["label"], splits.labels),
@@ -124,7 +127,9 @@ async def _judge(
     with open_store(RECORDINGS, CACHE) as store:
         async with Client(params.llm, params.runtime, budget) as client:
             offline = params.runtime.offline
-            return await ask_judges(records, writer, client, store, budget, offline=offline)
+            judged = await ask_judges(records, writer, client, store, budget, offline=offline)
+        write_jsonl(cassette, store.cassette())
+    return judged
 
 
 def _funnel(screened: Verdicts) -> dict[str, Any]:

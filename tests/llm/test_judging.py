@@ -305,6 +305,21 @@ def test_a_spent_budget_ends_the_asking(
     assert len(server.calls) == 3
 
 
+def test_after_a_request_that_is_too_dear_no_other_is_begun(
+    server: Server, run: Run, make_writer: MakeWriter
+) -> None:
+    """A cheaper one may still fit, but then each further run would buy some more."""
+    server.default = lambda _: scores()
+    one = judge(server, concurrency=1)
+    limit = room_for(3, make_writer(one))
+    samples = [SAMPLES[0], candidate(1, f"我要补卡1号{'嗯' * 200}"), *SAMPLES[2:]]
+    judged = run(one, samples=samples, budget=Budget(limit))
+    # the third was waiting for its turn already
+    assert [len(judged[f"c{n}"]) for n in range(6)] == [1, 0, 1, 0, 0, 0]
+    assert run(one, samples=samples, budget=Budget(limit)) == judged
+    assert len(server.calls) == 2
+
+
 def test_a_raised_budget_buys_the_rest(server: Server, run: Run, make_writer: MakeWriter) -> None:
     """And only the rest."""
     server.default = lambda _: scores()

@@ -61,11 +61,39 @@ def test_every_class_is_drawn_from(ratio: float, least: int, drawn: dict[str, in
     assert queue["label"].value_counts().to_dict() == drawn
 
 
+def test_a_doubtful_label_comes_before_smaller_doubts() -> None:
+    """The label check's doubt is what its score leaves; the likelier class and the seeds are shown."""
+    doubtful = record(0, "a", label_score=0.35, seed_overlap=0.6)
+    accepted = [
+        record(1, "a", label_score=0.9, seed_overlap=0.5),
+        doubtful | {"suggested": "b", "seed_ids": ["r1", "r2"]},
+    ]
+    queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
+    assert queue["reason_to_look"].tolist() == [
+        "0.65 likely to be of another class",
+        "0.50 of it stands in one train row",
+    ]
+    assert queue["suggested"].tolist() == ["b", ""]
+    assert queue["seed_ids"].tolist() == ["r1 r2", ""]
+
+
+def test_what_is_drawn_stays_drawn_when_more_come() -> None:
+    """Old samples have their lots: a larger run draws more of them, or fewer, but no others."""
+    accepted = [record(i, "a") for i in range(40)]
+    few, more = (set(review_queue(accepted[:n], 0.2, 0, seed=3)["id"]) for n in (20, 40))
+    old = more & {row["id"] for row in accepted[:20]}
+    assert (len(few), len(more)) == (4, 8)
+    assert old
+    assert old <= few or few <= old
+
+
 def test_nothing_accepted_is_an_empty_queue() -> None:
     """A run without samples still has a table with a header."""
     queue = review_queue([], ratio=0.5, min_per_class=2, seed=0)
     assert queue.empty
-    assert list(queue.columns) == ["id", "label", "text", "reason_to_look"]
+    assert list(queue.columns) == [
+        *("id", "label", "suggested", "text", "reason_to_look", "seed_ids")
+    ]
 
 
 @settings(deadline=None)

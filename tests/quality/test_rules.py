@@ -23,6 +23,7 @@ from src.quality.rules import (
     length_fault,
     limits_from_train,
     measure,
+    pii_fault,
     repetition_fault,
     seed_fault,
 )
@@ -246,6 +247,32 @@ def test_english_keywords_are_whole_words(english: DataParams) -> None:
 
 
 @pytest.mark.parametrize(
+    ("action", "private", "expected"),
+    [
+        pytest.param(
+            "drop",
+            (("mobile", 1), ("name", 2)),
+            "private data: 1 mobile, 2 name",
+            id="dropped-with-what-was-found",
+        ),
+        pytest.param("drop", (), None, id="nothing-private"),
+        pytest.param("replace", (("mobile", 1),), None, id="replaced-instead"),
+    ],
+)
+def test_private_data(
+    action: str,
+    private: tuple[tuple[str, int], ...],
+    expected: str | None,
+    params: FilterParams,
+    limits: Limits,
+    data: DataParams,
+) -> None:
+    """It drops a sample only where it is not to be replaced."""
+    sample = Sample(**{**vars(measure(GOOD, GOOD, (), data)), "private": private})
+    assert pii_fault(sample, altered(params, "pii", action=action), limits) == expected
+
+
+@pytest.mark.parametrize(
     ("rule", "field", "row"),
     [
         pytest.param(seed_fault, "seed", "train row", id="seed"),
@@ -276,10 +303,16 @@ def test_a_rule_that_is_off_drops_nothing(
 ) -> None:
     """Every rule obeys its own switch, and the first one that is on gives the reason."""
     names = [rule for rule, _ in RULES]
-    params = altered(params, "keywords", enabled=True)
+    params = altered(altered(params, "keywords", enabled=True), "pii", action="drop")
     copy = Overlap(1.0, "r7")
     bad = measure("客服：", "客服", ("补卡",), data)
-    bad = Sample(**{**vars(bad), "seed": copy, "held_out": copy, "earlier": copy, "loop_share": 1})
+    bad = Sample(
+        **{
+            **vars(bad),
+            **{"seed": copy, "held_out": copy, "earlier": copy},
+            **{"loop_share": 1, "private": (("mobile", 1),)},
+        }
+    )
     for earlier in names[: names.index(name)]:
         params = altered(params, earlier, enabled=False)
     fault = first_fault(bad, params, limits)
@@ -291,9 +324,11 @@ def test_a_rule_that_is_off_drops_nothing(
 
 
 def test_rules_are_named_as_the_settings() -> None:
-    """Each rule has a switch of its name; style is a transformation and has none here."""
-    sections = {"review_ratio", "review_min_per_class", "style", *(name for name, _ in RULES)}
-    assert sections == set(FilterParams.model_fields)
+    """Each rule has a switch of its name; the other settings are of no rule on one sample."""
+    style = {"style"}
+    checks = {"label_check", "judge", "diversity"}  # they look at all candidates
+    people = {"review_ratio", "review_min_per_class"}
+    assert {*style, *checks, *people, *(name for name, _ in RULES)} == set(FilterParams.model_fields)
 
 
 @settings(deadline=None)

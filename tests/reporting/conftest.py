@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from src.data.io import Record
 from src.reporting.report import Metrics
 
 
@@ -47,6 +48,32 @@ def metrics() -> Metrics:
             "accepted": 30,
             "acceptance_rate": 0.025,
             "rejected_by": {"format": 0, "length": 170, "near_duplicate": 1000},
+            "bias": {
+                "largest": [
+                    {
+                        "label": "办理缴费",
+                        "facet": "openings",
+                        "value": "您好请问",
+                        "synthetic": 0.75,
+                        "real": 0.25,
+                        "difference": 0.5,
+                        "compared_with": "class",
+                        "at_least": 0.2,
+                        "also_in": 1,
+                    },
+                    {
+                        "label": "",
+                        "facet": "turns",
+                        "value": "mean",
+                        "synthetic": 4.5,
+                        "real": 16.0,
+                        "difference": -1.2,
+                        "compared_with": "all",
+                        "at_least": -0.1,
+                        "also_in": 0,
+                    },
+                ]
+            },
         },
         balance={
             "gini": {"before": 0.5, "after": 0.25},
@@ -90,6 +117,29 @@ def metrics() -> Metrics:
             },
         },
     )
+
+
+@pytest.fixture
+def rejected() -> list[Record]:
+    """Samples that two rules dropped: six of the one, and one that is long and has a bar in it."""
+    duplicates = [
+        {
+            "label": "办理缴费",
+            "text": f"我要交{n}月话费",
+            "text_before_style": f"我要交{n}月话费。",
+            "reason": "near_duplicate",
+            "detail": f"0.9{n} of it stands in candidate c{n}, over 0.85",
+        }
+        for n in range(6)
+    ]
+    long = {
+        "label": "办理补换卡",
+        "text": "补卡" * 100,
+        "text_before_style": "您好|\n请讲，" + "补卡" * 100,
+        "reason": "length",
+        "detail": "207 characters, outside 6 to 200",
+    }
+    return [*duplicates, long]
 
 
 @pytest.fixture

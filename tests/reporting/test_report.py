@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from src.config import UserError
+from src.data.io import Record
 from src.reporting.report import (
     Metrics,
     arms_table,
@@ -24,9 +25,11 @@ SETTINGS = {"plan": {"target_per_class": 20}, "generate": {"domain": "客服通�
 PLOTS = {"Scores of the arms": "plots/headline.png", "Recall per class": "plots/recall.png"}
 
 
-def test_report_is_the_golden_text(metrics: Metrics, per_class: pd.DataFrame):
-    """Every table, note and link of a small run."""
-    text = render_report(metrics, per_class, SETTINGS, PLOTS)
+def test_report_is_the_golden_text(
+    metrics: Metrics, per_class: pd.DataFrame, rejected: list[Record]
+):
+    """Every table, note and link of a small run; of each rule the first five that it dropped."""
+    text = render_report(metrics, per_class, rejected, SETTINGS, PLOTS)
     assert text == GOLDEN.read_text(encoding="utf-8")
 
 
@@ -82,22 +85,30 @@ def test_shortfalls_are_listed_largest_first(metrics: Metrics):
 def test_report_says_so_when_no_class_is_short(metrics: Metrics, per_class: pd.DataFrame):
     """No shortfall is said as plainly as a shortfall."""
     metrics.balance["per_class"]["办理补换卡"]["shortfall"] = 0
-    text = render_report(metrics, per_class, SETTINGS, {})
+    text = render_report(metrics, per_class, [], SETTINGS, {})
     assert "Every class reached its target." in text
     assert "## Charts" not in text
 
 
 def test_report_of_a_run_without_candidates(metrics: Metrics, per_class: pd.DataFrame):
-    """Shares of nothing are a dash."""
-    none = {"candidates": 0, "accepted": 0, "acceptance_rate": 0.0, "rejected_by": {}}
-    text = render_report(dataclasses.replace(metrics, filter=none), per_class, SETTINGS, {})
+    """Shares of nothing are a dash; nothing dropped and nothing to compare have no section."""
+    none = {
+        **{"candidates": 0, "accepted": 0, "acceptance_rate": 0.0, "rejected_by": {}},
+        "bias": {"largest": []},
+    }
+    text = render_report(dataclasses.replace(metrics, filter=none), per_class, [], SETTINGS, {})
     assert "| candidates | 0 | - |" in text
+    assert "## What was dropped" not in text
+    assert "## How the samples differ" not in text
 
 
 def test_bars_in_a_class_name_stay_in_their_cell(metrics: Metrics, per_class: pd.DataFrame):
-    """A class name cannot break the table."""
+    """A class name cannot break the table, nor can a sample that was dropped."""
     renamed = per_class.assign(label=["a|b", "c", "d"])
-    assert "| a\\|b | 100 |" in render_report(metrics, renamed, SETTINGS, {})
+    dropped = {"label": "a|b", "text_before_style": "x|y", "reason": "format", "detail": "z|'"}
+    text = render_report(metrics, renamed, [dropped], SETTINGS, {})
+    assert "| a\\|b | 100 |" in text
+    assert "| format | a\\|b | x\\|y | z\\|' |" in text
 
 
 def test_metrics_are_read_from_their_folder(metrics: Metrics, tmp_path: Path):

@@ -18,6 +18,7 @@ from src.stages import (
     evaluate,
     generate,
     paths,
+    score,
     train_baseline,
 )
 from src.stages import filter as filter_stage
@@ -45,6 +46,7 @@ def test_stages_run_one_after_the_other(here: Path):
     assert paths.PLAN.read_bytes() == plan
     generate.main()
     first = paths.CANDIDATES.read_bytes()
+    score.main()
     filter_stage.main()
     balance.main()
     convert.main()
@@ -71,8 +73,10 @@ def test_samples_from_elsewhere_are_filtered(here: Path):
     lines = [json.dumps(sample, ensure_ascii=False) for sample in [*samples, copied]]
     mine.write_text("\n".join(lines), encoding="utf-8")
     out = here / "out"
+    score.main(mine, scores=out / "scores.csv", doubtful=out / "suspects.csv")
     filter_stage.main(
         mine,
+        out / "scores.csv",
         accepted=out / "good.jsonl",
         rejected=out / "bad.jsonl",
         queue=out / "queue.csv",
@@ -80,7 +84,39 @@ def test_samples_from_elsewhere_are_filtered(here: Path):
     )
     assert [record["id"] for record in records(out / "good.jsonl")] == [s["id"] for s in samples]
     assert [record["reason"] for record in records(out / "bad.jsonl")] == ["contamination"]
-    assert (out / "queue.csv").read_text(encoding="utf-8").startswith("\ufeffid,label,text")
+    assert (out / "queue.csv").read_text(encoding="utf-8").startswith("\ufeffid,label,suggested,")
+    assert not any(path.exists() for path in (paths.ACCEPTED, paths.SCORES, paths.SUSPECTS))
+
+
+@pytest.mark.parametrize(
+    ("scored", "message"),
+    [
+        pytest.param(
+            None,
+            "none.csv not found; run `python -m src.stages.score` on the same candidates first",
+            id="no-file",
+        ),
+        pytest.param(
+            "other",
+            "candidate mine has no label score; run `python -m src.stages.score` "
+            "on the same candidates first",
+            id="of-other-candidates",
+        ),
+    ],
+)
+def test_samples_without_label_scores_are_named(
+    scored: str | None, message: str, here: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Filter says what to run, and writes nothing."""
+    scores = here / "none.csv"
+    for name in filter(None, (scored, "mine")):
+        line = {"id": name, "label": "开发票", "text": "[SEP]".join(call("开发票", "mine/0"))}
+        (here / f"{name}.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    if scored:
+        score.main(here / f"{scored}.jsonl", scores=scores)
+    with pytest.raises(SystemExit):
+        filter_stage.main(here / "mine.jsonl", scores)
+    assert message in capsys.readouterr().err
     assert not paths.ACCEPTED.exists()
 
 

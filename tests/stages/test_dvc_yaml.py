@@ -27,7 +27,14 @@ WRITES = {
         paths.CASSETTE,
         METRICS / "generate.json",
     },
-    "filter": {paths.ACCEPTED, paths.REJECTED, paths.REVIEW_QUEUE, METRICS / "filter.json"},
+    "score": {paths.SCORES, paths.SUSPECTS},
+    "filter": {
+        paths.ACCEPTED,
+        paths.REJECTED,
+        paths.JUDGE_CASSETTE,
+        paths.REVIEW_QUEUE,
+        METRICS / "filter.json",
+    },
     "balance": {paths.BALANCED, METRICS / "balance.json"},
     "convert": {paths.CHAT},
     "train-baseline": {paths.MODELS / "${item.arm}.skops"},
@@ -41,6 +48,8 @@ WRITES = {
     },
 }
 
+BY_PEOPLE = paths.DECISIONS  # comes from git
+
 every_stage = pytest.mark.parametrize("stage", list(STAGES))
 
 
@@ -52,7 +61,7 @@ def module_of(stage: str) -> Path:
 
 def imports(module: Path) -> Iterator[Path]:
     """Modules of src that one imports, anywhere in it; `__init__` files are empty and left out."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(module)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -79,19 +88,31 @@ def closure(module: Path) -> set[Path]:
 class SettingsRead(ast.NodeVisitor):
     """Settings that decide a stage's files, dotted: `params.data.train`, `settings(params, [...])`.
 
-    What is only logged, inside `track(...)`, decides nothing.
+    What is only logged, inside `track(...)`, decides nothing. A function of another module that is
+    given all of `params` is read as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, module: Path) -> None:
         self.found: set[str] = set()
+        self._homes = {
+            alias.asname or alias.name: (ROOT / (node.module.replace(".", "/") + ".py"), alias.name)
+            for node in ast.walk(tree_of(module))
+            if isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("src.")
+            for alias in node.names
+        }
 
     def visit_Call(self, node: ast.Call) -> None:
-        """Sections that the report shows."""
+        """Sections that the report shows, and functions that read settings elsewhere."""
         called = node.func.id if isinstance(node.func, ast.Name) else ""
         if called == "track":
             return
         if called == "settings":
             self.found |= set(ast.literal_eval(node.args[1]))
+        elif called in self._homes and any(is_all_settings(given) for given in node.args):
+            home, name = self._homes[called]
+            reader = SettingsRead(home)
+            reader.visit(function_of(home, name))
+            self.found |= reader.found
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -109,6 +130,22 @@ class SettingsRead(ast.NodeVisitor):
             self.generic_visit(node)
 
 
+def tree_of(module: Path) -> ast.Module:
+    """The syntax of a module."""
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def function_of(module: Path, name: str) -> ast.FunctionDef:
+    """A function of a module."""
+    defined = (node for node in tree_of(module).body if isinstance(node, ast.FunctionDef))
+    return next(node for node in defined if node.name == name)
+
+
+def is_all_settings(given: ast.expr) -> bool:
+    """Whether a function is given `params` whole."""
+    return isinstance(given, ast.Name) and given.id == "params"
+
+
 def covers(section: str, setting: str) -> bool:
     """Whether the setting is the section or lies in it."""
     return f"{setting}.".startswith(f"{section}.")
@@ -124,8 +161,8 @@ def test_modules_are_the_import_closure(stage: str):
 @every_stage
 def test_settings_are_those_that_the_code_reads(stage: str):
     """A setting that is named and not read reruns for nothing; the other way gives old results."""
-    reader = SettingsRead()
-    reader.visit(ast.parse(module_of(stage).read_text(encoding="utf-8")))
+    reader = SettingsRead(module_of(stage))
+    reader.visit(tree_of(module_of(stage)))
     read = {setting for setting in reader.found if not covers("runtime", setting)}
     named = STAGES[stage]["params"]
     assert [s for s in sorted(read) if not any(covers(n, s) for n in named)] == []
@@ -146,11 +183,13 @@ def test_files_are_those_of_paths_py(stage: str):
 
 @every_stage
 def test_other_files_come_from_the_user_or_an_earlier_stage(stage: str):
-    """No dependency that nothing writes."""
+    """No dependency that nothing writes; what people decide is written by no stage."""
     earlier = list(STAGES)[: list(STAGES).index(stage)]
     written = {path for name in earlier for path in WRITES[name]}
     if "train-baseline" in earlier:
         written.add(paths.MODELS)
     given = ("${data.", "data/raw/", "prompts", "src/")
     deps = {Path(dep) for dep in STAGES[stage]["deps"] if not dep.startswith(given)}
-    assert deps <= written
+    assert deps <= {*written, BY_PEOPLE}
+    assert BY_PEOPLE not in written
+    assert (ROOT / BY_PEOPLE).is_file()

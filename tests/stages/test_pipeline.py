@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from src.config import FREE_ARMS
+from src.quality.decisions import Decision, write_decisions
 from src.stages import paths
 from tests.stages.small_project import (
     TRAIN_ROWS,
@@ -24,6 +26,7 @@ from tests.stages.small_project import (
 ARMS = (*FREE_ARMS, "unfiltered", "augmented", "augmented_class_weight")
 METRICS = ("macro_f1", "tail_recall", "accuracy")
 NEEDED = {"取消彩铃": 14, "补换卡": 16, "开发票": 18}
+WANTED = sum({"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values())  # with half as many to choose from
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +55,36 @@ def metrics(project: Project, name: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def records(project: Project, path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file."""
+    text = (project.path / path).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def lines(project: Project, path: Path) -> int:
     """Rows of a JSONL file."""
-    return len((project.path / path).read_text(encoding="utf-8").splitlines())
+    return len(records(project, path))
+
+
+def decide(project: Project, sample: str, decision: str, label: str) -> None:
+    """One person's decision on a sample, the only one there is."""
+    word = Decision(sample, decision, label, "", "Li", "2024-05-01T08:00:00.000000+00:00")
+    write_decisions(project.path / paths.DECISIONS, [word])
+
+
+def repro(project: Project, stage: str) -> list[str]:
+    """Bring a stage up to date; the stages that ran."""
+    ended = project.run("dvc", "repro", stage)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return re.findall(r"Running stage '([^']+)'", ended.stdout + ended.stderr)
 
 
 def keys(value: Mapping[str, Any], prefix: str = "") -> set[str]:
     """Dotted names of all values."""
     found: set[str] = set()
     for key, item in value.items():
-        found |= keys(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}"}
+        nested = isinstance(item, Mapping) and item
+        found |= keys(item, f"{prefix}{key}.") if nested else {f"{prefix}{key}"}
     return found
 
 
@@ -70,6 +93,7 @@ def test_every_output_is_there(finished: Project):
     expected = [
         *(paths.STANDIN / f"{split}.csv" for split in ("train", "dev", "test")),
         *(paths.PLAN, paths.CANDIDATES, paths.FAILURES, paths.CASSETTE),
+        *(paths.SCORES, paths.SUSPECTS, paths.JUDGE_CASSETTE),
         *(paths.ACCEPTED, paths.REJECTED, paths.REVIEW_QUEUE, paths.BALANCED),
         *(paths.CHAT / f"{split}.jsonl" for split in ("train", "dev", "test")),
         *(paths.MODELS / f"{arm}.skops" for arm in ARMS),
@@ -91,7 +115,12 @@ def test_metrics_have_the_names_that_others_read(finished: Project):
             *("candidates", "accepted", "quota", "shortfall"),
             *("tokens.prompt", "tokens.completion", "failures.empty"),
         },
-        "filter": {"candidates", "accepted", "acceptance_rate", "rejected_by.repetition"},
+        "filter": {
+            *("candidates", "accepted", "acceptance_rate", "rejected_by.repetition"),
+            *("relabelled", "private", "judges_agree", "bias.largest"),
+            *("review.decided", "review.rejected", "review.reviewers.rate"),
+            *(f"per_class.{label}.{count}" for label in NEEDED for count in ("candidates", "accepted")),
+        },
         "balance": {
             *("gini.before", "gini.after", "imbalance_ratio.before", "imbalance_ratio.after"),
             "synthetic_share",
@@ -116,9 +145,15 @@ def test_numbers_of_the_stages_agree(finished: Project):
     """What was needed was asked for, judged, merged and counted, and nothing was lost."""
     analyze, generate = metrics(finished, "analyze"), metrics(finished, "generate")
     verdicts, balance = metrics(finished, "filter"), metrics(finished, "balance")
-    assert analyze["needed"] == generate["quota"] == sum(NEEDED.values())
+    assert analyze["needed"] == sum(NEEDED.values())
+    assert generate["quota"] == generate["accepted"] == WANTED
     assert verdicts["candidates"] == generate["candidates"] == lines(finished, paths.CANDIDATES)
-    assert verdicts["accepted"] == generate["accepted"] == lines(finished, paths.ACCEPTED)
+    assert verdicts["accepted"] == lines(finished, paths.ACCEPTED)
+    doubtful = verdicts["rejected_by"].get("label_check", 0)  # of those that generate let pass
+    assert verdicts["accepted"] + doubtful == generate["accepted"]
+    assert verdicts["accepted"] + sum(verdicts["rejected_by"].values()) == verdicts["candidates"]
+    with (finished.path / paths.SCORES).open(encoding="utf-8") as file:
+        assert len(file.readlines()) - 1 == verdicts["candidates"]
     assert sum(verdicts["rejected_by"].values()) == lines(finished, paths.REJECTED)
     assert sum(generate["failures"].values()) == lines(finished, paths.FAILURES)
     assert generate["requests"] == lines(finished, paths.CASSETTE)
@@ -161,6 +196,63 @@ def test_a_stricter_filter_asks_only_for_the_shortfall(copy: Project, model: Mod
     assert after["shortfall"] == 0
     assert after["requests"] > before["requests"]
     assert model.asked - asked == after["requests"] - before["requests"]
+
+
+def test_a_threshold_of_the_label_check_scores_nothing_anew(copy: Project, model: Model):
+    """Filter judges by the scores that stand; candidates are the same, and nothing is asked."""
+    asked, before = model.asked, metrics(copy, "filter")
+    scores = (copy.path / paths.SCORES).read_bytes()
+    copy.settings(lambda values: values["filter"]["label_check"].update(min_score=0.99))
+    ran = repro(copy, "filter")
+    assert "filter" in ran
+    assert "score" not in ran
+    assert model.asked == asked
+    assert (copy.path / paths.SCORES).read_bytes() == scores
+    after = metrics(copy, "filter")
+    assert after["candidates"] == before["candidates"]
+    doubtful = [verdict["rejected_by"].get("label_check", 0) for verdict in (before, after)]
+    assert doubtful[0] < doubtful[1] == after["candidates"] - after["accepted"] - sum(
+        count for rule, count in after["rejected_by"].items() if rule != "label_check"
+    )
+
+
+def test_a_rejected_sample_is_replaced_by_one_request(
+    copy: Project, model: Model, monkeypatch: pytest.MonkeyPatch
+):
+    """It is gone from the balanced set, the reason is kept, and its class has its quota again."""
+    monkeypatch.setattr(model, "flawless", True)
+    asked, before = model.asked, metrics(copy, "generate")
+    sample = next(r for r in records(copy, paths.ACCEPTED) if r["label"] == "开发票")
+    decide(copy, sample["id"], "reject", "开发票")
+    ran = repro(copy, "balance")
+    assert ran == ["generate", "score", "filter", "balance"]
+    assert model.asked - asked == 1
+    after = metrics(copy, "generate")
+    assert after["requests"] == before["requests"] + 1
+    assert after["accepted"] == after["quota"] == WANTED
+    assert sample["id"] not in {record["id"] for record in records(copy, paths.ACCEPTED)}
+    (gone,) = (r for r in records(copy, paths.REJECTED) if r["reason"] == "review")
+    assert (gone["id"], gone["detail"]) == (sample["id"], "Li rejects it: no reason given")
+    assert metrics(copy, "filter")["review"]["rejected"]["rejected"] == 1
+    assert metrics(copy, "balance")["per_class"]["开发票"]["synthetic"] == NEEDED["开发票"]
+    assert sample["text"] not in (copy.path / paths.BALANCED).read_text(encoding="utf-8")
+
+
+def test_a_relabelled_sample_moves_to_its_class(
+    copy: Project, model: Model, monkeypatch: pytest.MonkeyPatch
+):
+    """It counts for the new class, whatever the label check says, and is replaced in the old one."""
+    monkeypatch.setattr(model, "flawless", True)
+    asked = model.asked
+    sample = next(r for r in records(copy, paths.ACCEPTED) if r["label"] == "开发票")
+    decide(copy, sample["id"], "relabel", "补换卡")
+    assert repro(copy, "filter") == ["generate", "score", "filter"]
+    assert model.asked - asked == 1
+    assert metrics(copy, "generate")["shortfall"] == 0
+    (moved,) = (r for r in records(copy, paths.ACCEPTED) if r["id"] == sample["id"])
+    assert (moved["label"], moved["label_before"]) == ("补换卡", "开发票")
+    assert moved["suggested"] == "开发票"
+    assert metrics(copy, "filter")["relabelled"] == 1
 
 
 def test_a_teammate_replays_to_the_same_bytes(copy: Project, model: Model, tmp_path: Path):
