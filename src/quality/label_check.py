@@ -12,7 +12,8 @@ class a new phrasing has company, and a text about something else has not.
 What a caller wants is said early, so a turn counts `DECAY` times as much as the one before it;
 character n-grams that every class says count for little; and a text that is shorter than most
 proves less. The rank of its own class is safe for classes of one row, because it compares scores
-of one text; a class that has no other row to learn from gives no verdict at all (rank 0).
+of one text; a class that has hardly another row to learn from gives no verdict at all (rank 0,
+score 1).
 """
 
 from __future__ import annotations
@@ -227,7 +228,7 @@ def _scores(
     in_doubt = np.bincount(owner[learned], minlength=len(classes))[owner] <= MIN_OTHERS
     rank = (values > own[:, np.newaxis]).sum(axis=1)
     return LabelScores(
-        score=_calibrated(values, own),
+        score=np.where(in_doubt, 1.0, _calibrated(values, own)),
         rank=np.where(in_doubt, 0, rank),
         best=tuple(classes[values.argmax(axis=1)]),
         neighbours=_neighbours(places, owner, learned),

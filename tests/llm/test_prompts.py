@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -171,6 +172,106 @@ def test_golden_chat_prompt(make_writer: MakeWriter, chat: EndpointParams) -> No
     )
     assert [r.prompt for r in ask.requests] == [f"{beginning}{form}{end}" for form in forms]
     assert {request.stop for request in ask.requests} == {()}
+
+
+PRIVATE = {  # as a caller says it -> what must not leave the machine of it
+    "手机号是13800138000": "13800138000",
+    "号码是幺三九幺二三四五六七八": "幺三九幺二三四五六七八",
+    "幺五零嗯八八六七[SEP]好的您说[SEP]三二幺零": "八八六七",
+    "身份证是11010519491231002X": "11010519491231002X",
+    "身份证幺幺零幺零五幺九四九幺二三幺零零二叉": "零五幺九四九幺二三",
+    "我住人民路88号3单元502": "88号3单元502",
+    "我住在幸福小区三栋二单元四零一": "三栋二单元四零一",
+}
+BIGMODEL = "https://open.bigmodel.cn/api/paas/v4"
+
+
+def prompts_of_private_rows(
+    base_url: str, data: DataParams, llm: LlmParams, generate: GenerateParams, **of: object
+) -> list[str]:
+    """All prompts of 50 attempts, to chat and completions, of train rows that hold `PRIVATE`."""
+    rows = pd.DataFrame(
+        {
+            "row_id": [f"r{n}" for n in range(len(PRIVATE))],
+            "text": [f"您好请讲[SEP]我要补卡[SEP]{said}[SEP]好的请稍等" for said in PRIVATE],
+            "label": "补卡",
+        }
+    )
+    prompts = []
+    for api in ("chat", "completions"):
+        change = {"base_url": base_url, "api": api}
+        endpoints = (llm.endpoints[0].model_copy(update=change),)
+        writer = PromptWriter(
+            rows,
+            {"补卡": ("补卡",)},
+            INFO,
+            data,
+            llm.model_copy(update={"endpoints": endpoints}),
+            generate.model_copy(update=of),
+            allowed=("10086",),
+        )
+        asks = [writer.ask("补卡", n) for n in range(50)]
+        assert {row for ask in asks for row in ask.seed_ids} == set(rows["row_id"])
+        prompts += [request.prompt for ask in asks for request in ask.requests]
+    return prompts
+
+
+def told(prompts: list[str]) -> list[str]:
+    """What of `PRIVATE` stands in any of the prompts."""
+    return [secret for secret in PRIVATE.values() if any(secret in p for p in prompts)]
+
+
+def test_no_private_data_of_a_row_leaves_this_machine(
+    data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """Not in digits nor spoken, in one turn or over several; a neutral word stands there."""
+    prompts = prompts_of_private_rows(BIGMODEL, data, llm, generate)
+    assert told(prompts) == []
+    assert any("某号码" in prompt for prompt in prompts)
+    assert any("某地址" in prompt for prompt in prompts)
+    runs = [run for prompt in prompts for run in re.findall(r"[0-9零幺一二三四五六七八九]{5,}", prompt)]
+    assert runs == []
+
+
+@pytest.mark.parametrize(
+    ("base_url", "mask_seeds"),
+    [
+        pytest.param("embedded", True, id="embedded"),
+        pytest.param("http://localhost:8000/v1", True, id="localhost"),
+        pytest.param("http://127.0.0.1:8000/v1", True, id="loopback"),
+        pytest.param(BIGMODEL, False, id="switched-off"),
+    ],
+)
+def test_rows_stay_as_they_are_where_nothing_leaves(
+    base_url: str, mask_seeds: bool, data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """A model on this machine, or whose user wants it so, sees the real rows."""
+    prompts = prompts_of_private_rows(base_url, data, llm, generate, mask_seeds=mask_seeds)
+    assert told(prompts) == list(PRIVATE.values())
+
+
+def test_each_endpoint_of_a_request_sees_what_it_may(
+    make_writer: MakeWriter, train: pd.DataFrame, endpoint: EndpointParams
+) -> None:
+    """The local one the row, a remote one that stands in for it the row without its number."""
+    train.loc[:, "text"] = "您好[SEP]我要补卡[SEP]号码是13800138000"
+    remote = endpoint.model_copy(update={"name": "far", "base_url": BIGMODEL, "weight": 0.0})
+    near, far = make_writer(endpoint, remote, fallback=("far",)).ask("补卡", 0).requests
+    assert "号码是13800138000" in near.prompt
+    assert "13800138000" not in far.prompt
+    assert "号码是某号码" in far.prompt
+
+
+@pytest.mark.parametrize("limit", range(4, 40))
+def test_the_excerpt_never_cuts_a_number(
+    limit: int, data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """Turns are kept or left out whole, and rows are masked before: no rest of a number is shown."""
+    for base_url in (BIGMODEL, "embedded"):
+        prompts = prompts_of_private_rows(base_url, data, llm, generate, seed_max_chars=limit)
+        shown = re.findall(r"[0-9X]{2,}", " ".join(prompts))
+        whole = {"11010519491231002X", "13800138000", "88", "502"}
+        assert set(shown) <= (whole if base_url == "embedded" else set())
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])

@@ -29,7 +29,7 @@ def test_a_cassette_is_packed_as_it_is_written(tmp_path: Path):
     with open_store(tmp_path / "none", tmp_path / "bought.sqlite") as store:
         store.put("k1", bought).result(20)
         write_jsonl(tmp_path / "cassette.jsonl", store.cassette())
-    main(tmp_path / "cassette.jsonl", tmp_path / "recordings/one.jsonl.gz")
+    main([tmp_path / "cassette.jsonl"], tmp_path / "recordings/one.jsonl.gz")
     with open_store(tmp_path / "recordings", tmp_path / "empty.sqlite") as store:
         assert store.get("k1") == bought
 
@@ -44,9 +44,9 @@ def test_a_packed_cassette_is_read_before_anything_is_asked(
     """The answer comes back by its key, and packing it again gives the same bytes."""
     cassette, recording = tmp_path / "cassette.jsonl", tmp_path / "recordings/one.jsonl.gz"
     cassette.write_text(json.dumps({"key": "k1", **answer}) + "\n", encoding="utf-8")
-    main(cassette, recording)
+    main([cassette], recording)
     first = recording.read_bytes()
-    main(cassette, recording)
+    main([cassette], recording)
     assert recording.read_bytes() == first
     with open_store(recording.parent, tmp_path / "cache.sqlite") as store:
         assert store.get("k1") == Answer(
@@ -61,7 +61,6 @@ def test_a_packed_cassette_is_read_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("entries", "says"),
     [
-        pytest.param([], "holds no answers; run `dvc repro generate`", id="empty"),
         pytest.param([{"key": "k", **ANSWER}, ANSWER], "line 2 has cached_tokens", id="no key"),
         pytest.param([{"key": "k", **OLD}, OLD], "line 2 has completion_tokens", id="old, no key"),
         pytest.param([{"key": "k", "text": "喂"}], "line 1 has key, text instead", id="no tokens"),
@@ -74,9 +73,21 @@ def test_what_could_not_be_replayed_is_refused(entries: list[dict[str, object]],
         check_entries(entries, Path("cassette.jsonl"))
 
 
+def test_several_cassettes_are_packed_together(tmp_path: Path):
+    """Those of generation and of judges; one of them may be empty, but not all."""
+    one, none = tmp_path / "one.jsonl", tmp_path / "none.jsonl"
+    one.write_text(json.dumps({"key": "k1", **ANSWER}) + "\n", encoding="utf-8")
+    none.write_text("", encoding="utf-8")
+    main([none, one], tmp_path / "recordings/all.jsonl.gz")
+    with open_store(tmp_path / "recordings", tmp_path / "cache.sqlite") as store:
+        assert store.get("k1") is not None
+    with pytest.raises(SystemExit, match="2"):
+        main([none], tmp_path / "recordings/nothing.jsonl.gz")
+
+
 def test_a_refused_cassette_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Exit code 2, and no recording."""
     with pytest.raises(SystemExit, match="2"):
-        main(tmp_path / "none.jsonl", tmp_path / "out.jsonl.gz")
+        main([tmp_path / "none.jsonl"], tmp_path / "out.jsonl.gz")
     assert capsys.readouterr().err.startswith("error: ")
     assert list(tmp_path.iterdir()) == []
