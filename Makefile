@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+BASE ?= origin/main
 INSTALLED := $(VENV)/.installed
 
 # `dvc` and the `python -m ...` of its stages are those of the project.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui test lint record standin bench-generation bench-embedded bench-filter bench-labels ablate review lock clean
+.PHONY: help setup doctor repro ui test lint check record standin bench-generation bench-embedded bench-filter bench-labels ablate review lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -42,6 +43,9 @@ lint: setup ## ruff (rules, format) and mypy
 	ruff check
 	ruff format --check
 	mypy
+
+check: setup ## whether the metrics are worse than those of BASE= (origin/main)
+	@python -m src.check --base $(BASE)
 
 ablate: setup ## what each rule of the gate is worth on dev
 	@python -m src.ablate

@@ -143,7 +143,7 @@ def _row(
     """Scores on dev with paired intervals over its rows."""
     draws = bootstrap(
         splits.dev["label"],
-        {ARM: said, REFERENCE: as_set},
+        {ARM: [said], REFERENCE: [as_set]},
         tail_classes(splits.train["label"], params.evaluate.tail_max_support),
         resamples=params.evaluate.bootstrap,
         confidence=params.evaluate.confidence,

@@ -31,11 +31,25 @@ Arm = Literal[
     "original",
     "class_weight",
     "oversample",
+    "effective_number",
+    "logit_adjustment",
+    "eda",
+    "smote",
     "unfiltered",
     "augmented",
     "augmented_class_weight",
+    "chosen",
 ]
-FREE_ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample")
+FREE_ARMS: tuple[Arm, ...] = (
+    "original",
+    "class_weight",
+    "oversample",
+    "effective_number",
+    "logit_adjustment",
+    "eda",
+    "smote",
+)
+OUR_ARMS: tuple[Arm, ...] = ("augmented", "augmented_class_weight", "chosen")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -335,9 +349,20 @@ class BaselineParams(Section):
     seed: int
 
 
+class ChooseParams(Section):
+    """What is tried on dev for the arm `chosen`."""
+
+    samples_per_class: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    sample_weights: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+    seeds: Count
+
+
 class EvaluateParams(Section):
     """Which arms are compared and how their intervals are made."""
 
+    seeds: Count
+    choose: ChooseParams
+    second_classifier: bool
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     tail_max_support: Count
     bootstrap: Annotated[int, Field(ge=100)]
@@ -346,7 +371,8 @@ class EvaluateParams(Section):
 
     @model_validator(mode="after")
     def _has_the_arms_compared_against(self) -> EvaluateParams:
-        missing = [arm for arm in (*FREE_ARMS, "augmented") if arm not in self.arms]
+        needed = ("original", "class_weight", "oversample", "augmented")
+        missing = [arm for arm in needed if arm not in self.arms]
         if missing:
             raise ValueError(f"arms must include {missing}: every verdict is against them")
         return self

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from src.config import BaselineParams, UserError
 from src.modeling.arms import ClassWeight
 
 SCHEMA = "schema.json"
+NEIGHBOURS = 5  # of SMOTE
 # skops names objects and arrays by their memory address.
 ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
 
@@ -58,7 +59,9 @@ def build(params: BaselineParams, class_weight: ClassWeight) -> Pipeline:
     return Pipeline([("tfidf", tfidf), ("classifier", _classifier(params, class_weight))])
 
 
-def fit(model: Pipeline, frame: pd.DataFrame) -> Pipeline:
+def fit(
+    model: Pipeline, frame: pd.DataFrame, smote: Mapping[str, int] | None = None, seed: int = 0
+) -> Pipeline:
     """A fitted copy of the pipeline.
 
     Equal rows are learned from once, weighted by how often they are there: the optimum is the
@@ -70,12 +73,15 @@ def fit(model: Pipeline, frame: pd.DataFrame) -> Pipeline:
 
     Args:
         model: from `build`.
-        frame: rows to learn from (text, label).
+        frame: rows to learn from (text, label, and weight if they do not all count 1).
+        smote: points to add by class, see `arms`.
+        seed: of these points.
 
     Raises:
         UserError: the rows have one class only, or the analyzer finds nothing in the texts.
     """
-    distinct = frame.groupby(["text", "label"], sort=False).size().reset_index(name="times")
+    weighted = frame if "weight" in frame.columns else frame.assign(weight=1.0)
+    distinct = weighted.groupby(["text", "label"], sort=False)["weight"].sum().reset_index()
     labels = distinct["label"].to_numpy(dtype=str)
     if len(set(labels)) < 2:
         only = ", ".join(set(labels)) or "none"
@@ -84,11 +90,23 @@ def fit(model: Pipeline, frame: pd.DataFrame) -> Pipeline:
         )
     fitted = clone(model)
     terms = _fit_terms(fitted["tfidf"], distinct["text"].tolist())
-    times = distinct["times"].to_numpy(dtype=np.float64)
+    times = distinct["weight"].to_numpy(dtype=np.float64)
+    if smote:
+        terms, labels, times = _between(terms, labels, times, smote, seed)
     classifier = fitted["classifier"].fit(terms, labels, sample_weight=times)
     classifier.coef_ = classifier.coef_.astype(np.float32)
     classifier.intercept_ = np.asarray(classifier.intercept_, dtype=np.float32)
     return fitted
+
+
+def adjusted(model: Pipeline, labels: Sequence[str], strength: float) -> Pipeline:
+    """The fitted model with its decisions shifted by minus strength x log(class share)."""
+    shares = pd.Series(list(labels)).value_counts(normalize=True)
+    shifted = copy.deepcopy(model)
+    classifier = shifted["classifier"]
+    shift = np.log([shares[label] for label in classifier.classes_])
+    classifier.intercept_ = (classifier.intercept_ - strength * shift).astype(np.float32)
+    return shifted
 
 
 def predict(model: Pipeline, texts: Sequence[str]) -> NDArray[np.str_]:
@@ -156,6 +174,33 @@ def _classifier(
     if params.classifier == "linear_svc":
         return LinearSVC(**common)
     return LogisticRegression(max_iter=1000, **common)
+
+
+def _between(
+    terms: csr_matrix,
+    labels: NDArray[np.str_],
+    times: NDArray[np.float64],
+    wanted: Mapping[str, int],
+    seed: int,
+) -> tuple[csr_matrix, NDArray[np.str_], NDArray[np.float64]]:
+    """The rows and, of each class, so many points between neighbours; of one row, repeats."""
+    from imblearn.over_sampling import SMOTE, RandomOverSampler
+
+    counts = pd.Series(labels).value_counts()
+    known = {label: count for label, count in wanted.items() if counts.get(label, 0) > 0}
+    single = {label: 1 + count for label, count in known.items() if counts[label] == 1}
+    several = {
+        label: int(counts[label]) + count for label, count in known.items() if counts[label] > 1
+    }
+    x, y = terms, labels
+    if several:
+        near = min(NEIGHBOURS, min(int(counts[label]) for label in several) - 1)
+        smote = SMOTE(sampling_strategy=several, k_neighbors=near, random_state=seed)
+        x, y = smote.fit_resample(x, y)
+    if single:
+        repeat = RandomOverSampler(sampling_strategy=single, random_state=seed)
+        x, y = repeat.fit_resample(x, y)
+    return x, np.asarray(y, dtype=str), np.append(times, np.ones(len(y) - len(times)))
 
 
 def _fit_terms(tfidf: TfidfVectorizer, texts: list[str]) -> csr_matrix:

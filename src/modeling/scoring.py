@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from src.config import UserError
 
-METRICS = ("macro_f1", "tail_recall", "accuracy")
+METRICS = ("macro_f1", "tail_recall", "accuracy", "balanced_accuracy", "tail_recall_micro")
 NO_ANSWER = "(no answer)"
 
 Codes = NDArray[np.intp]
@@ -34,11 +34,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scores:
-    """The three headline metrics, each between 0 and 1."""
+    """The headline metrics, each between 0 and 1.
+
+    Attributes:
+        macro_f1: mean F1 over the classes with test rows.
+        tail_recall: mean recall over the tail classes with test rows.
+        accuracy: share of the rows that are hit.
+        balanced_accuracy: mean recall over the classes with test rows.
+        tail_recall_micro: share of the tail classes' rows that are hit.
+    """
 
     macro_f1: float
     tail_recall: float
     accuracy: float
+    balanced_accuracy: float
+    tail_recall_micro: float
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,7 @@ def tail_mask(classes: Sequence[str], tail: AbstractSet[str]) -> NDArray[np.bool
 
 
 def headline(coded: Coded, tail: NDArray[np.bool_], weights: Floats | None = None) -> Floats:
-    """The metrics in the order of `METRICS`, shape (3,); the fast path of the bootstrap.
+    """The metrics in the order of `METRICS`, shape (5,); the fast path of the bootstrap.
 
     Args:
         coded: labels and predictions.
@@ -175,8 +185,15 @@ def headline(coded: Coded, tail: NDArray[np.bool_], weights: Floats | None = Non
     present = support > 0
     f1 = 2 * hits[present] / (support + claims)[present]
     in_tail = present & tail
-    recall = hits[in_tail] / support[in_tail]
-    return np.array([f1.mean(), recall.mean(), hits.sum() / support.sum()])
+    return np.array(
+        [
+            f1.mean(),
+            (hits[in_tail] / support[in_tail]).mean(),
+            hits.sum() / support.sum(),
+            (hits[present] / support[present]).mean(),
+            hits[in_tail].sum() / support[in_tail].sum(),
+        ]
+    )
 
 
 def _answers(predicted: Sequence[str | None] | NDArray[np.str_]) -> pd.Series[str]:

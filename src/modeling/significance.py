@@ -8,10 +8,13 @@ whatever classes are left is another metric each time. All arms are scored on th
 rows, so differences are paired (Koehn, Statistical Significance Tests for Machine Translation
 Evaluation, 2004).
 
-What the intervals do not cover: other train rows, other generated samples, another share of the
-classes; and a class of one test row is the same in every resample.
+An arm may have several predictions a row, one a seed of what it draws. Each resample takes one
+seed, the same in all arms, so the intervals are over rows and seeds together.
 
-    draws = bootstrap(test["label"], predictions, tail, resamples=2000, confidence=0.95, seed=0)
+What they do not cover: other train rows, other generated samples, another share of the classes;
+and a class of one test row is the same in every resample.
+
+    draws = bootstrap(test["label"], {"original": [said]}, tail, resamples=2000, confidence=0.95, seed=0)
     draws.scores("augmented")["macro_f1"].low
     draws.versus("augmented", "original")["macro_f1"].low > 0
 """
@@ -29,6 +32,8 @@ from numpy.typing import NDArray
 from src.config import FREE_ARMS, Arm
 from src.modeling.scoring import METRICS, Codes, Floats, encode, headline, tail_mask
 
+Predictions = Sequence[str | None] | NDArray[np.str_]
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -44,20 +49,20 @@ class Bootstrap:
     """Headline metrics of each arm, on the test rows and on every resample of them.
 
     Attributes:
-        observed: of each arm, shape (3,), in the order of `METRICS`.
-        resampled: of each arm, shape (resamples, 3); row i is the same resample in all arms.
+        observed: of each arm, shape (5,), in the order of `METRICS`; the mean over its seeds.
+        resampled: of each arm, shape (resamples, 5); row i is the same resample in all arms.
         confidence: share of the resamples inside an interval.
     """
 
-    observed: Mapping[Arm, Floats]
-    resampled: Mapping[Arm, Floats]
+    observed: Mapping[str, Floats]
+    resampled: Mapping[str, Floats]
     confidence: float
 
-    def scores(self, arm: Arm) -> dict[str, Interval]:
+    def scores(self, arm: str) -> dict[str, Interval]:
         """Metric -> its interval for one arm."""
         return _intervals(self.observed[arm], self.resampled[arm], self.confidence)
 
-    def versus(self, arm: Arm, reference: Arm) -> dict[str, Interval]:
+    def versus(self, arm: str, reference: str) -> dict[str, Interval]:
         """Metric -> interval of the paired difference, arm minus reference."""
         return _intervals(
             self.observed[arm] - self.observed[reference],
@@ -68,7 +73,7 @@ class Bootstrap:
 
 def bootstrap(
     truth: Sequence[str] | pd.Series[str],
-    predictions: Mapping[Arm, Sequence[str | None] | NDArray[np.str_]],
+    predictions: Mapping[Arm, Sequence[Predictions]] | Mapping[str, Sequence[Predictions]],
     tail: AbstractSet[str],
     *,
     resamples: int,
@@ -79,7 +84,8 @@ def bootstrap(
 
     Args:
         truth: class of each test row.
-        predictions: arm -> one prediction a test row, None where there is no answer.
+        predictions: arm -> for each seed one prediction a test row, None where there is no
+            answer. An arm that draws nothing has one seed, which stands for all.
         tail: tail classes, from `scoring.tail_classes`.
         resamples: how many resamples to draw.
         confidence: of the intervals, such as 0.95.
@@ -89,16 +95,23 @@ def bootstrap(
         UserError: no tail class has a test row.
         ValueError: an arm has not as many predictions as there are labels.
     """
-    coded = {arm: encode(truth, predicted) for arm, predicted in predictions.items()}
+    coded = {
+        arm: [encode(truth, predicted) for predicted in seeds] for arm, seeds in predictions.items()
+    }
     reference = encode(truth, list(truth))
     mask = tail_mask(reference.classes, tail)
     resampled = {arm: np.empty((resamples, len(METRICS))) for arm in coded}
     rng = np.random.default_rng(seed)
+    most = max(len(seeds) for seeds in coded.values())
+    drawn = rng.integers(most, size=resamples) if most > 1 else np.zeros(resamples, dtype=int)
     for i, counts in enumerate(_stratified(reference.truth, resamples, rng)):
-        for arm, arm_coded in coded.items():
-            resampled[arm][i] = headline(arm_coded, mask, counts)
+        for arm, seeds in coded.items():
+            resampled[arm][i] = headline(seeds[drawn[i] % len(seeds)], mask, counts)
     return Bootstrap(
-        observed={arm: headline(arm_coded, mask) for arm, arm_coded in coded.items()},
+        observed={
+            arm: np.mean([headline(one, mask) for one in seeds], axis=0)
+            for arm, seeds in coded.items()
+        },
         resampled=resampled,
         confidence=confidence,
     )
@@ -106,7 +119,7 @@ def bootstrap(
 
 def best_free(dev_scores: Mapping[Arm, float]) -> Arm:
     """The arm to beat: of the free ones the best by dev macro-F1, the earlier if two are equal."""
-    return max(FREE_ARMS, key=lambda arm: dev_scores[arm])
+    return max((arm for arm in FREE_ARMS if arm in dev_scores), key=lambda arm: dev_scores[arm])
 
 
 def _stratified(truth: Codes, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:

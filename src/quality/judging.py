@@ -126,8 +126,11 @@ class JudgeWriter:
 
 
 def _harmless(turn: str) -> str:
-    """A turn in one line, without what a chat template could take for the end of the message."""
-    return " ".join(turn.split()).replace("<|", "< |")
+    """A turn in one line, without what a chat template could take for the end of the message.
+
+    Such as <|im_end|>, <｜User｜>, </s> and <end_of_turn>.
+    """
+    return " ".join(turn.split()).replace("<", "< ")
 
 
 def _judges(rule: JudgeRule, llm: LlmParams) -> tuple[EndpointParams, ...]:
@@ -135,7 +138,7 @@ def _judges(rule: JudgeRule, llm: LlmParams) -> tuple[EndpointParams, ...]:
     judges = tuple(_endpoint(name, llm) for name in rule.endpoints)
     asked: dict[tuple[str, str], str] = {}
     for judge in judges:
-        first = asked.setdefault((judge.base_url, judge.model), judge.name)
+        first = asked.setdefault((judge.base_url.rstrip("/"), judge.model), judge.name)
         if first != judge.name:
             raise UserError(
                 f"params.yaml filter.judge.endpoints: {first!r} and {judge.name!r} are both "
@@ -269,9 +272,13 @@ class _Panel:
     async def _ask(self, ways: Ways) -> None:
         try:
             reply = await self._client.ask(ways, self._store.commit)
-        except UserError as error:  # this judge is of no use any more
-            self._lose(ways[0].endpoint.name, error)
-            return
+        except UserError as error:
+            recorded = self._store.first(ways)
+            if recorded is None:  # this judge is of no use any more
+                self._lose(ways[0].endpoint.name, error)
+                return
+            # too many requests have failed, but this one has not: another judge is at fault
+            reply = Reply(*recorded)
         if isinstance(reply, OutOfBudget):
             self._budget_spent = True
         elif isinstance(reply, Reply):
@@ -291,6 +298,8 @@ class _Panel:
             return
         endpoint = ways[0].endpoint
         text = THOUGHTS.sub("", answer.text)
+        if answer.truncated:
+            text = text.rstrip(".0123456789")  # 1 may have become 10
         judgement = read_judgement(text, self._labels, endpoint.name, endpoint.model)
         if judgement is not None:
             self.said[ways[0].key] = judgement

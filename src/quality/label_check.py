@@ -33,8 +33,8 @@ from src.data.schema import LabelInfo
 NGRAMS = (1, 2)  # characters
 DECAY = 0.5  # weight of a turn to the one before it
 RIDGE = 3.0
-DIMENSIONS = 256  # of the truncated SVD in which the regression is solved
-ROWS_PER_CLASS = 400  # to learn from: real rows and candidates, as many of each at most
+DIMENSIONS = 128  # of the truncated SVD in which the regression is solved
+ROWS_PER_CLASS = 200  # to learn from: real rows and candidates, as many of each at most
 NEIGHBOURS = 10
 MIN_OTHERS = 2  # further rows of its class from which a text gets a verdict
 SMOOTHING = 1e-3

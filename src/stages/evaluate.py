@@ -12,25 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.config import FREE_ARMS, Arm, Params, command, load_params
-from src.data.dialogue import plain
+from src.config import FREE_ARMS, OUR_ARMS, Arm, Params, UserError, command, load_params
 from src.data.io import Record, read_json, read_jsonl, write_csv, write_json, write_text
 from src.data.schema import Splits, load_splits
-from src.modeling.baseline import load, predict
 from src.modeling.scoring import confusion, per_class, score, tail_classes
 from src.modeling.significance import Bootstrap, best_free, bootstrap
 from src.reporting import plots
 from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
 from src.stages.common import flat_numbers, settings
-from src.stages.paths import METRICS, MODELS, PLOTS, REJECTED, REPORTS
+from src.stages.paths import METRICS, PLOTS, PREDICTIONS, REJECTED, REPORTS
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    Predictions = dict[Arm, NDArray[np.str_]]
+    Predictions = dict[Arm, list[NDArray[np.str_]]]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics t
 
 @command
 def main(
-    models: Annotated[Path, typer.Option(help="folder of <arm>.skops")] = MODELS,
+    predictions: Annotated[Path, typer.Option(help="folder of <arm>.csv")] = PREDICTIONS,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
     rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
     reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
@@ -47,9 +45,10 @@ def main(
     """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
     params = load_params()
     splits = load_splits(params.data)
-    on_dev, on_test = _predict(params, splits, models)
+    on_dev = _read(predictions, "dev", splits.dev, params)
+    on_test = _read(predictions, "test", splits.test, params)
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
-    dev = {arm: score(splits.dev["label"], said, tail) for arm, said in on_dev.items()}
+    dev = {arm: _mean_scores(splits.dev, said, tail) for arm, said in on_dev.items()}
     draws = bootstrap(
         splits.test["label"],
         on_test,
@@ -58,25 +57,28 @@ def main(
         confidence=params.evaluate.confidence,
         seed=params.evaluate.seed,
     )
-    dev_f1 = {arm: scores.macro_f1 for arm, scores in dev.items()}
+    dev_f1 = {arm: scores["macro_f1"] for arm, scores in dev.items()}
     free = best_free(dev_f1)
-    ours = max((arm for arm in on_test if arm.startswith("augmented")), key=lambda a: dev_f1[a])
+    ours = max((arm for arm in OUR_ARMS if arm in on_test), key=lambda arm: dev_f1[arm])
+    found = read_json(metrics / "choose.json")
     result: dict[str, Any] = {
         **_intervals(draws, free, params),
         "best_free": free,
         "ours": ours,
-        "dev": {arm: asdict(scores) for arm, scores in dev.items()},
+        "dev": dev,
         "tail": {
             "classes": len(tail),
             "test_rows": int(splits.test["label"].isin(tail).sum()),
         },
         "test_rows": len(splits.test),
+        **found,
     }
     write_json(metrics / "evaluate.json", result)
     others = {name: read_json(metrics / f"{name}.json") for name in EARLIER}
     counts = others["balance"]["per_class"]
-    table = _per_class(splits, on_test["original"], on_test[ours], counts)
-    _draw(splits, on_test, ours, table, result, reports, metrics / PLOTS.name)
+    first = {arm: said[0] for arm, said in on_test.items()}
+    table = _per_class(splits, first["original"], first[ours], counts)
+    _draw(splits, first, ours, table, result, reports, metrics / PLOTS.name)
     _report(result, others, table, read_jsonl(rejected), params, reports)
     _say(result)
     track(
@@ -94,17 +96,31 @@ def main(
     )
 
 
-def _predict(params: Params, splits: Splits, models: Path) -> tuple[Predictions, Predictions]:
-    dev, test = (
-        [plain(text, params.data.turn_separator) for text in frame["text"]]
-        for frame in (splits.dev, splits.test)
-    )
-    on_dev: Predictions = {}
-    on_test: Predictions = {}
+def _read(folder: Path, split: str, rows: pd.DataFrame, params: Params) -> Predictions:
+    """Of each arm one array of predictions a seed, in the order of the rows."""
+    import pandas as pd
+
+    found: Predictions = {}
     for arm in params.evaluate.arms:
-        model = load(models / f"{arm}.skops")
-        on_dev[arm], on_test[arm] = predict(model, dev), predict(model, test)
-    return on_dev, on_test
+        path = folder / f"{arm}.csv"
+        try:
+            said = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except FileNotFoundError:
+            raise UserError(f"{path} not found; run `dvc repro` to train the arm") from None
+        mine = said[said["split"] == split]
+        if mine["row_id"].tolist() != rows["row_id"].tolist():
+            raise UserError(f"{path} is of other {split} rows; run `dvc repro` to train it anew")
+        seeds = [column for column in said.columns if column.startswith("seed_")]
+        found[arm] = [mine[seed].to_numpy(dtype=str) for seed in seeds]
+    return found
+
+
+def _mean_scores(
+    rows: pd.DataFrame, seeds: list[NDArray[np.str_]], tail: frozenset[str]
+) -> dict[str, float]:
+    """Each metric's mean over the seeds."""
+    scores = [asdict(score(rows["label"], said, tail)) for said in seeds]
+    return {name: sum(one[name] for one in scores) / len(scores) for name in scores[0]}
 
 
 def _intervals(draws: Bootstrap, free: Arm, params: Params) -> dict[str, Any]:
@@ -152,7 +168,7 @@ def _per_class(
 
 def _draw(
     splits: Splits,
-    on_test: Predictions,
+    on_test: dict[Arm, NDArray[np.str_]],
     ours: Arm,
     table: pd.DataFrame,
     result: dict[str, Any],

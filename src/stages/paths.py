@@ -24,6 +24,7 @@ BALANCED = PROCESSED / "train_balanced.csv"
 CHAT = PROCESSED / "chat"
 
 MODELS = Path("models")
+PREDICTIONS = INTERIM / "predictions"
 METRICS = Path("metrics")
 PLOTS = METRICS / "plots"
 REPORTS = Path("reports")

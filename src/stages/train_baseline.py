@@ -11,18 +11,21 @@ from typing import Annotated
 
 import pandas as pd
 import typer
+from sklearn.pipeline import Pipeline
 
-from src.config import Arm, command, load_params
-from src.data.dialogue import plain
-from src.data.io import read_jsonl
-from src.data.schema import ORIGIN, read_labels, read_split
-from src.modeling.arms import training_frame
-from src.modeling.baseline import build, fit, save
+from src.config import Arm, Params, command, load_params
+from src.data.io import read_json, read_jsonl, write_csv
+from src.data.schema import load_splits
+from src.modeling.arms import DRAWN, ArmData, Choice, training_frame
+from src.modeling.baseline import adjusted, build, fit, predict, save
+from src.modeling.scoring import score, tail_classes
 from src.reporting.tracking import track
-from src.stages.common import settings
-from src.stages.paths import BALANCED, CANDIDATES, MODELS
+from src.stages.common import settings, train_rows, with_plain_text
+from src.stages.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
 
 log = logging.getLogger(__name__)
+
+STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4)  # of logit adjustment; the best on dev is taken
 
 
 @command
@@ -30,32 +33,65 @@ def main(
     arm: Annotated[Arm, typer.Option(help="which arm to train")],
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     candidates: Annotated[Path, typer.Option(help="all samples, for unfiltered")] = CANDIDATES,
+    metrics: Annotated[Path, typer.Option(help="folder of choose.json, for chosen")] = METRICS,
+    predictions: Annotated[Path, typer.Option(help="folder for dev and test")] = PREDICTIONS,
     out: Annotated[Path, typer.Option(help="folder for the model")] = MODELS,
 ) -> None:
-    """Write models/<arm>.skops."""
+    """Write models/<arm>.skops, of the first seed, and the predictions of all seeds."""
     params = load_params()
-    rows = read_split(train, params.data, read_labels(params.data.labels))
-    rows = _plain(rows, params.data.turn_separator)
-    unfiltered = _plain(pd.DataFrame(read_jsonl(candidates)), params.data.turn_separator)
-    real, synthetic = rows[rows[ORIGIN] == "real"], rows[rows[ORIGIN] == "synthetic"]
-    data = training_frame(arm, real, synthetic, unfiltered, params.baseline.seed)
-    model = fit(build(params.baseline, data.class_weight), data.frame)
-    path = out / f"{arm}.skops"
-    save(model, path)
-    log.info("train-baseline: %s on %d rows", arm, len(data.frame))
+    splits = load_splits(params.data)
+    real, synthetic = train_rows(train, params.data)
+    unfiltered = with_plain_text(pd.DataFrame(read_jsonl(candidates)), params.data)
+    dev, test = (with_plain_text(frame, params.data) for frame in (splits.dev, splits.test))
+    choice = _choice(metrics / "choose.json") if arm == "chosen" else None
+    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
+    held_out = pd.concat([dev.assign(split="dev"), test.assign(split="test")], ignore_index=True)
+    said = held_out[["split", "row_id"]]
+    rows = 0
+    for seed in range(params.evaluate.seeds if arm in DRAWN else 1):
+        data = training_frame(arm, real, synthetic, unfiltered, seed, choice)
+        model = _fit(data, arm, dev, tail, params, seed)
+        answers = predict(model, held_out["text"].tolist())
+        said = said.assign(**{f"seed_{seed}": answers})
+        if seed == 0:
+            rows = len(data.frame)
+            save(model, out / f"{arm}.skops")
+    write_csv(predictions / f"{arm}.csv", said)
+    log.info("train-baseline: %s on %d rows", arm, rows)
     track(
         f"train-baseline@{arm}",
-        settings(params, ["baseline"]),
-        {"rows": len(data.frame)},
+        settings(params, ["baseline", "evaluate"]),
+        {"rows": rows},
         dataset=train,
-        model_path=path,
+        model_path=out / f"{arm}.skops",
     )
 
 
-def _plain(frame: pd.DataFrame, separator: str | None) -> pd.DataFrame:
-    if frame.empty:
-        return frame
-    return frame.assign(text=[plain(text, separator) for text in frame["text"]])
+def _choice(path: Path) -> Choice:
+    """What `choose` found."""
+    found = read_json(path)["chosen"]
+    return Choice(found["samples_per_class"], found["class_weight"], found["sample_weight"])
+
+
+def _fit(
+    data: ArmData,
+    arm: Arm,
+    dev: pd.DataFrame,
+    tail: frozenset[str],
+    params: Params,
+    seed: int,
+) -> Pipeline:
+    baseline = params.baseline.model_copy(update={"seed": params.baseline.seed + seed})
+    model = fit(build(baseline, data.class_weight), data.frame, data.smote, seed)
+    if arm != "logit_adjustment":
+        return model
+    labels = data.frame["label"].tolist()
+    tried = [adjusted(model, labels, strength) for strength in STRENGTHS]
+
+    def on_dev(one: Pipeline) -> float:
+        return score(dev["label"], predict(one, dev["text"].tolist()), tail).macro_f1
+
+    return max(tried, key=on_dev)
 
 
 if __name__ == "__main__":

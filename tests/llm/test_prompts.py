@@ -229,7 +229,9 @@ def test_no_private_data_of_a_row_leaves_this_machine(
     assert told(prompts) == []
     assert any("某号码" in prompt for prompt in prompts)
     assert any("某地址" in prompt for prompt in prompts)
-    runs = [run for prompt in prompts for run in re.findall(r"[0-9零幺一二三四五六七八九]{5,}", prompt)]
+    runs = [
+        run for prompt in prompts for run in re.findall(r"[0-9零幺一二三四五六七八九]{5,}", prompt)
+    ]
     assert runs == []
 
 
@@ -251,27 +253,28 @@ def test_rows_stay_as_they_are_where_nothing_leaves(
 
 
 def test_each_endpoint_of_a_request_sees_what_it_may(
-    make_writer: MakeWriter, train: pd.DataFrame, endpoint: EndpointParams
+    train: pd.DataFrame, data: DataParams, endpoint: EndpointParams, generate: GenerateParams
 ) -> None:
     """The local one the row, a remote one that stands in for it the row without its number."""
-    train.loc[:, "text"] = "您好[SEP]我要补卡[SEP]号码是13800138000"
+    rows = train.assign(text="您好[SEP]我要补卡[SEP]号码是13800138000")
     remote = endpoint.model_copy(update={"name": "far", "base_url": BIGMODEL, "weight": 0.0})
-    near, far = make_writer(endpoint, remote, fallback=("far",)).ask("补卡", 0).requests
+    both = LlmParams(endpoints=(endpoint, remote), fallback=("far",), currency="CNY", cache_salt="")
+    near, far = PromptWriter(rows, {}, {}, data, both, generate).ask("补卡", 0).requests
     assert "号码是13800138000" in near.prompt
     assert "13800138000" not in far.prompt
     assert "号码是某号码" in far.prompt
 
 
-@pytest.mark.parametrize("limit", range(4, 40))
+@pytest.mark.parametrize("limit", [4, 9, 15, 22, 40])
 def test_the_excerpt_never_cuts_a_number(
     limit: int, data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> None:
-    """Turns are kept or left out whole, and rows are masked before: no rest of a number is shown."""
-    for base_url in (BIGMODEL, "embedded"):
-        prompts = prompts_of_private_rows(base_url, data, llm, generate, seed_max_chars=limit)
-        shown = re.findall(r"[0-9X]{2,}", " ".join(prompts))
-        whole = {"11010519491231002X", "13800138000", "88", "502"}
-        assert set(shown) <= (whole if base_url == "embedded" else set())
+    """Turns are taken whole, and rows are masked before: half of a number would not be found."""
+    masked = " ".join(prompts_of_private_rows(BIGMODEL, data, llm, generate, seed_max_chars=limit))
+    assert not re.search(r"[0-9X]{2,}|八八六七|三二幺零", masked)
+    shown = " ".join(prompts_of_private_rows("embedded", data, llm, generate, seed_max_chars=limit))
+    whole = {"11010519491231002X", "13800138000", "88", "502"}
+    assert set(re.findall(r"[0-9X]{2,}", shown)) <= whole
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])

@@ -73,9 +73,7 @@ def outcome(records: list[dict[str, Any]]) -> list[str]:
         ),
     ],
 )
-def test_a_threshold_and_what_follows(
-    rule: LabelRule, kept: set[str], expected: list[str]
-) -> None:
+def test_a_threshold_and_what_follows(rule: LabelRule, kept: set[str], expected: list[str]) -> None:
     """Dropped, or moved to the likelier class if there is one; people have the last word."""
     checked = with_label_scores(RECORDS, SCORES, rule, kept)
     assert [record["id"] for record in checked] == ["a", "b", "c"]
@@ -96,7 +94,7 @@ def test_a_moved_record_remembers_its_class() -> None:
     *_, moved = with_label_scores(RECORDS, SCORES, altered(action="relabel"), NOBODY)
     assert (moved["label"], moved["label_before"]) == ("补卡", "缴费")
     assert "reason" not in moved
-    assert RECORDS == [record(name) for name in "abc"]
+    assert [record(name) for name in "abc"] == RECORDS
 
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])

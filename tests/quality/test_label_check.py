@@ -37,14 +37,41 @@ MORE = {
     "销户": "销户 注销 退网 不用 号销 结清 停机 退卡",
     "查流量": "流量 用量 兆数 跑掉 超出 剩余 套外 上网",
 }
-SHARED = "您好 请问 那个 现在 这边 麻烦 可以 知道 谢谢 稍等 然后 客服".split()
+SHARED = [
+    "您好",
+    "请问",
+    "那个",
+    "现在",
+    "这边",
+    "麻烦",
+    "可以",
+    "知道",
+    "谢谢",
+    "稍等",
+    "然后",
+    "客服",
+]
 ENGLISH = {
     "lost_card": "lost card wallet stolen missing block replace",
     "exchange_rate": "exchange rate euro dollar currency convert market",
     "top_up": "top up balance add money transfer deposit",
     "pin_blocked": "pin code blocked unlock tries wrong keypad",
 }
-POLITE = "hello please can you tell me thanks i the my want to know".split()
+POLITE = [
+    "hello",
+    "please",
+    "can",
+    "you",
+    "tell",
+    "me",
+    "thanks",
+    "i",
+    "the",
+    "my",
+    "want",
+    "to",
+    "know",
+]
 
 
 def call(label: str, seed: object) -> str:

@@ -78,9 +78,13 @@ def altered(params: FilterParams, section: str, **changes: object) -> FilterPara
         pytest.param("您好\ufffd[SEP]查话费", "a broken character: '\ufffd'", id="broken-bytes"),
         pytest.param("您好[SE[SEP]查话费[SEP", "a broken turn separator: '[SE'", id="separator"),
         pytest.param("您好[SEP]我要查话费[S", "a broken turn separator: '[S'", id="separator-cut"),
-        pytest.param("您好[SEP]请您提供一下，", "it breaks off: '请您提供一下，'", id="cut-at-a-comma"),
         pytest.param(
-            "您好。[SEP]我要补卡。[SEP]请您带好身份", "it breaks off: '请您带好身份'", id="cut-in-a-word"
+            "您好[SEP]请您提供一下，", "it breaks off: '请您提供一下，'", id="cut-at-a-comma"
+        ),
+        pytest.param(
+            "您好。[SEP]我要补卡。[SEP]请您带好身份",
+            "it breaks off: '请您带好身份'",
+            id="cut-in-a-word",
         ),
         pytest.param(
             "您好[SEP]这里是办理打印/邮寄", "a class name: '办理打印/邮寄'", id="class-name"
@@ -328,7 +332,9 @@ def test_rules_are_named_as_the_settings() -> None:
     style = {"style"}
     checks = {"label_check", "judge", "diversity"}  # they look at all candidates
     people = {"review_ratio", "review_min_per_class"}
-    assert {*style, *checks, *people, *(name for name, _ in RULES)} == set(FilterParams.model_fields)
+    assert {*style, *checks, *people, *(name for name, _ in RULES)} == set(
+        FilterParams.model_fields
+    )
 
 
 @settings(deadline=None)

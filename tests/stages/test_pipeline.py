@@ -26,7 +26,9 @@ from tests.stages.small_project import (
 ARMS = (*FREE_ARMS, "unfiltered", "augmented", "augmented_class_weight")
 METRICS = ("macro_f1", "tail_recall", "accuracy")
 NEEDED = {"取消彩铃": 14, "补换卡": 16, "开发票": 18}
-WANTED = sum({"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values())  # with half as many to choose from
+WANTED = sum(
+    {"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values()
+)  # with half as many to choose from
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,11 @@ def test_metrics_have_the_names_that_others_read(finished: Project):
             *("candidates", "accepted", "acceptance_rate", "rejected_by.repetition"),
             *("relabelled", "private", "judges_agree", "bias.largest"),
             *("review.decided", "review.rejected", "review.reviewers.rate"),
-            *(f"per_class.{label}.{count}" for label in NEEDED for count in ("candidates", "accepted")),
+            *(
+                f"per_class.{label}.{count}"
+                for label in NEEDED
+                for count in ("candidates", "accepted")
+            ),
         },
         "balance": {
             *("gini.before", "gini.after", "imbalance_ratio.before", "imbalance_ratio.after"),
@@ -211,8 +217,12 @@ def test_a_threshold_of_the_label_check_scores_nothing_anew(copy: Project, model
     after = metrics(copy, "filter")
     assert after["candidates"] == before["candidates"]
     doubtful = [verdict["rejected_by"].get("label_check", 0) for verdict in (before, after)]
-    assert doubtful[0] < doubtful[1] == after["candidates"] - after["accepted"] - sum(
-        count for rule, count in after["rejected_by"].items() if rule != "label_check"
+    assert (
+        doubtful[0]
+        < doubtful[1]
+        == after["candidates"]
+        - after["accepted"]
+        - sum(count for rule, count in after["rejected_by"].items() if rule != "label_check")
     )
 
 

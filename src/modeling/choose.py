@@ -1,0 +1,182 @@
+"""How many samples a class gets, none included, and how much one counts: chosen on dev.
+
+    chosen = choose(real, accepted, dev, params, tail)
+    chosen.choice, chosen.why, chosen.curve
+
+First every amount with and without class weights, then the best of these with other sample
+weights. Each is trained with several draws of the samples, and differences are bootstrapped over
+dev rows and draws together. Samples are used only if that is better than the best way without
+them by more than one standard error (Breiman et al., Classification and Regression Trees, 1984,
+3.4.3); else the choice is none, and the run says so. The terms of the classifier are found once,
+in all rows, so that the many fits take seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+
+from src.config import Params
+from src.modeling.arms import Choice, with_samples
+from src.modeling.baseline import build
+from src.modeling.significance import Bootstrap, Interval, bootstrap
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One choice and its dev scores, the mean over the draws with an interval."""
+
+    choice: Choice
+    macro_f1: Interval
+    tail_recall: Interval
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the arm `chosen` uses.
+
+    Attributes:
+        choice: amount, class weights, weight of a sample.
+        why: in one sentence.
+        recommended: the fewest samples a class that are within one standard error of the best
+            amount.
+        curve: all that was tried, in order.
+    """
+
+    choice: Choice
+    why: str
+    recommended: int
+    curve: tuple[Tried, ...]
+
+
+def choose(
+    real: pd.DataFrame,
+    accepted: pd.DataFrame,
+    dev: pd.DataFrame,
+    params: Params,
+    tail: frozenset[str],
+) -> Chosen:
+    """Try the settings of `evaluate.choose` on dev.
+
+    Args:
+        real: train rows (text, label), texts without turn separators.
+        accepted: samples, the best of a class first; may be empty.
+        dev: rows (text, label).
+        params: sections `baseline` and `evaluate`.
+        tail: tail classes.
+    """
+    trial = _Trial(real, accepted, dev, params)
+    amounts = sorted({0, *params.evaluate.choose.samples_per_class}) if len(accepted) else [0]
+    grid = [Choice(amount, weight, 1.0) for amount in amounts for weight in (False, True)]
+    said = dict(zip(grid, trial.run(grid), strict=True))
+    draws = _bootstrap(dev, said, params, tail)
+    best = max(grid, key=lambda choice: _f1(draws, choice))
+    if best.samples_per_class:
+        more = [
+            Choice(best.samples_per_class, best.class_weight, weight)
+            for weight in params.evaluate.choose.sample_weights
+            if weight != 1
+        ]
+        said |= dict(zip(more, trial.run(more), strict=True))
+        draws = _bootstrap(dev, said, params, tail)
+    return _conclude(list(said), draws)
+
+
+def _conclude(tried: Sequence[Choice], draws: Bootstrap) -> Chosen:
+    curve = tuple(_tried(choice, draws) for choice in tried)
+    free = max((c for c in tried if not c.samples_per_class), key=lambda c: _f1(draws, c))
+    best = max(tried, key=lambda choice: _f1(draws, choice))
+    with_samples = [c for c in tried if c.samples_per_class and c.sample_weight == 1]
+    recommended = 0
+    gain, error = _difference(draws, best, free)
+    if best.samples_per_class and gain > error:
+        same = [c for c in with_samples if c.class_weight == best.class_weight]
+        top = max(same, key=lambda choice: _f1(draws, choice))
+        near = [c for c in same if _difference(draws, top, c)[0] <= _difference(draws, top, c)[1]]
+        recommended = min(c.samples_per_class for c in (*near, top))
+        why = f"dev macro-F1 {gain:+.3f} against no samples, standard error {error:.3f}"
+        return Chosen(best, why, recommended, curve)
+    why = (
+        f"no number of samples is better on dev by more than its standard error "
+        f"(best {gain:+.3f}, standard error {error:.3f})"
+    )
+    return Chosen(free, why, recommended, curve)
+
+
+class _Trial:
+    """Fits many choices on the same terms."""
+
+    def __init__(
+        self, real: pd.DataFrame, accepted: pd.DataFrame, dev: pd.DataFrame, params: Params
+    ) -> None:
+        self._params, self._real, self._accepted = params, real, accepted
+        tfidf = clone(build(params.baseline, None)["tfidf"])
+        texts = pd.concat([real["text"], accepted["text"]]) if len(accepted) else real["text"]
+        self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        self._terms: csr_matrix = tfidf.fit_transform(list(self._place))
+        self._dev = tfidf.transform(dev["text"])
+
+    def run(self, choices: Sequence[Choice]) -> list[list[NDArray[np.str_]]]:
+        """Dev predictions of each choice, one array a draw; choices without samples draw nothing."""
+        draws = [(choice, seed) for choice in choices for seed in range(self._draws(choice))]
+        with ThreadPoolExecutor(WORKERS) as pool:  # liblinear lets the other thread run
+            said = iter(list(pool.map(lambda draw: self._fit(*draw), draws)))
+        return [[next(said) for _ in range(self._draws(choice))] for choice in choices]
+
+    def _draws(self, choice: Choice) -> int:
+        return self._params.evaluate.choose.seeds if choice.samples_per_class else 1
+
+    def _fit(self, choice: Choice, seed: int) -> NDArray[np.str_]:
+        frame = with_samples(self._real, self._accepted, choice, seed)
+        classifier = build(self._params.baseline, "balanced" if choice.class_weight else None)[-1]
+        rows = self._terms[[self._place[text] for text in frame["text"]]]
+        classifier.fit(
+            rows, frame["label"].to_numpy(dtype=str), sample_weight=frame["weight"].to_numpy()
+        )
+        said: NDArray[np.str_] = classifier.predict(self._dev).astype(str)
+        return said
+
+
+def _bootstrap(
+    dev: pd.DataFrame,
+    said: dict[Choice, list[NDArray[np.str_]]],
+    params: Params,
+    tail: frozenset[str],
+) -> Bootstrap:
+    return bootstrap(
+        dev["label"],
+        {_name(choice): predictions for choice, predictions in said.items()},
+        tail,
+        resamples=max(200, params.evaluate.bootstrap // 4),
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
+
+
+def _name(choice: Choice) -> str:
+    return f"{choice.samples_per_class}/{choice.class_weight}/{choice.sample_weight}"
+
+
+def _f1(draws: Bootstrap, choice: Choice) -> float:
+    return draws.scores(_name(choice))["macro_f1"].value
+
+
+def _difference(draws: Bootstrap, one: Choice, other: Choice) -> tuple[float, float]:
+    """Difference in macro-F1 and its standard error."""
+    first, second = _name(one), _name(other)
+    gain = draws.observed[first][0] - draws.observed[second][0]
+    return float(gain), float((draws.resampled[first] - draws.resampled[second])[:, 0].std())
+
+
+def _tried(choice: Choice, draws: Bootstrap) -> Tried:
+    scores = draws.scores(_name(choice))
+    return Tried(choice, scores["macro_f1"], scores["tail_recall"])

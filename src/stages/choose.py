@@ -1,0 +1,82 @@
+"""Stage choose: how many samples a class gets, and how much one counts, tried on dev.
+
+python -m src.stages.choose
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from src.config import command, load_params
+from src.data.io import write_csv, write_json
+from src.data.schema import load_splits
+from src.modeling.choose import choose
+from src.modeling.scoring import tail_classes
+from src.reporting.tracking import track
+from src.stages.common import settings, train_rows, with_plain_text
+from src.stages.paths import BALANCED, METRICS, PLOTS
+
+log = logging.getLogger(__name__)
+
+
+@command
+def main(
+    train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
+    metrics: Annotated[Path, typer.Option(help="folder for choose.json")] = METRICS,
+) -> None:
+    """Write metrics/choose.json and the learning curve."""
+    params = load_params()
+    splits = load_splits(params.data)
+    real, synthetic = train_rows(train, params.data)
+    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
+    dev = with_plain_text(splits.dev, params.data)
+    chosen = choose(real, synthetic, dev, params, tail)
+    curve = [
+        {
+            **asdict(one.choice),
+            "macro_f1": asdict(one.macro_f1),
+            "tail_recall": asdict(one.tail_recall),
+        }
+        for one in chosen.curve
+    ]
+    result = {
+        "chosen": asdict(chosen.choice) | {"why": chosen.why},
+        "recommended": chosen.recommended,
+        "curve": curve,
+    }
+    write_json(metrics / "choose.json", result)
+    write_csv(
+        metrics / PLOTS.name / "learning_curve.csv",
+        pd.DataFrame(
+            [
+                {
+                    **asdict(one.choice),
+                    **{
+                        f"{metric}{end}": round(getattr(getattr(one, metric), key), 6)
+                        for metric in ("macro_f1", "tail_recall")
+                        for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+                    },
+                }
+                for one in chosen.curve
+            ]
+        ),
+    )
+    log.info(
+        "choose: %d samples a class, class weights %s, a sample counts %.2f (%s)",
+        chosen.choice.samples_per_class,
+        "on" if chosen.choice.class_weight else "off",
+        chosen.choice.sample_weight,
+        chosen.why,
+    )
+    numbers = {"samples_per_class": float(chosen.choice.samples_per_class)}
+    track("choose", settings(params, ["baseline", "evaluate"]), numbers)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,165 @@
+"""Filter with a judge: a chat endpoint scores what the rules let pass."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from src.data.io import Record, read_jsonl
+from src.llm import record
+from src.quality.judge import WEIGHTS
+from src.stages import balance, generate, paths, score
+from src.stages import filter as filter_stage
+from tests.llm.server import Call, Reply, Server, fails, says, serve
+from tests.stages.small_project import WORDS, Model, Project, endpoint
+
+BAD, LIKELIER = "补换卡", "取消彩铃"
+OTHERS = {"取消彩铃", "开发票"}  # that need samples
+
+
+def opinion(call: Call) -> Reply:
+    """Samples of one class are of another one; the others are good."""
+    label = re.findall(r"^声称的类别：(.+)$", call.content, re.MULTILINE)[0]
+    fields = {
+        "label_consistency": 2 if label == BAD else 8,
+        "completeness": 9,
+        "naturalness": 9,
+        "best_label": LIKELIER if label == BAD else label,
+        "reason": "按诉求判断",
+    }
+    return says(json.dumps(fields, ensure_ascii=False))
+
+
+@pytest.fixture
+def judge() -> Iterator[Server]:
+    """A chat server with that opinion."""
+    with serve() as server:
+        server.default = opinion
+        yield server
+
+
+@pytest.fixture
+def here(project: Project, model: Model, judge: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A small project before filter, as the working directory, with a judge that writes nothing."""
+
+    def judged(values: dict[str, Any]) -> None:
+        endpoint(model.url)(values)
+        chat = {"name": "chat", "base_url": judge.url, "model": "large", "api": "chat", "weight": 0}
+        values["llm"]["endpoints"].append(chat)
+        values["filter"]["judge"] |= {"enabled": True, "endpoints": ["chat"]}
+
+    project.settings(judged)
+    monkeypatch.chdir(project.path)
+    monkeypatch.setenv("MLFLOW_TRACKING", "off")
+    generate.main()
+    score.main()
+    assert judge.calls == []
+    return project
+
+
+def filtered() -> tuple[dict[str, Any], list[Record], list[Record]]:
+    """Run filter: its metrics, what it accepted, what it rejected."""
+    filter_stage.main()
+    metrics = json.loads((paths.METRICS / "filter.json").read_text(encoding="utf-8"))
+    return metrics, read_jsonl(paths.ACCEPTED), read_jsonl(paths.REJECTED)
+
+
+def by_judge(rejected: list[Record]) -> list[Record]:
+    """Those that the judge rejected."""
+    return [record for record in rejected if record["reason"] == "judge"]
+
+
+def threshold(project: Project, points: float) -> None:
+    """Set the label consistency that is asked for."""
+    project.settings(lambda values: values["filter"]["judge"].update(min_label_consistency=points))
+
+
+def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
+    """With the reason in the metrics and on each sample; the others carry its scores."""
+    metrics, accepted, rejected = filtered()
+    lost = by_judge(rejected)
+    assert lost
+    assert {sample["label"] for sample in lost} == {BAD}
+    assert {sample["label"] for sample in accepted} == OTHERS
+    assert metrics["rejected_by"]["judge"] == len(lost)
+    assert metrics["per_class"][BAD]["rejected_by"]["judge"] == len(lost)
+    assert metrics["per_class"][BAD]["accepted"] == 0
+    assert metrics["accepted"] + sum(metrics["rejected_by"].values()) == metrics["candidates"]
+    assert {sample["detail"] for sample in lost} == {
+        f"chat: label consistency 2 < 6, best label {LIKELIER} (按诉求判断)"
+    }
+    points = {"judge_label_consistency": 8, "judge_completeness": 9, "judge_naturalness": 9}
+    expected = {**points, "judge_score": 8.6, "judge_accepts": 1}
+    assert len(points) == len(WEIGHTS)
+    for sample in accepted:
+        assert expected.items() <= sample["scores"].items()
+    # what a rule had rejected costs nothing any more
+    assert len(judge.calls) == len({(s["text"], s["label"]) for s in (*accepted, *lost)})
+    assert all(set(WORDS) <= set(re.findall(r"^- \d (.+)$", c.content, re.M)) for c in judge.calls)
+    balance.main()
+    merged = pd.read_csv(paths.BALANCED)
+    assert set(merged.loc[merged["origin"] == "synthetic", "label_raw"]) == OTHERS
+
+
+def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> None:
+    """Answers are judged anew: up to all accepted, down to none, and back to the same files."""
+    first = filtered()
+    files = [path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_CASSETTE)]
+    calls = len(judge.calls)
+    threshold(here, 2)
+    metrics, accepted, rejected = filtered()
+    assert "judge" not in metrics["rejected_by"]
+    assert by_judge(rejected) == []
+    assert len(accepted) == len(first[1]) + len(by_judge(first[2]))
+    threshold(here, 9)
+    metrics, accepted, rejected = filtered()
+    assert accepted == []
+    assert metrics["rejected_by"]["judge"] == len(first[1]) + len(by_judge(first[2]))
+    threshold(here, 6)
+    assert filtered() == first
+    assert files == [
+        path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_CASSETTE)
+    ]
+    assert len(judge.calls) == calls
+
+
+def test_a_recording_of_the_judge_replays_offline(here: Project, judge: Server) -> None:
+    """Without the cache and without anybody there."""
+    first = filtered()
+    calls = len(judge.calls)
+    assert len(read_jsonl(paths.JUDGE_CASSETTE)) == calls
+    record.main([paths.JUDGE_CASSETTE], Path("data/recordings/judge.jsonl.gz"))
+    for file in Path(".cache").glob("llm.sqlite*"):
+        file.unlink()
+    here.settings(lambda values: values["runtime"].update(offline=True))
+    assert filtered() == first
+    assert len(judge.calls) == calls
+
+
+def test_a_judge_that_is_locked_out_ends_the_stage(
+    here: Project, judge: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line that says why; what it said before is not asked again."""
+    judge.script += [opinion_of("开发票")] * 3
+    judge.default = lambda _: fails(401)
+    with pytest.raises(SystemExit):
+        filter_stage.main()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert re.search("'chat' at .* answers HTTP 401; name the variable of its key", message)
+    assert not paths.ACCEPTED.exists()
+    judge.calls.clear()
+    judge.default = opinion
+    filtered()
+    assert len(judge.calls) == len(read_jsonl(paths.JUDGE_CASSETTE)) - 3
+
+
+def opinion_of(label: str) -> Reply:
+    """What the judge says of a sample of this class."""
+    body = {"messages": [{"role": "user", "content": f"声称的类别：{label}"}]}
+    return opinion(Call("", {}, body))
