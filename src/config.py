@@ -363,6 +363,7 @@ class EvaluateParams(Section):
     seeds: Count
     choose: ChooseParams
     second_classifier: bool
+    report_language: Literal["en", "zh"]
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     tail_max_support: Count
     bootstrap: Annotated[int, Field(ge=100)]

@@ -38,9 +38,6 @@ Origin = Literal["real", "synthetic"]
 COLUMNS = ["text", "label", "origin", "weight"]
 BETA = 0.999  # of the effective number: 1 - BETA^n rows of n count, over 1 - BETA
 EDITS = 0.1  # share of a copy's characters or words that eda touches
-DRAWN: frozenset[Arm] = frozenset(
-    ("oversample", "eda", "smote", "unfiltered", "augmented", "augmented_class_weight", "chosen")
-)  # arms that a seed changes
 
 
 @dataclass(frozen=True)
@@ -95,6 +92,13 @@ def training_frame(
         class_weight=_class_weight(arm, rows["label"], choice),
         smote=_sizes(accepted) if arm == "smote" else {},
     )
+
+
+def draws_something(arm: Arm, accepted: pd.DataFrame, choice: Choice | None) -> bool:
+    """Whether another seed gives other rows."""
+    if arm == "chosen" and choice is not None and len(accepted):
+        return 0 < choice.samples_per_class < accepted["label"].value_counts().max()
+    return arm in ("oversample", "eda", "smote", "unfiltered")
 
 
 def _sizes(accepted: pd.DataFrame) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """How many samples a class gets, none included, and how much one counts: chosen on dev.
 
-    chosen = choose(real, accepted, dev, params, tail)
+    chosen = choose(real, accepted, dev, params.baseline, params.evaluate, tail)
     chosen.choice, chosen.why, chosen.curve
 
 First every amount with and without class weights, then the best of these with other sample
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
-from src.config import Params
-from src.modeling.arms import Choice, with_samples
+from src.config import BaselineParams, EvaluateParams
+from src.modeling.arms import Choice, draws_something, with_samples
 from src.modeling.baseline import build
 from src.modeling.significance import Bootstrap, Interval, bootstrap
 
@@ -62,7 +62,8 @@ def choose(
     real: pd.DataFrame,
     accepted: pd.DataFrame,
     dev: pd.DataFrame,
-    params: Params,
+    baseline: BaselineParams,
+    evaluate: EvaluateParams,
     tail: frozenset[str],
 ) -> Chosen:
     """Try the settings of `evaluate.choose` on dev.
@@ -71,23 +72,24 @@ def choose(
         real: train rows (text, label), texts without turn separators.
         accepted: samples, the best of a class first; may be empty.
         dev: rows (text, label).
-        params: sections `baseline` and `evaluate`.
+        baseline: the classifier.
+        evaluate: what to try, and how intervals are made.
         tail: tail classes.
     """
-    trial = _Trial(real, accepted, dev, params)
-    amounts = sorted({0, *params.evaluate.choose.samples_per_class}) if len(accepted) else [0]
+    trial = _Trial(real, accepted, dev, baseline, evaluate.choose.seeds)
+    amounts = sorted({0, *evaluate.choose.samples_per_class}) if len(accepted) else [0]
     grid = [Choice(amount, weight, 1.0) for amount in amounts for weight in (False, True)]
     said = dict(zip(grid, trial.run(grid), strict=True))
-    draws = _bootstrap(dev, said, params, tail)
+    draws = _bootstrap(dev, said, evaluate, tail)
     best = max(grid, key=lambda choice: _f1(draws, choice))
     if best.samples_per_class:
         more = [
             Choice(best.samples_per_class, best.class_weight, weight)
-            for weight in params.evaluate.choose.sample_weights
+            for weight in evaluate.choose.sample_weights
             if weight != 1
         ]
         said |= dict(zip(more, trial.run(more), strict=True))
-        draws = _bootstrap(dev, said, params, tail)
+        draws = _bootstrap(dev, said, evaluate, tail)
     return _conclude(list(said), draws)
 
 
@@ -116,10 +118,16 @@ class _Trial:
     """Fits many choices on the same terms."""
 
     def __init__(
-        self, real: pd.DataFrame, accepted: pd.DataFrame, dev: pd.DataFrame, params: Params
+        self,
+        real: pd.DataFrame,
+        accepted: pd.DataFrame,
+        dev: pd.DataFrame,
+        baseline: BaselineParams,
+        seeds: int,
     ) -> None:
-        self._params, self._real, self._accepted = params, real, accepted
-        tfidf = clone(build(params.baseline, None)["tfidf"])
+        self._real, self._accepted = real, accepted
+        self._baseline, self._seeds = baseline, seeds
+        tfidf = clone(build(baseline, None)["tfidf"])
         texts = pd.concat([real["text"], accepted["text"]]) if len(accepted) else real["text"]
         self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         self._terms: csr_matrix = tfidf.fit_transform(list(self._place))
@@ -133,11 +141,13 @@ class _Trial:
         return [[next(said) for _ in range(self._draws(choice))] for choice in choices]
 
     def _draws(self, choice: Choice) -> int:
-        return self._params.evaluate.choose.seeds if choice.samples_per_class else 1
+        """One draw stands for all where every sample is used, or none."""
+        drawn = draws_something("chosen", self._accepted, choice)
+        return self._seeds if drawn else 1
 
     def _fit(self, choice: Choice, seed: int) -> NDArray[np.str_]:
         frame = with_samples(self._real, self._accepted, choice, seed)
-        classifier = build(self._params.baseline, "balanced" if choice.class_weight else None)[-1]
+        classifier = build(self._baseline, "balanced" if choice.class_weight else None)[-1]
         rows = self._terms[[self._place[text] for text in frame["text"]]]
         classifier.fit(
             rows, frame["label"].to_numpy(dtype=str), sample_weight=frame["weight"].to_numpy()
@@ -149,16 +159,16 @@ class _Trial:
 def _bootstrap(
     dev: pd.DataFrame,
     said: dict[Choice, list[NDArray[np.str_]]],
-    params: Params,
+    evaluate: EvaluateParams,
     tail: frozenset[str],
 ) -> Bootstrap:
     return bootstrap(
         dev["label"],
         {_name(choice): predictions for choice, predictions in said.items()},
         tail,
-        resamples=max(200, params.evaluate.bootstrap // 4),
-        confidence=params.evaluate.confidence,
-        seed=params.evaluate.seed,
+        resamples=max(200, evaluate.bootstrap // 4),
+        confidence=evaluate.confidence,
+        seed=evaluate.seed,
     )
 
 

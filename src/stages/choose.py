@@ -36,7 +36,7 @@ def main(
     real, synthetic = train_rows(train, params.data)
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     dev = with_plain_text(splits.dev, params.data)
-    chosen = choose(real, synthetic, dev, params, tail)
+    chosen = choose(real, synthetic, dev, params.baseline, params.evaluate, tail)
     curve = [
         {
             **asdict(one.choice),

@@ -18,10 +18,11 @@ from src.data.schema import Splits, load_splits
 from src.modeling.scoring import confusion, per_class, score, tail_classes
 from src.modeling.significance import Bootstrap, best_free, bootstrap
 from src.reporting import plots
+from src.reporting.html import Examples, write_reports
 from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
 from src.stages.common import flat_numbers, settings
-from src.stages.paths import METRICS, PLOTS, PREDICTIONS, REJECTED, REPORTS
+from src.stages.paths import ACCEPTED, METRICS, PLOTS, PREDICTIONS, REJECTED, REPORTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PICTURES = {
+    "Every arm on the test rows": "headline.png",
+    "Recall per class before and after": "recall_per_class.png",
+    "Train rows per class before and after": "class_counts.png",
+    "Confusion before and after": "confusion.png",
+}
 EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics the report shows
 
 
@@ -39,6 +46,7 @@ EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics t
 def main(
     predictions: Annotated[Path, typer.Option(help="folder of <arm>.csv")] = PREDICTIONS,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
+    accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
     reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
 ) -> None:
@@ -79,7 +87,13 @@ def main(
     first = {arm: said[0] for arm, said in on_test.items()}
     table = _per_class(splits, first["original"], first[ours], counts)
     _draw(splits, first, ours, table, result, reports, metrics / PLOTS.name)
-    _report(result, others, table, read_jsonl(rejected), params, reports)
+    examples = Examples(
+        read_jsonl(accepted),
+        read_jsonl(rejected),
+        _confused(splits.test["label"], first[free], first[ours]),
+        params.data.turn_separator,
+    )
+    _report(result, others, table, examples, params, reports)
     _say(result)
     track(
         "evaluate",
@@ -208,23 +222,37 @@ def _report(
     result: dict[str, Any],
     others: dict[str, Record],
     table: pd.DataFrame,
-    rejected: list[Record],
+    examples: Examples,
     params: Params,
     reports: Path,
 ) -> None:
-    text = render_report(
-        Metrics(evaluate=result, **others),
-        table,
-        rejected,
-        settings(params, ["plan", "generate", "filter", "baseline", "evaluate"]),
-        {
-            "Every arm on the test rows": "headline.png",
-            "Recall per class before and after": "recall_per_class.png",
-            "Train rows per class before and after": "class_counts.png",
-            "Confusion before and after": "confusion.png",
-        },
-    )
+    measured = Metrics(evaluate=result, **others)
+    shown = settings(params, ["data", "plan", "llm", "generate", "filter", "baseline", "evaluate"])
+    text = render_report(measured, table, examples.rejected, shown, PICTURES)
     write_text(reports / "report.md", text)
+    write_reports(
+        reports,
+        measured,
+        examples,
+        shown,
+        {caption: reports / name for caption, name in PICTURES.items()},
+        params.evaluate.report_language,
+    )
+
+
+def _confused(truth: pd.Series, before: NDArray[np.str_], after: NDArray[np.str_]) -> pd.DataFrame:
+    """Pairs that are confused more or less often: actual, predicted, before, after, change."""
+    import pandas as pd
+
+    counts = pd.DataFrame(
+        {
+            name: _pairs(truth, said).value_counts()
+            for name, said in (("before", before), ("after", after))
+        }
+    )
+    pairs = counts.fillna(0).astype(int).reset_index()
+    wrong = pairs[pairs["actual"] != pairs["predicted"]]
+    return wrong.assign(change=wrong["after"] - wrong["before"])
 
 
 def _say(result: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ python -m src.stages.train_baseline --arm augmented
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from src.config import Arm, Params, command, load_params
 from src.data.io import read_json, read_jsonl, write_csv
 from src.data.schema import load_splits
-from src.modeling.arms import DRAWN, ArmData, Choice, training_frame
+from src.modeling.arms import ArmData, Choice, draws_something, training_frame
 from src.modeling.baseline import adjusted, build, fit, predict, save
 from src.modeling.scoring import score, tail_classes
 from src.reporting.tracking import track
@@ -25,6 +26,7 @@ from src.stages.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
 
 log = logging.getLogger(__name__)
 
+WORKERS = 2  # seeds at once
 STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4)  # of logit adjustment; the best on dev is taken
 
 
@@ -47,21 +49,24 @@ def main(
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     held_out = pd.concat([dev.assign(split="dev"), test.assign(split="test")], ignore_index=True)
     said = held_out[["split", "row_id"]]
-    rows = 0
-    for seed in range(params.evaluate.seeds if arm in DRAWN else 1):
+    seeds = params.evaluate.seeds if draws_something(arm, synthetic, choice) else 1
+
+    def trained(seed: int) -> tuple[Pipeline, int]:
         data = training_frame(arm, real, synthetic, unfiltered, seed, choice)
-        model = _fit(data, arm, dev, tail, params, seed)
-        answers = predict(model, held_out["text"].tolist())
-        said = said.assign(**{f"seed_{seed}": answers})
-        if seed == 0:
-            rows = len(data.frame)
-            save(model, out / f"{arm}.skops")
+        return _fit(data, arm, dev, tail, params, seed), len(data.frame)
+
+    with ThreadPoolExecutor(WORKERS) as pool:  # liblinear lets the other thread run
+        for seed, (model, rows) in enumerate(pool.map(trained, range(seeds))):
+            answers = predict(model, held_out["text"].tolist())
+            said = said.assign(**{f"seed_{seed}": answers})
+            if seed == 0:
+                save(model, out / f"{arm}.skops")
+                log.info("train-baseline: %s on %d rows, %d seeds", arm, rows, seeds)
     write_csv(predictions / f"{arm}.csv", said)
-    log.info("train-baseline: %s on %d rows", arm, rows)
     track(
         f"train-baseline@{arm}",
         settings(params, ["baseline", "evaluate"]),
-        {"rows": rows},
+        {"rows": rows, "seeds": seeds},
         dataset=train,
         model_path=out / f"{arm}.skops",
     )
