@@ -5,6 +5,7 @@ python -m src.stages.evaluate
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -15,14 +16,21 @@ import typer
 from src.config import FREE_ARMS, OUR_ARMS, Arm, Params, UserError, command, load_params
 from src.data.io import Record, read_json, read_jsonl, write_csv, write_json, write_text
 from src.data.schema import Splits, load_splits
+from src.modeling.arms import Choice, training_frame
+from src.modeling.giveaway import giveaway
+from src.modeling.paired import class_changes, heads_lost, mcnemar, tail_false_positives
 from src.modeling.scoring import confusion, per_class, score, tail_classes
+from src.modeling.second import FAMILY, second_predictions
 from src.modeling.significance import Bootstrap, best_free, bootstrap
+from src.quality.embedding import fit_embedder
+from src.quality.leakage import check_leakage, require_no_leakage
 from src.reporting import plots
 from src.reporting.html import Examples, write_reports
 from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
 from src.stages.common import flat_numbers, settings
-from src.stages.paths import ACCEPTED, METRICS, PLOTS, PREDICTIONS, REJECTED, REPORTS
+from src.stages.paths import ACCEPTED, BALANCED, METRICS, PLOTS, PREDICTIONS, REJECTED, REPORTS
+from src.stages.rows import read_choice, train_rows, with_plain_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +53,7 @@ EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics t
 @command
 def main(
     predictions: Annotated[Path, typer.Option(help="folder of <arm>.csv")] = PREDICTIONS,
+    train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
     accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
@@ -81,14 +90,20 @@ def main(
         "test_rows": len(splits.test),
         **found,
     }
-    write_json(metrics / "evaluate.json", result)
     others = {name: read_json(metrics / f"{name}.json") for name in EARLIER}
     counts = others["balance"]["per_class"]
     first = {arm: said[0] for arm, said in on_test.items()}
+    samples = read_jsonl(accepted)
+    result |= _paired(splits, first[ours], first[free], counts, tail, free)
+    result |= _scrutiny(samples, splits, params)
+    if params.evaluate.second_classifier:
+        result["second"] = _second(read_choice(metrics), train, splits, tail, free, ours, params)
+    result["signature"] = _signature(params)
+    write_json(metrics / "evaluate.json", result)
     table = _per_class(splits, first["original"], first[ours], counts)
     _draw(splits, first, ours, table, result, reports, metrics / PLOTS.name)
     examples = Examples(
-        read_jsonl(accepted),
+        samples,
         read_jsonl(rejected),
         _confused(splits.test["label"], first[free], first[ours]),
         params.data.turn_separator,
@@ -152,6 +167,104 @@ def _intervals(draws: Bootstrap, free: Arm, params: Params) -> dict[str, Any]:
 
 def _as_dicts(intervals: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {metric: asdict(interval) for metric, interval in intervals.items()}
+
+
+def _paired(
+    splits: Splits,
+    ours: NDArray[np.str_],
+    theirs: NDArray[np.str_],
+    counts: dict[str, dict[str, int]],
+    tail: frozenset[str],
+    free: Arm,
+) -> dict[str, Any]:
+    """Ours against the best free arm, row by row and class by class; of the first seed."""
+    truth = splits.test["label"]
+    changes = class_changes(truth, theirs, ours)
+    lost = heads_lost(changes, tail)
+    per_class = {
+        row["label"]: {
+            "support": int(row["support"]),
+            "train_rows": counts[row["label"]]["real"],
+            "synthetic_rows": counts[row["label"]]["synthetic"],
+            "recall_before": float(row["recall_before"]),
+            "recall_after": float(row["recall_after"]),
+            "p": float(row["p"]),
+            "p_adjusted": float(row["p_adjusted"]),
+            "measurable": bool(row["measurable"]),
+        }
+        for row in changes.to_dict("records")
+    }
+    return {
+        "mcnemar": {"against": free, **asdict(mcnemar(truth, ours, theirs))},
+        "per_class": per_class,
+        "heads_lost": list(lost),
+        "heads_lost_count": len(lost),
+        "tail_false_positives": {
+            "ours": tail_false_positives(truth, ours, tail),
+            "best_free": tail_false_positives(truth, theirs, tail),
+        },
+    }
+
+
+def _scrutiny(samples: list[Record], splits: Splits, params: Params) -> dict[str, Any]:
+    """No sample may repeat a dev or test row; and how easily samples are told from real rows."""
+    leakage = check_leakage(samples, splits, params.data, params.filter.contamination.max_overlap)
+    require_no_leakage(leakage)
+    found: dict[str, Any] = {"leakage": leakage.figures()}
+    if samples:
+        found["giveaway"] = asdict(giveaway(samples, splits.train, params.data))
+    return found
+
+
+def _second(
+    choice: Choice,
+    train: Path,
+    splits: Splits,
+    tail: frozenset[str],
+    free: Arm,
+    ours: Arm,
+    params: Params,
+) -> dict[str, Any]:
+    """The same comparison with a classifier of another family."""
+    real, synthetic = train_rows(train, params.data)
+    arms: list[Arm] = list(dict.fromkeys(("original", "class_weight", free, ours)))
+    frames = {
+        arm: training_frame(arm, real, synthetic, synthetic, params.baseline.seed, choice)
+        for arm in arms
+    }
+    test = with_plain_text(splits.test, params.data)["text"].tolist()
+    embed = fit_embedder(real["text"].tolist(), params.embedding)
+    said = second_predictions(frames, test, embed, params.baseline.seed)
+    draws = bootstrap(
+        splits.test["label"],
+        {arm: [predicted] for arm, predicted in said.items()},
+        tail,
+        resamples=params.evaluate.bootstrap,
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
+    return {
+        "family": f"{FAMILY} ({params.embedding.backend})",
+        "arms": {arm: _as_dicts(draws.scores(arm)) for arm in arms},
+        "versus_best_free": {
+            arm: _as_dicts(draws.versus(arm, free)) for arm in arms if arm in OUR_ARMS
+        },
+    }
+
+
+def _signature(params: Params) -> str:
+    """What a reader needs to get the same numbers."""
+    import sklearn
+
+    digest = hashlib.sha256()
+    for path in (params.data.train, params.data.dev, params.data.test):
+        digest.update(path.read_bytes())
+    evaluate = params.evaluate
+    return (
+        f"arms:{len(evaluate.arms)}|seeds:{evaluate.seeds}|bs:{evaluate.bootstrap}"
+        f"|seed:{evaluate.seed}|tail:<={evaluate.tail_max_support}"
+        f"|data:{digest.hexdigest()[:8]}|sklearn:{sklearn.__version__}"
+    )
 
 
 def _per_class(

@@ -15,14 +15,15 @@ import typer
 from sklearn.pipeline import Pipeline
 
 from src.config import Arm, Params, command, load_params
-from src.data.io import read_json, read_jsonl, write_csv
+from src.data.io import read_jsonl, write_csv
 from src.data.schema import load_splits
-from src.modeling.arms import ArmData, Choice, draws_something, training_frame
+from src.modeling.arms import ArmData, draws_something, training_frame
 from src.modeling.baseline import adjusted, build, fit, predict, save
 from src.modeling.scoring import score, tail_classes
 from src.reporting.tracking import track
-from src.stages.common import settings, train_rows, with_plain_text
+from src.stages.common import settings
 from src.stages.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
+from src.stages.rows import read_choice, train_rows, with_plain_text
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def main(
     real, synthetic = train_rows(train, params.data)
     unfiltered = with_plain_text(pd.DataFrame(read_jsonl(candidates)), params.data)
     dev, test = (with_plain_text(frame, params.data) for frame in (splits.dev, splits.test))
-    choice = _choice(metrics / "choose.json") if arm == "chosen" else None
+    choice = read_choice(metrics) if arm == "chosen" else None
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     held_out = pd.concat([dev.assign(split="dev"), test.assign(split="test")], ignore_index=True)
     said = held_out[["split", "row_id"]]
@@ -70,12 +71,6 @@ def main(
         dataset=train,
         model_path=out / f"{arm}.skops",
     )
-
-
-def _choice(path: Path) -> Choice:
-    """What `choose` found."""
-    found = read_json(path)["chosen"]
-    return Choice(found["samples_per_class"], found["class_weight"], found["sample_weight"])
 
 
 def _fit(
