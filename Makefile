@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui test lint check record standin bench-generation bench-embedded bench-filter bench-labels ablate review lock clean
+.PHONY: help setup doctor repro ui test lint check record standin bench-generation bench-embedded bench-filter bench-labels bench-datasets ablate review lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -71,6 +71,9 @@ bench-filter: setup ## the gate on 10,000 and 100,000 candidates, and how exact 
 
 bench-labels: setup ## the label check on judged samples: JUDGED=, CANDIDATES=, REFERENCE= (CSV files)
 	python -m benchmarks.labels --judged $(JUDGED) --candidates $(CANDIDATES) --reference $(REFERENCE)
+
+bench-datasets: setup ## the whole pipeline on real sets: SETS=folder of <set>/{train,dev,test}.csv
+	python -m benchmarks.datasets $(SETS)
 
 lock: setup ## requirements.txt anew from pyproject.toml; pins stay where they can
 	uv pip compile --quiet --universal --group dev pyproject.toml -o requirements.txt \

@@ -30,6 +30,8 @@ from src.quality.label_check import LabelCheck
 from src.quality.selection import select
 
 LABEL_CHECK, JUDGE = "label_check", "judge"
+MOST_FITTED = 20_000  # train rows that n-grams and their rarity are taken from
+MOST_COVERED = 500  # train rows of a class whose neighbourhood needs no more samples
 SCORE_COLUMNS = ["label_score", "label_rank", "neighbours"]
 
 
@@ -77,7 +79,10 @@ def screen_all(
         [record for record in checked if "reason" not in record],
         plan.quotas,
         splits.train,
-        fit_embedder([plain(text, separator) for text in splits.train["text"]], params.embedding),
+        fit_embedder(
+            [plain(text, separator) for text in _spread(splits.train["text"], MOST_FITTED)],
+            params.embedding,
+        ),
         rules.diversity,
         separator,
     )
@@ -225,7 +230,7 @@ def best_first(
         if not 0 < size < len(records):
             ordered += records
             continue
-        rows = train.loc[train["label"] == label, "text"]
+        rows = _spread(train.loc[train["label"] == label, "text"], MOST_COVERED)
         order = select(
             embed([plain(record["text"], separator) for record in records]),
             np.array([record["scores"]["label_score"] for record in records], dtype=float),
@@ -237,3 +242,9 @@ def best_first(
         left = [place for place in range(len(records)) if place not in chosen]
         ordered += [records[place] for place in (*order, *left)]
     return ordered
+
+
+def _spread(rows: pd.Series, most: int) -> list[str]:
+    """At most so many of the rows, evenly spread over them."""
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+    return rows.iloc[places].tolist()

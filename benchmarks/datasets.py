@@ -1,0 +1,194 @@
+"""The whole pipeline on real sets: is ours better than the best method that needs no samples?
+
+    make bench-datasets SETS=folder
+    python -m benchmarks.datasets folder
+
+Each <folder>/<set>/{train,dev,test}.csv has columns text and label. What a set needs is read off
+its train rows (language, turns, lengths, how large a class is); <set>/params.yaml goes on top of
+that. Every stage runs in <out>/<set>/ as `dvc repro` would run it, and answers are kept in
+.cache/, so that what was killed goes on. A set whose row stands in datasets.csv is left out; remove
+the row to run it again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pandas as pd
+import typer
+import yaml
+
+from src.config import Arm
+from src.data.io import read_json, write_csv, write_text
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "datasets.csv"
+STAGES = ("analyze", "generate", "score", "filter", "balance", "choose")
+SHARED = ("prompts", "src")
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+SEPARATOR = "[SEP]"
+COLUMNS = [
+    "set", "classes", "train_rows", "original", "class_weight", "oversample", "best_free", "ours",
+    "difference", "low", "high", "tail_best_free", "tail_ours", "minutes",
+]  # fmt: skip
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="folder of sets")],
+    out: Annotated[Path, typer.Option(help="where the runs go")] = ROOT / "tmp" / "datasets",
+    results: Annotated[Path, typer.Option(help="the table")] = RESULTS,
+    url: Annotated[
+        str | None, typer.Option(help="an endpoint in place of the embedded one")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="its model")] = None,
+    key_env: Annotated[str | None, typer.Option(help="the variable with its key")] = None,
+) -> None:
+    """Run the sets and print the table."""
+    done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=COLUMNS)
+    sets = sorted(path.parent for path in folder.glob("*/train.csv"))
+    if not sets:
+        sys.stderr.write(f"error: no <set>/train.csv in {folder}; name a folder of sets\n")
+        raise SystemExit(2)
+    for one in sets:
+        if one.name in set(done["set"]):
+            continue
+        work = out / one.name
+        start = time.monotonic()
+        endpoint = {"base_url": url, "model": model, "api": "chat", "api_key_env": key_env}
+        prepare(one, work, endpoint if url else None)
+        run(work)
+        row = summary(one.name, work, (time.monotonic() - start) / 60)
+        done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
+        write_csv(results, done)
+    typer.echo(markdown(done))
+
+
+def prepare(source: Path, work: Path, endpoint: dict[str, Any] | None) -> None:
+    """The set's folder: its rows, settings, and what stages look for in the project's root."""
+    for name in SHARED:
+        link = work / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(ROOT / name)
+    for name in ("data/raw/no_labels.csv", "data/review/decisions.csv"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, work / name)
+    for split in ("train", "dev", "test"):
+        shutil.copyfile(source / f"{split}.csv", work / "data" / f"{split}.csv")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    merge(params, settings_for(pd.read_csv(source / "train.csv", dtype=str), source.name))
+    if endpoint is not None:
+        params["llm"]["endpoints"] = [{"name": "given", **endpoint}]
+        params["generate"] |= {"samples_per_request": 5, "max_tokens": 2000}
+    own = source / "params.yaml"
+    if own.exists():
+        merge(params, yaml.safe_load(own.read_text(encoding="utf-8")))
+    write_text(work / "params.yaml", yaml.safe_dump(params, allow_unicode=True, sort_keys=False))
+
+
+def settings_for(train: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Settings that follow from the train rows, the same rule for every set.
+
+    Classes under half of the mean size are filled up to the mean, and the rest is found on dev.
+    """
+    texts = train["text"]
+    is_chinese = texts.head(500).str.contains(CHINESE).mean() > 0.5
+    has_turns = texts.str.contains(SEPARATOR, regex=False).mean() > 0.05
+    mean = len(train) / train["label"].nunique()
+    long = float(texts.str.len().quantile(0.9))
+    return {
+        "data": {
+            "train": "data/train.csv",
+            "dev": "data/dev.csv",
+            "test": "data/test.csv",
+            "labels": "data/raw/no_labels.csv",
+            "text_column": "text",
+            "label_column": "label",
+            "label_name_column": "label",
+            "id_column": None,
+            "turn_separator": SEPARATOR if has_turns else None,
+            "language": "zh" if is_chinese else "en",
+        },
+        "plan": {
+            "target_per_class": int(min(100, max(20, round(mean)))),
+            "minority_ratio": 0.5,
+        },
+        "generate": {
+            "domain": f"客户的话（{name}）" if is_chinese else f"What customers write ({name})",
+            "max_tokens": int(min(120, max(24, long * (1.0 if is_chinese else 0.35)))),
+            "surplus": 1.0,
+        },
+        "filter": {"length": {"min_chars": None}},
+        "convert": {"system_prompt": "Answer with the category only."},
+        "baseline": {} if is_chinese else {"analyzer": "char_wb", "ngram_range": [2, 4]},
+        "evaluate": {"tail_max_support": 9 if mean < 50 else 49},
+    }
+
+
+def merge(settings: dict[str, Any], over: dict[str, Any]) -> None:
+    """Put nested settings over others, in place."""
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(settings.get(key), dict):
+            merge(settings[key], value)
+        else:
+            settings[key] = value
+
+
+def run(work: Path) -> None:
+    """The stages in their order, in the set's folder."""
+    arms = [["train_baseline", "--arm", arm] for arm in get_args(Arm)]
+    environment = os.environ | {"DVC_ROOT": str(ROOT), "MLFLOW_TRACKING": "off"}
+    for command in (*([stage] for stage in STAGES), *arms, ["evaluate"]):
+        done = subprocess.run(
+            [sys.executable, "-m", f"src.stages.{command[0]}", *command[1:]],
+            cwd=work,
+            env=environment,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(done.returncode)
+
+
+def summary(name: str, work: Path, minutes: float) -> dict[str, Any]:
+    """One row of the table."""
+    analyze, found = (
+        read_json(work / f"metrics/{stage}.json") for stage in ("analyze", "evaluate")
+    )
+    free, ours = found["best_free"], found["ours"]
+    difference = found["versus_best_free"][ours]["macro_f1"]
+
+    def value(arm: str, metric: str = "macro_f1") -> float:
+        return round(found["arms"][arm][metric]["value"], 3)
+
+    return {
+        "set": name,
+        "classes": analyze["classes"],
+        "train_rows": analyze["rows"],
+        **{arm: value(arm) for arm in ("original", "class_weight", "oversample")},
+        "best_free": value(free),
+        "ours": value(ours),
+        "difference": round(difference["value"], 3),
+        "low": round(difference["low"], 3),
+        "high": round(difference["high"], 3),
+        "tail_best_free": value(free, "tail_recall"),
+        "tail_ours": value(ours, "tail_recall"),
+        "minutes": round(minutes, 1),
+    }
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table as Markdown; macro-F1 where not named otherwise."""
+    cells = table.astype(str).to_numpy().tolist()
+    rows = [list(table.columns), ["---"] * len(table.columns), *cells]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    typer.run(main)
