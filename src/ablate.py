@@ -6,7 +6,7 @@
 The same candidates are screened once by the gate as it is set, once with each rule that is on
 switched off, once with each that is off switched on, and not at all. Every time each class gets
 as many samples as the plan needs, or all that are left, and the same classifier with class weights
-is trained and scored on dev. Test rows are not looked at. Prints a Markdown table.
+is trained and scored on dev, with the regularisation that suits the gate as it is set. Test rows are not looked at. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from src.config import Arm, Params, command, load_params
 from src.data.dialogue import plain
 from src.data.io import Record, read_jsonl
 from src.data.schema import Splits, load_splits
-from src.modeling.arms import training_frame
-from src.modeling.baseline import build, fit, predict
+from src.modeling.arms import ArmData, training_frame
+from src.modeling.baseline import predict
 from src.modeling.scoring import tail_classes
 from src.modeling.significance import Interval, bootstrap
+from src.modeling.tuning import best_c, fit_arm
 from src.planning.plan import Plan, read_plan
 from src.quality.checks import read_scores, screen_all
 from src.quality.decisions import Decision, read_decisions, verdicts
@@ -64,11 +65,16 @@ def main(
     splits = load_splits(params.data)
     records = read_jsonl(candidates)
     known, decided = read_scores(scores), verdicts(read_decisions(decisions))
+    tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
+    dev = _plainly(splits.dev, params)
     as_set: list[str] | None = None
+    c = 0.0
     rows = []
     for name, accepted in _ways(records, splits, the_plan, params, known, decided):
         used = _used(accepted, the_plan)
-        said = _dev_predictions(used, splits, params)
+        data = _training_rows(used, splits, params)
+        c = best_c(params.baseline, data, dev, tail, 0) if as_set is None else c
+        said = list(predict(fit_arm(params.baseline, data, c, 0), dev["text"].tolist()))
         as_set = said if as_set is None else as_set
         rows.append(_row(name, len(accepted), len(used), said, as_set, splits, params))
         log.info("ablate: %-28s dev macro-F1 %.4f", name, rows[-1].macro_f1.value)
@@ -118,17 +124,14 @@ def _used(accepted: list[Record], plan: Plan) -> list[Record]:
     return used
 
 
-def _dev_predictions(used: list[Record], splits: Splits, params: Params) -> list[str]:
-    separator = params.data.turn_separator
+def _training_rows(used: list[Record], splits: Splits, params: Params) -> ArmData:
+    synthetic = _plainly(pd.DataFrame(used, columns=["text", "label"]), params)
+    real = _plainly(splits.train, params)
+    return training_frame(ARM, real, synthetic, synthetic, params.baseline.seed)
 
-    def plainly(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(text=[plain(text, separator) for text in frame["text"]])
 
-    synthetic = pd.DataFrame(used, columns=["text", "label"])
-    real = plainly(splits.train)
-    data = training_frame(ARM, real, plainly(synthetic), synthetic, params.baseline.seed)
-    model = fit(build(params.baseline, data.class_weight), data.frame)
-    return list(predict(model, plainly(splits.dev)["text"].tolist()))
+def _plainly(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    return frame.assign(text=[plain(text, params.data.turn_separator) for text in frame["text"]])
 
 
 def _row(

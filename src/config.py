@@ -345,7 +345,7 @@ class BaselineParams(Section):
     min_df: Count
     max_features: Count
     classifier: Literal["linear_svc", "logistic_regression"]
-    c: Annotated[float, Field(gt=0)]
+    c: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
     seed: int
 
 

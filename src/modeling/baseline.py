@@ -37,8 +37,13 @@ NEIGHBOURS = 5  # of SMOTE
 ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
 
 
-def build(params: BaselineParams, class_weight: ClassWeight) -> Pipeline:
+def build(params: BaselineParams, class_weight: ClassWeight, c: float | None = None) -> Pipeline:
     """The unfitted pipeline: steps `tfidf` and `classifier`.
+
+    Args:
+        params: the section `baseline`.
+        class_weight: of the classifier.
+        c: one of `params.c`, the first if not given.
 
     Raises:
         UserError: the n-gram range runs backwards.
@@ -56,7 +61,7 @@ def build(params: BaselineParams, class_weight: ClassWeight) -> Pipeline:
         sublinear_tf=True,
         dtype=np.float32,
     )
-    return Pipeline([("tfidf", tfidf), ("classifier", _classifier(params, class_weight))])
+    return Pipeline([("tfidf", tfidf), ("classifier", _classifier(params, class_weight, c))])
 
 
 def fit(
@@ -164,10 +169,10 @@ def load(path: Path) -> Pipeline:
 
 
 def _classifier(
-    params: BaselineParams, class_weight: ClassWeight
+    params: BaselineParams, class_weight: ClassWeight, c: float | None
 ) -> LinearSVC | LogisticRegression:
     common: dict[str, Any] = {
-        "C": params.c,
+        "C": params.c[0] if c is None else c,
         "class_weight": class_weight,
         "random_state": params.seed,
     }

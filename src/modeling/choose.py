@@ -131,23 +131,47 @@ class _Trial:
         texts = pd.concat([real["text"], accepted["text"]]) if len(accepted) else real["text"]
         self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         self._terms: csr_matrix = tfidf.fit_transform(list(self._place))
-        self._dev = tfidf.transform(dev["text"])
+        self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
 
     def run(self, choices: Sequence[Choice]) -> list[list[NDArray[np.str_]]]:
-        """Dev predictions of each choice, one array a draw; choices without samples draw nothing."""
-        draws = [(choice, seed) for choice in choices for seed in range(self._draws(choice))]
+        """Dev predictions of each choice, one array a draw, with the `c` that suits it best."""
+        fits = [
+            (choice, c, seed)
+            for choice in choices
+            for c in self._baseline.c
+            for seed in range(self._draws(choice))
+        ]
         with ThreadPoolExecutor(WORKERS) as pool:  # liblinear lets the other thread run
-            said = iter(list(pool.map(lambda draw: self._fit(*draw), draws)))
-        return [[next(said) for _ in range(self._draws(choice))] for choice in choices]
+            said = dict(zip(fits, pool.map(lambda fit: self._fit(*fit), fits), strict=True))
+        return [
+            max(
+                (
+                    [said[choice, c, seed] for seed in range(self._draws(choice))]
+                    for c in self._baseline.c
+                ),
+                key=self._mean_f1,
+            )
+            for choice in choices
+        ]
+
+    def _mean_f1(self, draws: Sequence[NDArray[np.str_]]) -> float:
+        from sklearn.metrics import f1_score
+
+        present = sorted(set(self._truth))
+        scores = [
+            f1_score(self._truth, said, labels=present, average="macro", zero_division=0)
+            for said in draws
+        ]
+        return float(np.mean(scores))
 
     def _draws(self, choice: Choice) -> int:
         """One draw stands for all where every sample is used, or none."""
         drawn = draws_something("chosen", self._accepted, choice)
         return self._seeds if drawn else 1
 
-    def _fit(self, choice: Choice, seed: int) -> NDArray[np.str_]:
+    def _fit(self, choice: Choice, c: float, seed: int) -> NDArray[np.str_]:
         frame = with_samples(self._real, self._accepted, choice, seed)
-        classifier = build(self._baseline, "balanced" if choice.class_weight else None)[-1]
+        classifier = build(self._baseline, "balanced" if choice.class_weight else None, c)[-1]
         rows = self._terms[[self._place[text] for text in frame["text"]]]
         classifier.fit(
             rows, frame["label"].to_numpy(dtype=str), sample_weight=frame["weight"].to_numpy()

