@@ -26,7 +26,7 @@ PARAMS = BaselineParams(
     min_df=2,
     max_features=60000,
     classifier="linear_svc",
-    c=0.5,
+    c=(0.5,),
     seed=0,
 )
 FRAME = pd.DataFrame(

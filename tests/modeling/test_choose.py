@@ -47,7 +47,7 @@ BASELINE = BaselineParams(
     min_df=2,
     max_features=1000,
     classifier="linear_svc",
-    c=0.5,
+    c=(0.5,),
     seed=0,
 )
 
@@ -65,9 +65,11 @@ def rows(counts: dict[str, int], name: str, words: dict[str, str] = WORDS) -> pd
 
 REAL = rows(TRAIN_ROWS, "real")
 DEV = rows(dict.fromkeys(WORDS, 20), "dev")
-HELPFUL = rows(dict.fromkeys(TAIL, 20), "samples")
-# Samples named after the tail that are calls of the two large classes.
-WRONG = rows(dict.fromkeys(TAIL, 20), "samples", {"lost": WORDS["bill"], "invoice": WORDS["net"]})
+HELPFUL = rows(dict.fromkeys(sorted(TAIL), 20), "samples")
+# Samples of each tail class that are texts of the other one.
+WRONG = rows(
+    dict.fromkeys(sorted(TAIL), 20), "samples", {"lost": WORDS["invoice"], "invoice": WORDS["lost"]}
+)
 NOTHING = pd.DataFrame([])
 
 

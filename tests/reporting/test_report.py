@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
 
-from src.config import UserError
+from src.config import Arm, UserError
 from src.data.io import Record
+from src.modeling.scoring import METRICS
 from src.reporting.report import (
     Metrics,
     arms_table,
@@ -60,6 +62,16 @@ def test_verdict_follows_the_interval(
     assert sentence.startswith(opening)
     assert "macro-F1 0.642 with augmented_class_weight against 0.579 with class_weight" in sentence
     assert f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" in sentence
+
+
+def test_every_arm_has_its_place(metrics: Metrics):
+    """All arms of the settings are told, in one order; of five metrics three have a column."""
+    scores = metrics.evaluate["arms"]["original"]
+    metrics.evaluate["arms"] = dict.fromkeys(reversed(get_args(Arm)), scores)
+    table = arms_table(metrics.evaluate)
+    assert table["arm"].tolist() == [arm for arm in get_args(Arm) for _ in range(3)]
+    assert table["metric"].unique().tolist() == ["macro_f1", "tail_recall", "accuracy"]
+    assert set(table["metric"]) < set(METRICS)
 
 
 def test_arms_keep_their_order_whatever_the_file_says(metrics: Metrics):

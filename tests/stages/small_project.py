@@ -142,7 +142,9 @@ def make_project(path: Path) -> Project:
         values["plan"] |= {"target_per_class": 20, "minority_ratio": 0.3, "overrides": {}}
         values["generate"]["surplus"] = 0.5
         values["filter"]["label_check"] |= {"enabled": True, "min_score": 0.3, "action": "drop"}
-        values["evaluate"]["bootstrap"] = 200
+        values["evaluate"] |= {"bootstrap": 200, "seeds": 2}
+        few = {"samples_per_class": [0, 5, 20], "sample_weights": [0.5, 1.0], "seeds": 2}
+        values["evaluate"]["choose"] |= few
         values["runtime"] |= {"tries": 1, "timeout_s": 20, "concurrency": 4, "offline": False}
 
     project.settings(small)

@@ -13,6 +13,7 @@ from src.config import Arm
 from src.stages import (
     analyze,
     balance,
+    choose,
     convert,
     corpus,
     evaluate,
@@ -50,6 +51,7 @@ def test_stages_run_one_after_the_other(here: Path):
     filter_stage.main()
     balance.main()
     convert.main()
+    choose.main()
     for arm in get_args(Arm):
         train_baseline.main(arm)
     evaluate.main()
@@ -59,6 +61,50 @@ def test_stages_run_one_after_the_other(here: Path):
     merged = pd.read_csv(paths.BALANCED)
     assert set(merged.loc[merged["origin"] == "synthetic", "region"].isna()) == {True}
     assert len(records(paths.CHAT / "train.jsonl")) == len(merged)
+
+
+def test_arms_that_draw_are_trained_with_every_seed(here: Path):
+    """One column of predictions a seed; one stands for all where nothing is drawn."""
+    generate.main()
+    score.main()
+    filter_stage.main()
+    balance.main()
+    held_out = len(pd.read_csv(here / "data/dev.csv")) + len(pd.read_csv(here / "data/test.csv"))
+    arms: dict[Arm, list[str]] = {
+        "original": ["seed_0"],
+        "logit_adjustment": ["seed_0"],
+        "smote": ["seed_0", "seed_1"],
+    }
+    for arm, seeds in arms.items():
+        train_baseline.main(arm)
+        said = pd.read_csv(paths.PREDICTIONS / f"{arm}.csv", dtype=str)
+        assert said.columns.tolist() == ["split", "row_id", *seeds]
+        assert len(said) == held_out
+        assert set(said[seeds].to_numpy().ravel()) <= set(WORDS)
+
+
+def test_the_chosen_arm_trains_on_what_choose_found(here: Path):
+    """With none chosen it answers as `original` does, with all chosen as `augmented` does."""
+    generate.main()
+    score.main()
+    filter_stage.main()
+    balance.main()
+    choose.main()
+    found = json.loads((paths.METRICS / "choose.json").read_text(encoding="utf-8"))
+    tried = [point["samples_per_class"] for point in found["curve"]]
+    assert tried[:6] == [0, 0, 5, 5, 20, 20]
+    curve = pd.read_csv(paths.PLOTS / "learning_curve.csv")
+    assert curve["samples_per_class"].tolist() == tried
+    expected = [point["macro_f1"]["value"] for point in found["curve"]]
+    assert curve["macro_f1"].tolist() == pytest.approx(expected, abs=1e-6)
+    for samples, like in ((0, "original"), (20, "augmented")):
+        chosen = {"samples_per_class": samples, "class_weight": False, "sample_weight": 1.0}
+        changed = json.dumps({"chosen": chosen})
+        (here / "choose.json").write_text(changed, encoding="utf-8")
+        train_baseline.main("chosen", metrics=here)
+        train_baseline.main(like)
+        said, other = ((paths.PREDICTIONS / f"{arm}.csv").read_bytes() for arm in ("chosen", like))
+        assert said == other
 
 
 def test_samples_from_elsewhere_are_filtered(here: Path):

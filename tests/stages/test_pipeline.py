@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from src.config import FREE_ARMS
+from src.config import FREE_ARMS, OUR_ARMS
+from src.modeling.scoring import METRICS
 from src.quality.decisions import Decision, write_decisions
 from src.stages import paths
 from tests.stages.small_project import (
@@ -23,8 +24,7 @@ from tests.stages.small_project import (
     make_project,
 )
 
-ARMS = (*FREE_ARMS, "unfiltered", "augmented", "augmented_class_weight")
-METRICS = ("macro_f1", "tail_recall", "accuracy")
+ARMS = (*FREE_ARMS, "unfiltered", *OUR_ARMS)
 NEEDED = {"取消彩铃": 14, "补换卡": 16, "开发票": 18}
 WANTED = sum(
     {"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values()
@@ -99,7 +99,8 @@ def test_every_output_is_there(finished: Project):
         *(paths.ACCEPTED, paths.REJECTED, paths.REVIEW_QUEUE, paths.BALANCED),
         *(paths.CHAT / f"{split}.jsonl" for split in ("train", "dev", "test")),
         *(paths.MODELS / f"{arm}.skops" for arm in ARMS),
-        *(paths.PLOTS / f"{name}.csv" for name in ("class_counts", "recall")),
+        *(paths.PREDICTIONS / f"{arm}.csv" for arm in ARMS),
+        *(paths.PLOTS / f"{name}.csv" for name in ("class_counts", "recall", "learning_curve")),
         *(paths.PLOTS / f"confusion_{name}.csv" for name in ("before", "after")),
         *(paths.REPORTS / name for name in ("report.md", "headline.png", "confusion.png")),
     ]
@@ -136,11 +137,20 @@ def test_metrics_have_the_names_that_others_read(finished: Project):
                 for count in ("real", "synthetic", "target", "shortfall")
             ),
         },
+        "choose": {
+            *(f"chosen.{name}" for name in ("samples_per_class", "class_weight", "sample_weight")),
+            *("chosen.why", "recommended", "curve"),
+        },
         "evaluate": {
-            "best_free",
+            *("best_free", "ours", "chosen.why", "recommended", "curve", "signature"),
             *(f"arms.{arm}.{span}" for arm in ARMS for span in spans),
             *(f"versus_original.{arm}.{span}" for arm in ARMS[1:] for span in spans),
-            *(f"versus_best_free.{arm}.{span}" for arm in ARMS[3:] for span in spans),
+            *(
+                f"versus_best_free.{arm}.{span}"
+                for arm in ("unfiltered", *OUR_ARMS)
+                for span in spans
+            ),
+            *(f"dev.{arm}.{metric}" for arm in ARMS for metric in METRICS),
         },
     }
     missing = {name: want - keys(metrics(finished, name)) for name, want in contract.items()}
