@@ -196,12 +196,16 @@ def _as_many_of_each_class(
 
 
 def _edited(real: pd.DataFrame, accepted: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Edited copies of real rows, as many of each class as it has accepted samples."""
+    """Edited copies of real rows, as many of each class as it has accepted samples.
+
+    A class without real rows has nothing to copy.
+    """
     rng = np.random.default_rng(seed)
     by_class = {str(label): rows["text"].tolist() for label, rows in real.groupby("label")}
     copies = [
         {"text": _edit(str(rng.choice(by_class[label])), rng), "label": label}
         for label, count in _sizes(accepted).items()
+        if label in by_class
         for _ in range(count)
     ]
     return pd.DataFrame(copies, columns=["text", "label"])

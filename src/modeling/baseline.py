@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,9 @@ def fit(
     weighted = frame if "weight" in frame.columns else frame.assign(weight=1.0)
     distinct = weighted.groupby(["text", "label"], sort=False)["weight"].sum().reset_index()
     labels = distinct["label"].to_numpy(dtype=str)
-    if len(set(labels)) < 2:
-        only = ", ".join(set(labels)) or "none"
-        raise UserError(
-            f"classes of the training rows: {only}; a classifier needs two, add rows of another"
-        )
+    require_two_classes(labels)
     fitted = clone(model)
-    terms = _fit_terms(fitted["tfidf"], distinct["text"].tolist())
+    terms = fit_terms(fitted["tfidf"], distinct["text"].tolist())
     times = distinct["weight"].to_numpy(dtype=np.float64)
     if smote:
         terms, labels, times = _between(terms, labels, times, smote, seed)
@@ -104,12 +100,50 @@ def fit(
     return fitted
 
 
+def fit_terms(tfidf: TfidfVectorizer, texts: list[str]) -> csr_matrix:
+    """The texts as TF-IDF; every term counts where too few texts share terms for `min_df`.
+
+    Raises:
+        UserError: the analyzer finds nothing in the texts.
+    """
+    try:
+        return tfidf.fit_transform(texts)
+    except ValueError:
+        tfidf.set_params(min_df=1)
+    try:
+        return tfidf.fit_transform(texts)
+    except ValueError as error:
+        raise UserError(
+            f"params.yaml: baseline.analyzer {tfidf.analyzer!r} with ngram_range "
+            f"{list(tfidf.ngram_range)} finds nothing in {len(texts)} texts ({error}); "
+            "set analyzer: char and ngram_range: [1, 2]"
+        ) from None
+
+
+def require_two_classes(labels: Iterable[str]) -> None:
+    """Nothing can be learned from rows of one class.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    found = set(labels)
+    if len(found) < 2:
+        only = ", ".join(found) or "none"
+        raise UserError(
+            f"classes of the training rows: {only}; a classifier needs two, add rows of another"
+        )
+
+
 def adjusted(model: Pipeline, labels: Sequence[str], strength: float) -> Pipeline:
-    """The fitted model with its decisions shifted by minus strength x log(class share)."""
+    """The fitted model with its decisions shifted by minus strength x log(class share).
+
+    Two classes share one decision, that for the second one against the first.
+    """
     shares = pd.Series(list(labels)).value_counts(normalize=True)
     shifted = copy.deepcopy(model)
     classifier = shifted["classifier"]
     shift = np.log([shares[label] for label in classifier.classes_])
+    shift = np.diff(shift) if len(shift) == 2 else shift
     classifier.intercept_ = (classifier.intercept_ - strength * shift).astype(np.float32)
     return shifted
 
@@ -206,21 +240,6 @@ def _between(
         repeat = RandomOverSampler(sampling_strategy=single, random_state=seed)
         x, y = repeat.fit_resample(x, y)
     return x, np.asarray(y, dtype=str), np.append(times, np.ones(len(y) - len(times)))
-
-
-def _fit_terms(tfidf: TfidfVectorizer, texts: list[str]) -> csr_matrix:
-    try:
-        return tfidf.fit_transform(texts)
-    except ValueError:
-        tfidf.set_params(min_df=1)
-    try:
-        return tfidf.fit_transform(texts)
-    except ValueError as error:
-        raise UserError(
-            f"params.yaml: baseline.analyzer {tfidf.analyzer!r} with ngram_range "
-            f"{list(tfidf.ngram_range)} finds nothing in {len(texts)} texts ({error}); "
-            "set analyzer: char and ngram_range: [1, 2]"
-        ) from None
 
 
 def _without_addresses(archive: bytes) -> bytes:

@@ -25,7 +25,7 @@ from sklearn.base import clone
 
 from src.config import BaselineParams, EvaluateParams
 from src.modeling.arms import Choice, draws_something, with_samples
-from src.modeling.baseline import build
+from src.modeling.baseline import build, fit_terms, require_two_classes
 from src.modeling.significance import Bootstrap, Interval, bootstrap
 
 WORKERS = 2
@@ -75,7 +75,11 @@ def choose(
         baseline: the classifier.
         evaluate: what to try, and how intervals are made.
         tail: tail classes.
+
+    Raises:
+        UserError: as `baseline.fit`; or no tail class has a dev row.
     """
+    require_two_classes(real["label"])
     trial = _Trial(real, accepted, dev, baseline, evaluate.choose.seeds)
     amounts = sorted({0, *evaluate.choose.samples_per_class}) if len(accepted) else [0]
     grid = [Choice(amount, weight, 1.0) for amount in amounts for weight in (False, True)]
@@ -130,7 +134,7 @@ class _Trial:
         tfidf = clone(build(baseline, None)["tfidf"])
         texts = pd.concat([real["text"], accepted["text"]]) if len(accepted) else real["text"]
         self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        self._terms: csr_matrix = tfidf.fit_transform(list(self._place))
+        self._terms: csr_matrix = fit_terms(tfidf, list(self._place))
         self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
 
     def run(self, choices: Sequence[Choice]) -> list[list[NDArray[np.str_]]]:

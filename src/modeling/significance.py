@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 from src.config import FREE_ARMS, Arm
 from src.modeling.scoring import METRICS, Codes, Floats, encode, headline, tail_mask
 
+SEEDS = 2**31  # numbers that stand, modulo how many an arm has, for its seeds
+
 Predictions = Sequence[str | None] | NDArray[np.str_]
 
 
@@ -102,8 +104,8 @@ def bootstrap(
     mask = tail_mask(reference.classes, tail)
     resampled = {arm: np.empty((resamples, len(METRICS))) for arm in coded}
     rng = np.random.default_rng(seed)
-    most = max(len(seeds) for seeds in coded.values())
-    drawn = rng.integers(most, size=resamples) if most > 1 else np.zeros(resamples, dtype=int)
+    # Apart from the rows, and not in the range of any arm's seeds: an arm more changes no other.
+    drawn = np.random.default_rng([seed, 1]).integers(SEEDS, size=resamples)
     for i, counts in enumerate(_stratified(reference.truth, resamples, rng)):
         for arm, seeds in coded.items():
             resampled[arm][i] = headline(seeds[drawn[i] % len(seeds)], mask, counts)
