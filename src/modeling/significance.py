@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from src.config import FREE_ARMS, Arm
 from src.modeling.scoring import METRICS, Codes, Floats, encode, headline, tail_mask
 
-SEEDS = 2**31  # numbers that stand, modulo how many an arm has, for its seeds
+SEEDS = 2**31  # draws stand for an arm's seeds modulo how many it has
 
 Predictions = Sequence[str | None] | NDArray[np.str_]
 
@@ -104,7 +104,7 @@ def bootstrap(
     mask = tail_mask(reference.classes, tail)
     resampled = {arm: np.empty((resamples, len(METRICS))) for arm in coded}
     rng = np.random.default_rng(seed)
-    # Apart from the rows, and not in the range of any arm's seeds: an arm more changes no other.
+    # Drawn apart from the rows and from a range of its own, so that no arm changes another one.
     drawn = np.random.default_rng([seed, 1]).integers(SEEDS, size=resamples)
     for i, counts in enumerate(_stratified(reference.truth, resamples, rng)):
         for arm, seeds in coded.items():

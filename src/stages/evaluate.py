@@ -114,7 +114,7 @@ def main(
         "evaluate",
         settings(params, ["evaluate", "baseline"]),
         {
-            **flat_numbers(result),
+            **flat_numbers({key: value for key, value in result.items() if key != "per_class"}),
             **{
                 f"recall.{label}": recall
                 for label, recall in zip(table["label"], table["recall_after"], strict=True)

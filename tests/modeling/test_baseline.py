@@ -67,9 +67,12 @@ def test_a_fitted_model_names_the_class(classifier: str, class_weight: str | Non
 
 def test_settings_reach_the_pipeline() -> None:
     """Each setting and the class weight arrive where they work."""
-    settings = with_settings(analyzer="word", ngram_range=(1, 3), min_df=3, max_features=7, c=2.0)
+    settings = with_settings(
+        analyzer="word", ngram_range=(1, 3), min_df=3, max_features=7, c=(2.0, 4.0)
+    )
     model = build(settings, "balanced")
     tfidf, classifier = model["tfidf"], model["classifier"]
+    assert build(settings, None, c=4.0)["classifier"].C == 4.0
     assert (tfidf.analyzer, tfidf.ngram_range, tfidf.min_df) == ("word", (1, 3), 3)
     assert (tfidf.max_features, tfidf.sublinear_tf) == (7, True)
     assert (classifier.C, classifier.class_weight, classifier.random_state) == (2.0, "balanced", 0)

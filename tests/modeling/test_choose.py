@@ -137,6 +137,17 @@ def test_the_curve_is_in_the_order_of_trying() -> None:
     )
 
 
+def test_each_choice_takes_the_regularisation_that_suits_it() -> None:
+    """With several `c` each point of the curve is the better of what each gives alone."""
+    one, other, both = (
+        choose(REAL, HELPFUL, DEV, BASELINE.model_copy(update={"c": c}), evaluate(), TAIL).curve[:6]
+        for c in ((0.001,), (1.0,), (0.001, 1.0))
+    )
+    values = [[point.macro_f1.value for point in curve] for curve in (one, other, both)]
+    assert values[2] == [max(pair) for pair in zip(*values[:2], strict=True)]
+    assert values[0] != values[1]
+
+
 def test_intervals_hold_their_values() -> None:
     """Each point has macro-F1 and tail recall, the mean over the draws, with an interval."""
     for one in helped().curve:

@@ -325,6 +325,8 @@ def test_full_report_says_what_was_measured(full: Metrics, examples: Examples, p
 
 def test_older_metrics_leave_their_sections_out(metrics: Metrics, examples: Examples):
     """Counts of classes stay; what needs the new figures is not there, nor is its heading."""
+    for measured in metrics.evaluate["arms"].values():
+        del measured["balanced_accuracy"], measured["tail_recall_micro"]
     text = str(Text(render_html(metrics, examples, SETTINGS, {}, "en")))
     words = WORDS["en"]
     assert "办理补换卡 1 15 15.0×" in text
