@@ -14,11 +14,11 @@ in all rows, so that the many fits take seconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
@@ -27,6 +27,7 @@ from src.config import BaselineParams, EvaluateParams
 from src.modeling.arms import Choice, draws_something, with_samples
 from src.modeling.baseline import build, fit_terms, require_two_classes
 from src.modeling.significance import Bootstrap, Interval, bootstrap
+from src.modeling.tuning import strongest
 
 WORKERS = 2
 
@@ -80,7 +81,7 @@ def choose(
         UserError: as `baseline.fit`; or no tail class has a dev row.
     """
     require_two_classes(real["label"])
-    trial = _Trial(real, accepted, dev, baseline, evaluate.choose.seeds)
+    trial = _Trial(real, accepted, dev, baseline, evaluate.choose.seeds, tail)
     amounts = sorted({0, *evaluate.choose.samples_per_class}) if len(accepted) else [0]
     grid = [Choice(amount, weight, 1.0) for amount in amounts for weight in (False, True)]
     said = dict(zip(grid, trial.run(grid), strict=True))
@@ -128,9 +129,10 @@ class _Trial:
         dev: pd.DataFrame,
         baseline: BaselineParams,
         seeds: int,
+        tail: frozenset[str],
     ) -> None:
         self._real, self._accepted = real, accepted
-        self._baseline, self._seeds = baseline, seeds
+        self._baseline, self._seeds, self._tail = baseline, seeds, tail
         tfidf = clone(build(baseline, None)["tfidf"])
         texts = pd.concat([real["text"], accepted["text"]]) if len(accepted) else real["text"]
         self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
@@ -138,35 +140,28 @@ class _Trial:
         self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
 
     def run(self, choices: Sequence[Choice]) -> list[list[NDArray[np.str_]]]:
-        """Dev predictions of each choice, one array a draw, with the `c` that suits it best."""
+        """Dev predictions of each choice, one array a draw, with the `c` that suits it."""
         fits = [
             (choice, c, seed)
             for choice in choices
             for c in self._baseline.c
             for seed in range(self._draws(choice))
         ]
-        with ThreadPoolExecutor(WORKERS) as pool:  # liblinear lets the other thread run
-            said = dict(zip(fits, pool.map(lambda fit: self._fit(*fit), fits), strict=True))
+        # Processes: liblinear's random numbers are one stream for all threads of a process.
+        results = Parallel(n_jobs=WORKERS)(delayed(self._fit)(*fit) for fit in fits)
+        said = dict(zip(fits, results, strict=True))
         return [
-            max(
-                (
-                    [said[choice, c, seed] for seed in range(self._draws(choice))]
+            self._best(
+                {
+                    c: [said[choice, c, seed] for seed in range(self._draws(choice))]
                     for c in self._baseline.c
-                ),
-                key=self._mean_f1,
+                }
             )
             for choice in choices
         ]
 
-    def _mean_f1(self, draws: Sequence[NDArray[np.str_]]) -> float:
-        from sklearn.metrics import f1_score
-
-        present = sorted(set(self._truth))
-        scores = [
-            f1_score(self._truth, said, labels=present, average="macro", zero_division=0)
-            for said in draws
-        ]
-        return float(np.mean(scores))
+    def _best(self, said: dict[float, list[NDArray[np.str_]]]) -> list[NDArray[np.str_]]:
+        return said[strongest(self._truth, said, self._tail)]
 
     def _draws(self, choice: Choice) -> int:
         """One draw stands for all where every sample is used, or none."""

@@ -1,13 +1,17 @@
-"""The strength of regularisation of each arm: the value of `baseline.c` that is best on dev.
+"""The strength of regularisation of each arm, found on dev among the values of `baseline.c`.
 
     c = best_c(params.baseline, data, dev, tail, seed=0)
     model = fit_arm(params.baseline, data, c, seed=0)
 
 Every arm is tuned by the same rule, the free ones too: with one value for all, the arm that it
-happens to suit would win.
+happens to suit would win. The rule is the strongest regularisation that is within one standard
+error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): what two
+values gain over each other on the rows of dev is mostly chance, and the simpler model travels.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -15,13 +19,15 @@ from sklearn.pipeline import Pipeline
 from src.config import BaselineParams
 from src.modeling.arms import ArmData
 from src.modeling.baseline import build, fit, predict
-from src.modeling.scoring import score
+from src.modeling.significance import Predictions, bootstrap
+
+RESAMPLES = 300
 
 
 def best_c(
     baseline: BaselineParams, data: ArmData, dev: pd.DataFrame, tail: frozenset[str], seed: int
 ) -> float:
-    """The value with the best dev macro-F1, the first among equals.
+    """The value to use, by the rule of the module.
 
     Args:
         baseline: the classifier and the values to try.
@@ -33,12 +39,38 @@ def best_c(
     if len(baseline.c) == 1:
         return baseline.c[0]
     texts = dev["text"].tolist()
+    said = {c: [predict(fit_arm(baseline, data, c, seed), texts)] for c in baseline.c}
+    return strongest(dev["label"], said, tail)
 
-    def on_dev(c: float) -> float:
-        said = predict(fit_arm(baseline, data, c, seed), texts)
-        return score(dev["label"], said, tail).macro_f1
 
-    return max(baseline.c, key=on_dev)
+def strongest(
+    truth: Sequence[str] | pd.Series[str],
+    said: Mapping[float, Sequence[Predictions]],
+    tail: frozenset[str],
+) -> float:
+    """The smallest value whose dev macro-F1 is within one standard error of the best one's.
+
+    Args:
+        truth: class of each dev row.
+        said: value -> predictions, one array a draw.
+        tail: tail classes.
+    """
+    draws = bootstrap(
+        truth,
+        {str(c): predictions for c, predictions in said.items()},
+        tail,
+        resamples=RESAMPLES,
+        confidence=0.95,
+        seed=0,
+    )
+    best = max(said, key=lambda c: draws.observed[str(c)][0])
+
+    def is_near(c: float) -> bool:
+        lost = draws.observed[str(best)][0] - draws.observed[str(c)][0]
+        error = (draws.resampled[str(best)] - draws.resampled[str(c)])[:, 0].std()
+        return bool(lost <= error)
+
+    return min(c for c in said if is_near(c))
 
 
 def fit_arm(baseline: BaselineParams, data: ArmData, c: float, seed: int) -> Pipeline:

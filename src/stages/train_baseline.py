@@ -6,12 +6,12 @@ python -m src.stages.train_baseline --arm augmented
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
+from joblib import Parallel, delayed
 from sklearn.pipeline import Pipeline
 
 from src.config import Arm, command, load_params
@@ -63,13 +63,13 @@ def main(
             model = _adjusted(model, data, dev, tail)
         return model, len(data.frame)
 
-    with ThreadPoolExecutor(WORKERS) as pool:  # liblinear lets the other thread run
-        for seed, (model, rows) in enumerate(pool.map(trained, range(seeds))):
-            answers = predict(model, held_out["text"].tolist())
-            said = said.assign(**{f"seed_{seed}": answers})
-            if seed == 0:
-                save(model, out / f"{arm}.skops")
-                log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, rows, seeds, c)
+    # Processes: liblinear's random numbers are one stream for all threads of a process.
+    models = Parallel(n_jobs=min(WORKERS, seeds))(delayed(trained)(seed) for seed in range(seeds))
+    for seed, (model, _) in enumerate(models):
+        said = said.assign(**{f"seed_{seed}": predict(model, held_out["text"].tolist())})
+    model, rows = models[0]
+    save(model, out / f"{arm}.skops")
+    log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, rows, seeds, c)
     write_csv(predictions / f"{arm}.csv", said)
     track(
         f"train-baseline@{arm}",
