@@ -215,7 +215,7 @@ def test_nothing_is_asked_that_the_store_has(
     }
     assert len(outputs) == 4
     server.calls.clear()
-    record.main(Path("data/interim/cassette.jsonl"), Path("recordings/r.jsonl.gz"))
+    record.main([Path("data/interim/cassette.jsonl")], Path("recordings/r.jsonl.gz"))
     project.settings(lambda values: values["runtime"].update(offline=True))
     generate.main(cache=tmp_path / "b.sqlite", recordings=Path("recordings"))
     assert server.calls == []
