@@ -116,10 +116,13 @@ def write_reports(
 ) -> None:
     """Write report.html, in the language, and DATASET_CARD.md into the folder.
 
+    The card's language is that of the rows, where the settings have a section `data`.
+
     See `render_html` and `render_card` for the arguments.
     """
     write_text(folder / "report.html", render_html(metrics, examples, settings, pictures, language))
-    card = render_card(metrics, examples.accepted, settings, language, licence)
+    of_rows: Language = settings.get("data", {}).get("language", language)
+    card = render_card(metrics, examples.accepted, settings, of_rows, licence)
     write_text(folder / "DATASET_CARD.md", card)
 
 
