@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -32,6 +32,7 @@ from src.reporting.report import (
     METRIC_NAMES,
     Metrics,
     arms_of,
+    outcome,
     scored,
     shortfalls,
     signed,
@@ -46,8 +47,6 @@ SIGNIFICANT = 0.05
 WIDTH, HEIGHT = 420, 260  # of a panel of the learning curve
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 40  # its margins
 TICK_GAP = 30  # numbers on its x axis stand at least so far apart
-
-Outcome = Literal["helped", "hurt", "noise"]
 
 
 @dataclass(frozen=True)
@@ -178,14 +177,6 @@ def render_html(
         pictures={caption: _data_uri(path) for caption, path in pictures.items()},
         settings=yaml.safe_dump(dict(settings), allow_unicode=True, sort_keys=False),
     )
-
-
-def outcome(evaluate: Record) -> Outcome:
-    """Which of its three openings `verdict` has."""
-    difference = evaluate["versus_best_free"][evaluate["ours"]]["macro_f1"]
-    if difference["low"] > 0:
-        return "helped"
-    return "hurt" if difference["high"] < 0 else "noise"
 
 
 def verdict_in(evaluate: Record, language: Language) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 import yaml
@@ -25,6 +25,12 @@ FOLDER = Path("metrics")
 REPORT = Path("reports/report.md")
 EXAMPLES = 5  # shown of what each rule dropped
 EXAMPLE_CHARS = 90
+Outcome = Literal["helped", "hurt", "noise"]
+OPENINGS: dict[Outcome, str] = {
+    "helped": "The generated samples helped",
+    "hurt": "The generated samples hurt",
+    "noise": "The generated samples made no difference beyond noise",
+}
 METRIC_NAMES = {"macro_f1": "macro-F1", "tail_recall": "tail recall", "accuracy": "accuracy"}
 
 
@@ -54,6 +60,14 @@ def read_metrics(folder: Path = FOLDER) -> Metrics:
     )
 
 
+def outcome(evaluate: Record) -> Outcome:
+    """Whether ours is better than the best free arm, worse, or neither beyond noise."""
+    difference = evaluate["versus_best_free"][evaluate["ours"]]["macro_f1"]
+    if difference["low"] > 0:
+        return "helped"
+    return "hurt" if difference["high"] < 0 else "noise"
+
+
 def verdict(evaluate: Record) -> str:
     """One sentence: did the generated samples beat the best method that needs none?
 
@@ -64,12 +78,7 @@ def verdict(evaluate: Record) -> str:
     difference = evaluate["versus_best_free"][ours]["macro_f1"]
     before = evaluate["arms"][free]["macro_f1"]["value"]
     after = evaluate["arms"][ours]["macro_f1"]["value"]
-    if difference["low"] > 0:
-        opening = "The generated samples helped"
-    elif difference["high"] < 0:
-        opening = "The generated samples hurt"
-    else:
-        opening = "The generated samples made no difference beyond noise"
+    opening = OPENINGS[outcome(evaluate)]
     return (
         f"{opening}: macro-F1 {after:.3f} with {ours} against {before:.3f} with {free}, the best "
         f"method that needs no samples; difference {signed(difference)}."

@@ -66,14 +66,7 @@ def main(
     on_test = _read(predictions, "test", splits.test, params)
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = {arm: _mean_scores(splits.dev, said, tail) for arm, said in on_dev.items()}
-    draws = bootstrap(
-        splits.test["label"],
-        on_test,
-        tail,
-        resamples=params.evaluate.bootstrap,
-        confidence=params.evaluate.confidence,
-        seed=params.evaluate.seed,
-    )
+    draws = _draws(splits, on_test, tail, params)
     dev_f1 = {arm: scores["macro_f1"] for arm, scores in dev.items()}
     free = best_free(dev_f1)
     ours = max((arm for arm in OUR_ARMS if arm in on_test), key=lambda arm: dev_f1[arm])
@@ -150,6 +143,17 @@ def _mean_scores(
     """Each metric's mean over the seeds."""
     scores = [asdict(score(rows["label"], said, tail)) for said in seeds]
     return {name: sum(one[name] for one in scores) / len(scores) for name in scores[0]}
+
+
+def _draws(splits: Splits, on_test: Predictions, tail: frozenset[str], params: Params) -> Bootstrap:
+    return bootstrap(
+        splits.test["label"],
+        on_test,
+        tail,
+        resamples=params.evaluate.bootstrap,
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
 
 
 def _intervals(draws: Bootstrap, free: Arm, params: Params) -> dict[str, Any]:
@@ -235,14 +239,7 @@ def _second(
     test = with_plain_text(splits.test, params.data)["text"].tolist()
     embed = fit_embedder(real["text"].tolist(), params.embedding)
     said = second_predictions(frames, test, embed, params.baseline.seed)
-    draws = bootstrap(
-        splits.test["label"],
-        {arm: [predicted] for arm, predicted in said.items()},
-        tail,
-        resamples=params.evaluate.bootstrap,
-        confidence=params.evaluate.confidence,
-        seed=params.evaluate.seed,
-    )
+    draws = _draws(splits, {arm: [predicted] for arm, predicted in said.items()}, tail, params)
     return {
         "family": f"{FAMILY} ({params.embedding.backend})",
         "arms": {arm: _as_dicts(draws.scores(arm)) for arm in arms},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,11 @@ import pytest
 from src.data.pii import Language
 from src.reporting.html import render_html, verdict_in
 from src.reporting.report import Metrics
+from tests.browser import CHROMIUM, FLAGS, needs_browser
 from tests.reporting.test_html import EXAMPLES, PIXEL, full_run
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LONG = "咨询（含查询）业务订购信息查询" * 3
 OUTSIDE = """
 () => [...document.querySelectorAll('body *')]
@@ -41,9 +29,7 @@ THIN = """
   .map(e => e.textContent.trim())
 """
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason=f"no browser on the PATH: none of {', '.join(NAMES)}"
-)
+pytestmark = needs_browser
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

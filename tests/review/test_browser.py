@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,25 +11,11 @@ import pytest
 
 from src.quality.decisions import read_decisions
 from src.review.page import Desk, create_app, listen
+from tests.browser import CHROMIUM, FLAGS, needs_browser
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason=f"no browser on the PATH: none of {', '.join(NAMES)}"
-)
+pytestmark = needs_browser
 
 
 @contextmanager
