@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui test lint check record standin bench-generation bench-embedded bench-filter bench-labels bench-datasets ablate review lock clean
+.PHONY: help setup doctor repro ui mlflow-sync test lint check record standin bench-generation bench-embedded bench-ensemble bench-filter bench-labels bench-datasets ablate round review lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -36,6 +36,9 @@ ui: setup ## the runs in MLflow, at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 		mlflow ui --workers 1 --backend-store-uri sqlite:///mlflow.db
 
+mlflow-sync: setup ## give MLflow the stages that DVC took from its cache
+	@python -m src.sync
+
 test: setup ## the tests, with branch coverage
 	python -m pytest --cov
 
@@ -49,6 +52,9 @@ check: setup ## whether the metrics are worse than those of BASE= (origin/main)
 
 ablate: setup ## what each rule of the gate is worth on dev
 	@python -m src.ablate
+
+round: setup ## one more round of samples where the classifier errs, until dev stops improving
+	$(PYTHON) -m src.rounds
 
 review: setup ## look at samples and decide on them, at http://127.0.0.1:8765
 	@python -m src.review.page
@@ -65,6 +71,9 @@ bench-generation: setup ## the engine against a loopback endpoint, beside one re
 
 bench-embedded: setup ## the embedded model with and without reading shared prompts once
 	python -m benchmarks.embedded
+
+bench-ensemble: setup ## the embedded model beside one that fails at some classes
+	python -m benchmarks.ensemble
 
 bench-filter: setup ## the gate on 10,000 and 100,000 candidates, and how exact it stays
 	python -m benchmarks.filtering

@@ -2,6 +2,7 @@
 
     make check                                  # against origin/main
     python -m src.check --base HEAD~1
+    python -m src.check --base HEAD~1 --register    # if nothing got worse, our model is the champion
 
 `dvc metrics diff` ends with 0 whatever it finds, so its numbers are judged here by
 metrics/thresholds.yaml. Prints a Markdown table. Exit code 0: nothing got worse; 1: something
@@ -42,6 +43,8 @@ from pydantic import Field, ValidationError
 
 from src.config import Amount, Section, UserError, command, load_params
 from src.data.io import read_json
+from src.reporting.tracking import register
+from src.stages.common import settings
 
 THRESHOLDS = Path("metrics/thresholds.yaml")
 TOLD = ("ours", "best_free", "signature")  # a change of these is said below the table
@@ -123,12 +126,15 @@ class Row:
 def main(
     base: Annotated[str, typer.Option(help="revision to compare with")] = "origin/main",
     thresholds: Annotated[Path, typer.Option(help="what is allowed")] = THRESHOLDS,
+    champion: Annotated[
+        bool, typer.Option("--register", help="register the model in MLflow if nothing got worse")
+    ] = False,
 ) -> None:
     """Print the table; exit code 1 if a metric got worse."""
     rules = load_thresholds(thresholds)
-    confidence = load_params().evaluate.confidence
+    params = load_params()
     sides = metrics_diff(base, rules.metrics)
-    rows = compare(sides, rules, NormalDist().inv_cdf((1 + confidence) / 2))
+    rows = compare(sides, rules, NormalDist().inv_cdf((1 + params.evaluate.confidence) / 2))
     if all(row.base is None for row in rows):
         raise UserError(
             f"{base} has none of the metrics in {thresholds}; "
@@ -137,6 +143,8 @@ def main(
     typer.echo("\n".join([*table(rows), "", *changes(sides)]).rstrip())
     if any(row.problem for row in rows):
         raise SystemExit(1)
+    if champion:
+        register(settings(params))
 
 
 def load_thresholds(path: Path) -> Thresholds:

@@ -1,11 +1,11 @@
 """MLflow: one parent run for a run of the pipeline, one nested run for each stage of it.
 
-The only place that imports mlflow. Settings and headline metrics are on the stage's run and on
-the parent, so that the table of runs compares experiments. Runs go to MLFLOW_TRACKING_URI, or to
-mlflow.db and mlartifacts/ in the project's root. Whatever MLflow does, the stage's results stand:
-a failure is a warning. `MLFLOW_TRACKING=off` records nothing.
+The only place that imports mlflow. What is kept of a stage says `reporting.runs`; settings and
+headline metrics are on the parent as well, so that the table of runs compares experiments. Runs
+go to MLFLOW_TRACKING_URI, or to mlflow.db and mlartifacts/ in the project's root. Whatever MLflow
+does, the stage's results stand: a failure is a warning. `MLFLOW_TRACKING=off` records nothing.
 
-    track("filter", params.model_dump(), {"acceptance_rate": 0.72}, [Path("metrics/filter.json")])
+    track("choose", settings(params), metrics=Path("metrics"))
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from src.config import PARAMS
+from src.data.io import read_json
+from src.reporting.runs import ARM_STAGE, Files, Settings, StageRun, describe, md5
+from src.stages.paths import METRICS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +37,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXPERIMENT = "imbalance-pipeline"
-PIPELINE_TAG = "pipeline_run"
+REGISTERED = "imbalance-classifier"
+ALIAS = "champion"
+PIPELINE_TAG, COMMIT_TAG = "pipeline_run", "mlflow.source.git.commit"
+PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "digest"
+REPRO, MANUAL = "repro", "manual"
 NOT_IN_NAMES = re.compile(r"[^/\w.\- :]")  # MLflow refuses other characters in names
 MAX_NAME, MAX_VALUE = 250, 6000
 MAX_PARAMS, MAX_METRICS = 100, 1000  # in one request
@@ -47,56 +56,55 @@ QUIET = {
 STARTED_MS = int(time.time() * 1000)  # a stage imports this module first and tracks last
 
 
-def track(
-    stage: str,
-    params: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    artifacts: Iterable[Path] = (),
-    dataset: Path | None = None,
-    model_path: Path | None = None,
-) -> None:
-    """Record a stage that has ended.
+def is_off() -> bool:
+    """Whether nothing is to be recorded."""
+    return os.environ.get("MLFLOW_TRACKING", "").lower() == "off"
+
+
+def track(stage: str, settings: Settings, **files: Path) -> None:
+    """Record a stage that has ended; never raises.
 
     Args:
-        stage: its name; DVC's own name for it (with the matrix item) goes before.
-        params: the settings that it depends on, nested as in params.yaml.
-        metrics: its headline metrics, by name.
-        artifacts: files and folders to keep with the run.
-        dataset: the rows that it read; the digest is the MD5 that dvc.lock shows.
-        model_path: the model that it trained, written by `modeling.baseline.save`.
+        stage: its name as DVC says it.
+        settings: all of params.yaml, from `stages.common.settings`.
+        files: where it wrote, named as in `runs.Files`, if not at the usual places.
     """
-    if os.environ.get("MLFLOW_TRACKING", "").lower() == "off":
+    if is_off():
         return
-    name = os.environ.get("DVC_STAGE", stage)
-    try:
-        _record(name, params, metrics, artifacts, dataset, model_path)
-    except Exception as error:  # noqa: BLE001  (a paid stage must not fail over its log)
-        reason = str(error).strip().partition("\n")[0]
-        log.warning(
-            "MLflow did not record stage %s, whose results stand (%s: %s); "
-            "check MLFLOW_TRACKING_URI, or set MLFLOW_TRACKING=off",
-            name,
-            type(error).__name__,
-            reason,
-        )
+    with _only_warned(f"record stage {stage}, whose results stand"):
+        record(describe(stage, settings, Files(**files)))
 
 
-def _record(
-    stage: str,
-    params: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    artifacts: Iterable[Path],
-    dataset: Path | None,
-    model_path: Path | None,
-) -> None:
+def register(settings: Settings) -> None:
+    """Make the model of our best arm the champion of the registry; never raises.
+
+    A model that is not in MLflow yet is recorded first; one that is registered already keeps its
+    version.
+    """
+    if is_off():
+        log.warning("MLFLOW_TRACKING is off, so no model is registered; unset it to register one")
+        return
+    with _only_warned("register the model"):
+        ours = read_json(METRICS / "evaluate.json")["ours"]
+        version = _register(describe(f"{ARM_STAGE}@{ours}", settings))
+        log.info("%s@%s is version %s: %s", REGISTERED, ALIAS, version, ours)
+
+
+def record(run: StageRun, *, once: bool = False) -> bool:
+    """Write a stage's run; whether there was anything to write.
+
+    Args:
+        run: what to keep.
+        once: write it only if the run of the pipeline lacks an equal one, and take an experiment
+            of these settings and this commit for that run.
+
+    Raises:
+        Exception: whatever MLflow raises.
+    """
+    uri, root = _prepare()
     from filelock import FileLock
-
-    os.environ.pop("MLFLOW_RUN_ID", None)  # of another run, if set
-    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
     from mlflow import MlflowClient
 
-    root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.as_posix()}/mlflow.db"
     commit = _git_commit()
     lock = root / ".cache" / "mlflow.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -105,33 +113,110 @@ def _record(
     with FileLock(lock, timeout=LOCK_TIMEOUT_S):
         client = MlflowClient(tracking_uri=uri)
         experiment = _experiment(client, uri, root)
-        parent = _parent(client, experiment, _pipeline_key(commit), commit)
+        parent = _parent(client, experiment, commit, any_of_these_settings=once)
+        if once and _equal_runs(client, experiment, run, parent.info.run_id):
+            return False
         child = client.create_run(
             experiment,
             start_time=STARTED_MS,
-            run_name=stage,
-            tags={"mlflow.parentRunId": parent.info.run_id, "mlflow.source.git.commit": commit},
+            run_name=run.stage,
+            tags={PARENT_TAG: parent.info.run_id, COMMIT_TAG: commit, **run.tags},
         ).info.run_id
-        flat = _flatten(params)
-        _log(client, child, flat, metrics)
-        known = parent.data.params
-        _log(
-            client,
-            parent.info.run_id,
-            {key: value for key, value in flat.items() if key not in known},
-            {f"{stage.replace('@', '/')}/{key}": value for key, value in metrics.items()},
-        )
-        if dataset is not None:
-            client.log_inputs(child, [_dataset_input(dataset, stage)])
+        _log_numbers(client, child, parent, run)
+        if run.datasets:
+            inputs = [_dataset_input(path, purpose) for path, purpose in run.datasets.items()]
+            client.log_inputs(child, inputs)
         for run_id in (child, parent.info.run_id):
             client.set_terminated(run_id)
-    for path in artifacts:
+    for path in run.artifacts:
         if path.is_dir():
             client.log_artifacts(child, str(path), path.name)
         else:
             client.log_artifact(child, str(path))
-    if model_path is not None:
-        _log_model(uri, child, model_path)
+    if run.model is not None:
+        _log_model(uri, child, run.model)
+    # Last, so that what was cut off does not count as there.
+    client.set_tag(child, DIGEST_TAG, run.digest())
+    return True
+
+
+@contextmanager
+def _only_warned(what: str) -> Iterator[None]:
+    """A paid stage must not fail over its log."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  (see above)
+        reason = str(error).strip().partition("\n")[0]
+        log.warning(
+            "MLflow did not %s (%s: %s); check MLFLOW_TRACKING_URI, or set MLFLOW_TRACKING=off",
+            what,
+            type(error).__name__,
+            reason,
+        )
+
+
+def _prepare() -> tuple[str, Path]:
+    """Where to record, and the project's root; to be called before mlflow is imported."""
+    os.environ.pop("MLFLOW_RUN_ID", None)  # of another run, if set
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+    root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    # A relative path is one in the root, not in the folder where DVC runs an experiment.
+    scheme, _, path = uri.partition("sqlite:///")
+    return (uri if scheme else f"sqlite:///{(root / path).as_posix()}"), root
+
+
+def _register(run: StageRun) -> str:
+    """Version of the registered model that is now the champion."""
+    uri, root = _prepare()
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)  # where the registry looks a logged model up
+    client = mlflow.MlflowClient()
+    experiment = _experiment(client, uri, root)
+    if not client.search_registered_models(f"name = '{REGISTERED}'"):
+        client.create_registered_model(REGISTERED)
+    known = client.search_model_versions(f"name = '{REGISTERED}'")
+    digest = run.tags["model_md5"]
+    version = next((one.version for one in known if one.tags.get("model_md5") == digest), None)
+    if version is None:
+        if not _equal_runs(client, experiment, run):
+            record(run, once=True)
+        (logged,) = _equal_runs(client, experiment, run)
+        (output,) = logged.outputs.model_outputs if logged.outputs else []
+        version = client.create_model_version(
+            REGISTERED,
+            f"models:/{output.model_id}",
+            run_id=logged.info.run_id,
+            tags=dict(run.tags),
+            model_id=output.model_id,
+        ).version
+    client.set_registered_model_alias(REGISTERED, ALIAS, version)
+    return str(version)
+
+
+def _equal_runs(
+    client: MlflowClient, experiment: str, run: StageRun, parent: str | None = None
+) -> list[Run]:
+    """Complete runs of the stage with the same settings, numbers, rows and model."""
+    wanted = f"tags.{DIGEST_TAG} = '{run.digest()}'"
+    if parent is not None:
+        wanted += f" AND tags.`{PARENT_TAG}` = '{parent}'"
+    return list(client.search_runs([experiment], wanted, max_results=1))
+
+
+def _log_numbers(client: MlflowClient, child: str, parent: Run, run: StageRun) -> None:
+    """Settings and metrics on both; what the parent has already can't be logged again."""
+    flat = _flatten(run.params)
+    _log(client, child, flat, run.metrics, run.curves)
+    headline = run.metrics if run.headline is None else run.headline
+    place = run.stage.replace("@", "/")
+    _log(
+        client,
+        parent.info.run_id,
+        {key: value for key, value in flat.items() if key not in parent.data.params},
+        {f"{place}/{key}": value for key, value in headline.items()},
+    )
 
 
 def _experiment(client: MlflowClient, uri: str, root: Path) -> str:
@@ -148,30 +233,47 @@ def _experiment(client: MlflowClient, uri: str, root: Path) -> str:
     return client.create_experiment(EXPERIMENT, artifact_location=location)
 
 
-def _parent(client: MlflowClient, experiment: str, key: str, commit: str) -> Run:
-    found = client.search_runs([experiment], f"tags.{PIPELINE_TAG} = '{key}'", max_results=1)
+def _parent(
+    client: MlflowClient, experiment: str, commit: str, *, any_of_these_settings: bool
+) -> Run:
+    """The run of the pipeline, made if there is none."""
+    digest = _settings_digest()
+    key = _pipeline_key(commit, digest)
+    wanted = f"tags.{PIPELINE_TAG} = '{key}'"
+    if any_of_these_settings:
+        key, by_hand = (f"{by}-{commit[:7]}-{digest}" for by in (REPRO, MANUAL))
+        wanted = (
+            f"tags.{PIPELINE_TAG} LIKE '%-{digest}' AND tags.{PIPELINE_TAG} != '{by_hand}' "
+            f"AND tags.`{COMMIT_TAG}` = '{commit}'"
+        )
+    found = client.search_runs([experiment], wanted, max_results=1)
     if found:
         return found[0]
     return client.create_run(
         experiment,
         start_time=STARTED_MS,
         run_name=key,
-        tags={PIPELINE_TAG: key, "mlflow.source.git.commit": commit},
+        tags={PIPELINE_TAG: key, COMMIT_TAG: commit},
     )
 
 
-def _pipeline_key(commit: str) -> str:
-    """Name of the run of the pipeline, the same in all its stages and for no other settings.
+def _pipeline_key(commit: str, digest: str) -> str:
+    """Name of the run of the pipeline, the same in all its stages and for no other settings."""
+    # By hand, outside DVC, a stage may have read other files than the pipeline's.
+    by = REPRO if "DVC_STAGE" in os.environ else MANUAL
+    return f"{os.environ.get('DVC_EXP_NAME') or f'{by}-{commit[:7]}'}-{digest}"
+
+
+def _settings_digest() -> str:
+    """Eight digits of params.yaml.
 
     A param can't be logged again with another value, so other settings are another run. `runtime`
     changes no result and does not count.
     """
     settings = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     settings.pop("runtime", None)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-    # By hand, outside DVC, a stage may have read other files than the pipeline's.
-    by = "repro" if "DVC_STAGE" in os.environ else "manual"
-    return f"{os.environ.get('DVC_EXP_NAME') or f'{by}-{commit[:7]}'}-{digest[:8]}"
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _git_commit() -> str:
@@ -205,28 +307,39 @@ def _name(name: str) -> str:
 
 
 def _log(
-    client: MlflowClient, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float]
+    client: MlflowClient,
+    run_id: str,
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+    curves: Mapping[str, Mapping[int, float]] | None = None,
 ) -> None:
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
     rows = [Param(key, value) for key, value in params.items()]
-    numbers = [Metric(_name(key), float(value), now, 0) for key, value in metrics.items()]
+    points = [(key, 0, value) for key, value in metrics.items()]
+    for key, curve in (curves or {}).items():
+        points += [(key, step, value) for step, value in curve.items()]
+    numbers = [Metric(_name(key), float(value), now, step) for key, step, value in points]
     for start in range(0, len(rows), MAX_PARAMS):
         client.log_batch(run_id, params=rows[start : start + MAX_PARAMS])
     for start in range(0, len(numbers), MAX_METRICS):
         client.log_batch(run_id, metrics=numbers[start : start + MAX_METRICS])
 
 
-def _dataset_input(path: Path, stage: str) -> DatasetInput:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+def _dataset_input(path: Path, purpose: str) -> DatasetInput:
+    """Name, digest, columns and number of rows of a file of rows, which itself is not kept."""
+    import pandas as pd
+    from mlflow.data.pandas_dataset import from_pandas
+    from mlflow.entities import DatasetInput, InputTag
 
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    source = json.dumps({"uri": path.as_posix()})
-    return DatasetInput(
-        Dataset(path.stem, digest, "local", source), [InputTag("mlflow.data.context", stage)]
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that an integer can't be missing
+        is_lines = path.suffix == ".jsonl"
+        rows = pd.read_json(path, lines=True) if is_lines else pd.read_csv(path, low_memory=False)
+        found = from_pandas(rows, source=path.as_posix(), name=path.stem, digest=md5(path))
+        entity = found._to_mlflow_entity()
+    return DatasetInput(entity, [InputTag("mlflow.data.context", purpose)])
 
 
 def _log_model(uri: str, run_id: str, path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +18,10 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from src.data.io import write_json
 from src.reporting import tracking
-from src.reporting.tracking import EXPERIMENT, PIPELINE_TAG, track
+from src.reporting.runs import StageRun
+from src.reporting.tracking import EXPERIMENT, PIPELINE_TAG, record, track
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"plan": {"target_per_class": 100}, "runtime": {"concurrency": 8}}
@@ -64,6 +68,11 @@ def write_settings(folder: Path, settings: dict[str, object]) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
+def write_filtered() -> None:
+    """What the stage filter leaves."""
+    write_json(Path("metrics/filter.json"), {"accepted": 3, "bias": {"auc": 1}})
+
+
 def runs(root: Path) -> tuple[list[Run], list[Run]]:
     """Parents and children, oldest first."""
     client = MlflowClient(tracking_uri=f"sqlite:///{root}/mlflow.db")
@@ -89,14 +98,28 @@ def test_a_stage_is_nested_in_the_run_of_the_pipeline(
     monkeypatch.setenv("DVC_EXP_NAME", "grimy-alga")
     Path("train.csv").write_text("text,label\na,b\n")
     Path("plots/a.png").write_text("a")
-    track("filter", SETTINGS, {"acceptance_rate": 0.5}, [Path("plots")], Path("train.csv"))
+    record(
+        StageRun(
+            "filter",
+            SETTINGS,
+            {"acceptance_rate": 0.5},
+            curves={"f1/on": {0: 0.25, 5: 0.5}},
+            artifacts=(Path("plots"),),
+            datasets={Path("train.csv"): "training"},
+            tags={"arm": "original"},
+        )
+    )
 
     (parent,), (child,) = runs(database)
     assert parent.info.run_name.startswith("grimy-alga-")
     assert child.info.run_name == "filter"
     assert child.data.tags[CHILD_TAG] == parent.info.run_id
     assert parent.info.status == child.info.status == "FINISHED"
-    assert child.data.metrics == {"acceptance_rate": 0.5}
+    assert child.data.tags["arm"] == "original"
+    assert child.data.metrics == {"acceptance_rate": 0.5, "f1/on": 0.5}
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}/mlflow.db")
+    curve = client.get_metric_history(child.info.run_id, "f1/on")
+    assert [(point.step, point.value) for point in curve] == [(0, 0.25), (5, 0.5)]
     assert parent.data.metrics == {"filter/acceptance_rate": 0.5}
     assert parent.data.params == child.data.params
     assert child.data.params == {"plan.target_per_class": "100", "runtime.concurrency": "8"}
@@ -105,6 +128,10 @@ def test_a_stage_is_nested_in_the_run_of_the_pipeline(
         "train",
         "41fea86aa1f5e3d44bf758203777fa51",
     )
+    assert json.loads(rows.dataset.profile)["num_rows"] == 1
+    columns = json.loads(rows.dataset.schema)["mlflow_colspec"]
+    assert [column["name"] for column in columns] == ["text", "label"]
+    assert [(tag.key, tag.value) for tag in rows.tags] == [("mlflow.data.context", "training")]
     kept = database / "mlartifacts" / child.info.run_id / "artifacts" / "plots" / "a.png"
     assert kept.read_text() == "a"
     assert sorted(path.name for path in workspace.iterdir()) == [
@@ -114,28 +141,25 @@ def test_a_stage_is_nested_in_the_run_of_the_pipeline(
     ]
 
 
-def test_stages_of_one_run_share_the_parent(
-    database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    """The parent collects settings and metrics; a setting that it has is not logged again."""
-    track("filter", {"plan": {"a": 1}}, {"accepted": 3})
-    monkeypatch.setenv("DVC_STAGE", "train-baseline@augmented")
+def test_stages_of_one_run_share_the_parent(database: Path):
+    """The parent collects settings and headlines; a setting that it has is not logged again."""
+    record(StageRun("filter", {"plan": {"a": 1}}, {"accepted": 3}))
     write_settings(database, SETTINGS | {"runtime": {"concurrency": 2}})
-    track("train-baseline", {"plan": {"a": 2}, "baseline": {"c": None}}, {"rows": 9})
+    settings = {"plan": {"a": 2}, "baseline": {"c": None}}
+    record(StageRun("train-baseline@augmented", settings, {"f1": 1, "c": 9}, headline={"f1": 1}))
 
     (parent,), (first, second) = runs(database)
     assert parent.data.params == {"plan.a": "1", "baseline.c": "null"}
-    assert parent.data.metrics == {"filter/accepted": 3, "train-baseline/augmented/rows": 9}
+    assert parent.data.metrics == {"filter/accepted": 3, "train-baseline/augmented/f1": 1}
     assert (first.info.run_name, second.info.run_name) == ("filter", "train-baseline@augmented")
     assert second.data.params == {"plan.a": "2", "baseline.c": "null"}
-    assert caplog.messages == []
 
 
 def test_other_settings_are_another_run(database: Path):
     """Experiments do not mix."""
-    track("filter", {}, {"accepted": 3})
+    record(StageRun("filter", {}, {"accepted": 3}))
     write_settings(database, SETTINGS | {"plan": {"target_per_class": 50}})
-    track("filter", {}, {"accepted": 4})
+    record(StageRun("filter", {}, {"accepted": 4}))
     parents, _ = runs(database)
     assert [run.data.metrics for run in parents] == [{"filter/accepted": 3}, {"filter/accepted": 4}]
     assert len({run.data.tags[PIPELINE_TAG] for run in parents}) == 2
@@ -158,11 +182,13 @@ def test_the_run_is_named_after_what_started_it(
             monkeypatch.delenv(name)
         else:
             monkeypatch.setenv(name, value)
-    found = tracking._pipeline_key(tracking._git_commit())
+    digest = tracking._settings_digest()
+    found = tracking._pipeline_key(tracking._git_commit(), digest)
     assert found.startswith(key)
-    assert len(found) == len(key) + 8
+    assert found == key + digest
+    assert len(digest) == 8
     write_settings(project, {"plan": SETTINGS["plan"]})
-    assert tracking._pipeline_key(tracking._git_commit()) == found
+    assert tracking._settings_digest() == digest
 
 
 def test_the_commit_is_that_of_the_repository(project: Path, monkeypatch: pytest.MonkeyPatch):
@@ -176,11 +202,12 @@ def test_the_commit_is_that_of_the_repository(project: Path, monkeypatch: pytest
     assert len(tracking._git_commit()) == 40
 
 
-def test_what_mlflow_would_refuse_is_made_to_fit(database: Path, caplog: pytest.LogCaptureFixture):
+def test_what_mlflow_would_refuse_is_made_to_fit(database: Path):
     """Names with full-width brackets, long values, many settings at once."""
     many = {f"s{i}": i for i in range(230)}
     overrides = {"咨询（含查询）业务规定": 3, "empty": {}, "listed": [{"名": Path("a")}]}
-    track("filter", many | {"prompt": "字" * 9000, "overrides": overrides}, {"recall（a）": 1})
+    settings = many | {"prompt": "字" * 9000, "overrides": overrides}
+    record(StageRun("filter", settings, {"recall（a）": 1}))
     _, (child,) = runs(database)
     assert child.data.params["overrides.咨询_含查询_业务规定"] == "3"
     assert child.data.params["overrides.empty"] == "{}"
@@ -188,7 +215,6 @@ def test_what_mlflow_would_refuse_is_made_to_fit(database: Path, caplog: pytest.
     assert child.data.params["prompt"] == "字" * 6000
     assert len(child.data.params) == 234
     assert child.data.metrics == {"recall_a_": 1}
-    assert caplog.messages == []
 
 
 def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.MonkeyPatch):
@@ -203,7 +229,7 @@ def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.Monkey
     rows = pd.DataFrame({"text": ["开通流量", "取消套餐"] * 3, "label": ["开通", "取消"] * 3})
     path = Path("models/original.skops")
     baseline.save(baseline.fit(baseline.build(params, None), rows), path)
-    track("train-baseline", {}, {}, model_path=path)
+    record(StageRun("train-baseline@original", model=path))
 
     _, (child,) = runs(database)
     (output,) = child.outputs.model_outputs
@@ -219,7 +245,7 @@ def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.Monkey
 def test_off_means_off(project: Path, monkeypatch: pytest.MonkeyPatch):
     """No database, no folder, no lock."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
-    track("filter", {}, {"accepted": 3})
+    track("filter", {})
     assert [path.name for path in project.iterdir()] == ["params.yaml"]
 
 
@@ -228,9 +254,10 @@ def test_a_dead_server_costs_seconds_and_a_warning(
 ):
     """The stage goes on; the warning says what and what to do, in one line."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    write_filtered()
     started = time.monotonic()
     with caplog.at_level(logging.WARNING, "src"):
-        track("filter", {}, {"accepted": 3})
+        track("filter", SETTINGS | {"filter": {}})
     assert time.monotonic() - started < 30
     (message,) = [r.getMessage() for r in caplog.records if r.name == "src.reporting.tracking"]
     assert message.startswith("MLflow did not record stage filter, whose results stand (")
@@ -239,19 +266,70 @@ def test_a_dead_server_costs_seconds_and_a_warning(
 
 
 def test_a_missing_file_is_a_warning(database: Path, caplog: pytest.LogCaptureFixture):
-    """The metrics are recorded before the files are."""
-    track("filter", {}, {"accepted": 3}, [Path("nowhere.csv")])
-    assert "nowhere.csv" in caplog.text
+    """Nothing to read, or nothing to keep; the metrics are recorded before the files are."""
+    track("filter", SETTINGS | {"filter": {}})
+    assert "metrics/filter.json not found" in caplog.messages[-1]
+    write_filtered()
+    track("filter", SETTINGS | {"filter": {}}, queue=Path("nowhere.csv"))
+    assert "nowhere.csv" in caplog.messages[-1]
     _, (child,) = runs(database)
     assert child.data.metrics == {"accepted": 3}
+
+
+def test_an_equal_run_is_written_once(database: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another value is another run; what was cut off, before its files were kept, does not count."""
+    run = StageRun("filter", SETTINGS, {"accepted": 3}, artifacts=(Path("queue.csv"),))
+    with pytest.raises(FileNotFoundError):
+        record(run, once=True)
+    Path("queue.csv").write_text("a")
+    monkeypatch.delenv("DVC_STAGE")
+    assert record(run, once=True)
+    assert not record(run, once=True)
+    assert record(replace(run, metrics={"accepted": 4}), once=True)
+    (parent,), children = runs(database)
+    assert parent.info.run_name.startswith("repro-0123456-")
+    assert [child.data.metrics["accepted"] for child in children] == [3, 3, 4]
+
+
+def test_what_was_missed_goes_to_the_experiment_of_these_settings(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An experiment that was applied is completed; a run by hand is nobody's pipeline."""
+    monkeypatch.delenv("DVC_STAGE")
+    record(StageRun("filter", {}, {"accepted": 3}))
+    monkeypatch.setenv("DVC_STAGE", "balance")
+    monkeypatch.setenv("DVC_EXP_NAME", "grimy-alga")
+    record(StageRun("balance", {}, {"rows": 9}))
+    monkeypatch.delenv("DVC_EXP_NAME")
+    monkeypatch.delenv("DVC_STAGE")
+    assert record(StageRun("filter", {}, {"accepted": 3}), once=True)
+    parents, _ = runs(database)
+    by_name = {run.info.run_name.partition("-")[0]: run.data.metrics for run in parents}
+    assert by_name == {
+        "manual": {"filter/accepted": 3},
+        "grimy": {"filter/accepted": 3, "balance/rows": 9},
+    }
+
+
+def test_a_relative_database_lies_in_the_root(database: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the folder of an experiment it would be deleted with it."""
+    workspace = database / "workspace"
+    workspace.mkdir()
+    monkeypatch.chdir(workspace)
+    write_settings(workspace, SETTINGS)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    record(StageRun("filter", {}, {"accepted": 3}))
+    assert [path.name for path in workspace.iterdir()] == ["params.yaml"]
+    assert len(runs(database)[0]) == 1
 
 
 def test_two_first_users_of_a_database_share_it(project: Path):
     """Two processes start at once where nothing is set up: one database, one parent, no warning."""
     code = (
         "import logging, sys; logging.basicConfig(level=logging.INFO);"
-        "from src.reporting.tracking import track;"
-        "track(sys.argv[1], {'plan': {'a': 1}}, {'rows': 1})"
+        "from src.reporting.runs import StageRun;"
+        "from src.reporting.tracking import record;"
+        "record(StageRun(sys.argv[1], {'plan': {'a': 1}}, {'rows': 1}))"
     )
     started = []
     for stage in ("analyze", "filter"):
