@@ -1,40 +1,45 @@
 """Real rows and accepted samples as one train set.
 
     merged = merge(train, accepted, plan.classes, params.data)
+    metrics = balance_metrics(merged, plan.classes, "label_raw", params.plan)
 
-Real rows are never dropped, cut or changed.
+Real rows are never cut or changed, and none is dropped, unless `plan.head_cap` asks for it: then
+the caller passes as many rows of each class as `staying` says, and the others count as dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from src.config import DataParams
+from src.config import DataParams, PlanParams
 from src.data.io import Record
-from src.data.schema import ORIGIN, csv_columns
-from src.planning.imbalance import measure
+from src.data.schema import ORIGIN, QUALITY, csv_columns
+from src.planning.imbalance import measure, measure_counts
+from src.planning.strategies import compare, outcome
 
 
 def merge(
     train: pd.DataFrame, accepted: Sequence[Record], classes: pd.DataFrame, data: DataParams
 ) -> pd.DataFrame:
-    """All real rows as they came, then each class's first accepted samples, up to its need.
+    """All given real rows as they came, then each class's first accepted samples, up to its need.
 
     Args:
-        train: canonical frame of the real rows (`data/schema.py`).
+        train: canonical frame of the real rows (`data/schema.py`); with a head cap those that stay,
+            one of each class at least.
         accepted: samples that the gate let pass, in the order in which they were asked for.
         classes: the plan (label, needed).
         data: names of the columns.
 
     Returns:
-        the columns of train.csv in their order, empty where a sample has no value, and `origin`
-        (real or synthetic).
+        the columns of train.csv in their order, empty where a sample has no value, `origin` (real
+        or synthetic), and `label_score` of the samples.
     """
     own = csv_columns(train)
-    real = own.assign(**{ORIGIN: "real"})
+    real = own.assign(**{ORIGIN: "real", QUALITY: ""})
     needed = dict(zip(classes["label"], classes["needed"], strict=True))
     ids = dict(zip(train["label"], own[data.label_column], strict=True))
     taken: dict[str, int] = {}
@@ -50,30 +55,48 @@ def merge(
         row[data.label_name_column] = label
         if data.id_column is not None:
             row[data.id_column] = record["id"]
-        rows.append(row | {ORIGIN: "synthetic"})
+        score = record.get("scores", {}).get("label_score", 1.0)
+        rows.append(row | {ORIGIN: "synthetic", QUALITY: f"{score:.6f}"})
     synthetic = pd.DataFrame(rows, columns=real.columns, dtype=str)
     return pd.concat([real, synthetic], ignore_index=True)
 
 
-def balance_metrics(merged: pd.DataFrame, classes: pd.DataFrame, label: str) -> dict[str, Any]:
-    """metrics/balance.json: Gini and imbalance ratio before and after, and each class's counts.
+def staying(classes: pd.DataFrame) -> dict[str, int]:
+    """How many real rows of each class stay: all, or `head_cap` where there are more.
+
+    Args:
+        classes: the plan (label, target, needed).
+    """
+    return dict(zip(classes["label"], classes["target"] - classes["needed"], strict=True))
+
+
+def balance_metrics(
+    merged: pd.DataFrame, classes: pd.DataFrame, label: str, params: PlanParams
+) -> dict[str, Any]:
+    """metrics/balance.json: the inequality before and after, and each class's counts.
+
+    `strategies` says what each strategy would come to at these settings, `before` and `achieved`
+    what there was and is; `needed` of the latter is the samples in the set.
 
     Args:
         merged: from `merge`.
-        classes: the plan (label, support, target).
+        classes: the plan (label, support, target, needed).
         label: column of the class name in `merged`.
+        params: the settings of the plan.
     """
-    real = merged.loc[merged[ORIGIN] == "real", label]
-    before, after = measure(real), measure(merged[label])
+    support = classes.set_index("label")["support"]
+    before, after = measure_counts(support.to_numpy()), measure(merged[label])
+    real = merged.loc[merged[ORIGIN] == "real", label].value_counts()
     made = merged.loc[merged[ORIGIN] == "synthetic", label].value_counts()
     per_class = {}
     for row in classes.to_dict("records"):
-        synthetic = int(made.get(row["label"], 0))
+        kept, synthetic = int(real.get(row["label"], 0)), int(made.get(row["label"], 0))
         per_class[row["label"]] = {
-            "real": int(row["support"]),
+            "real": kept,
+            "dropped": int(row["support"]) - kept,
             "synthetic": synthetic,
             "target": int(row["target"]),
-            "shortfall": int(row["target"]) - int(row["support"]) - synthetic,
+            "shortfall": int(row["target"]) - kept - synthetic,
         }
     return {
         "rows": after.rows,
@@ -81,5 +104,9 @@ def balance_metrics(merged: pd.DataFrame, classes: pd.DataFrame, label: str) -> 
         "imbalance_ratio": {"before": before.imbalance_ratio, "after": after.imbalance_ratio},
         "synthetic_share": int(made.sum()) / after.rows,
         "shortfall": sum(counts["shortfall"] for counts in per_class.values()),
+        "dropped": sum(counts["dropped"] for counts in per_class.values()),
+        "strategies": {name: asdict(one) for name, one in compare(support, params).items()},
+        "before": asdict(outcome(before, needed=0)),
+        "achieved": asdict(outcome(after, needed=int(made.sum()))),
         "per_class": per_class,
     }

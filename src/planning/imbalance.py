@@ -1,8 +1,8 @@
-"""How unequal the classes are, and how many samples each needs.
+"""How unequal the classes are.
 
-    plan = plan_classes(train["label"], params.plan)
+    measure(train["label"]).gini
 
-The plan says which classes are minorities and how many rows each lacks.
+What is done about it is planned in `strategies`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,30 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from src.config import PlanParams, UserError
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Imbalance:
-    """Inequality of the class counts."""
+    """Inequality of the class counts.
+
+    Attributes:
+        rows: of all classes.
+        classes: how many there are.
+        gini: 0 (equal) to 1 - 1/k.
+        imbalance_ratio: rows of the largest class over those of the smallest.
+        entropy: of the classes' shares, in nats, 0 (one class) to ln k (equal).
+        effective_classes: so many equal classes have this entropy: exp of it.
+    """
 
     rows: int
     classes: int
     gini: float
     imbalance_ratio: float
+    entropy: float
+    effective_classes: float
 
     def as_dict(self) -> dict[str, float]:
         """The fields, for a metrics file."""
@@ -43,46 +55,26 @@ def gini(counts: np.ndarray) -> float:
     return float(2 * (ranks * ordered).sum() / (k * ordered.sum()) - (k + 1) / k)
 
 
+def entropy(counts: np.ndarray) -> float:
+    """Shannon entropy of the classes' shares in nats; a class without rows adds nothing."""
+    rows = np.asarray(counts, dtype=float)
+    shares = rows[rows > 0] / rows.sum() if rows.any() else rows[:0]
+    return float((shares * np.log(1 / shares)).sum())
+
+
 def measure(labels: pd.Series) -> Imbalance:
     """Inequality of the classes in one column of labels."""
-    counts = labels.value_counts().to_numpy()
+    return measure_counts(labels.value_counts().to_numpy())
+
+
+def measure_counts(counts: np.ndarray) -> Imbalance:
+    """Inequality of classes of so many rows, at least one each."""
+    spread = entropy(counts)
     return Imbalance(
-        int(counts.sum()), len(counts), gini(counts), float(counts.max() / counts.min())
-    )
-
-
-def plan_classes(labels: pd.Series, params: PlanParams) -> pd.DataFrame:
-    """Tier, target and need of each class.
-
-    A minority class has fewer rows than `minority_ratio` times the mean class; of those the ones
-    up to `ultra_minority_max` are the tier "ultra". Minority classes are filled up to
-    `target_per_class`, or to their override; no class is ever cut.
-
-    Returns:
-        columns label, support, tier (majority, minority, ultra), target, needed; the largest
-        class first.
-
-    Raises:
-        UserError: an override names a class that train does not have.
-    """
-    counts = labels.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    unknown = sorted(set(params.overrides) - set(counts.index))
-    if unknown:
-        raise UserError(
-            f"params.yaml plan.overrides: no class {unknown[0]!r} in train; correct the name"
-        )
-    support = counts.to_numpy()
-    minority = support < params.minority_ratio * support.mean()
-    ultra = minority & (support <= params.ultra_minority_max)
-    target = np.where(minority, np.maximum(support, params.target_per_class), support)
-    for label, rows in params.overrides.items():
-        target[counts.index.get_loc(label)] = max(rows, int(counts[label]))
-    return pd.DataFrame(
-        {
-            "label": counts.index,
-            "support": support,
-            "tier": np.select([ultra, minority], ["ultra", "minority"], "majority"),
-            "target": target,
-            "needed": target - support,
-        }
+        rows=int(counts.sum()),
+        classes=len(counts),
+        gini=gini(counts),
+        imbalance_ratio=float(counts.max() / counts.min()),
+        entropy=spread,
+        effective_classes=float(np.exp(spread)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pandas as pd
 from src.config import UserError
 
 KEYWORD_JOINER = ";"
+TEXT = dict.fromkeys(("label", "keywords", "neighbours"), str)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns label, support, tier, target, needed, keywords; the largest class first."""
+    """Columns label, support, tier, target, needed, keywords, neighbours; the largest class first."""
 
     classes: pd.DataFrame
 
@@ -38,6 +40,14 @@ class Plan:
             for row in self.classes.to_dict("records")
         }
 
+    @property
+    def neighbours(self) -> dict[str, tuple[str, ...]]:
+        """Classes that each class is most easily taken for, the first one first."""
+        return {
+            row["label"]: tuple(json.loads(row["neighbours"]))
+            for row in self.classes.to_dict("records")
+        }
+
 
 def read_plan(path: Path) -> Plan:
     """Read the plan.
@@ -46,7 +56,7 @@ def read_plan(path: Path) -> Plan:
         UserError: it is not there.
     """
     try:
-        frame = pd.read_csv(path, dtype={"label": str, "keywords": str}, keep_default_na=False)
+        frame = pd.read_csv(path, dtype=TEXT, keep_default_na=False)
     except FileNotFoundError:
         raise UserError(f"{path} not found; run `dvc repro analyze` to make it") from None
     return Plan(frame)
