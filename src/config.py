@@ -40,6 +40,7 @@ Arm = Literal[
     "augmented_class_weight",
     "chosen",
 ]
+Strategy = Literal["quota", "floor", "power", "effective_number", "gini"]
 FREE_ARMS: tuple[Arm, ...] = (
     "original",
     "class_weight",
@@ -103,13 +104,38 @@ class DataParams(Section):
 
 
 class PlanParams(Section):
-    """Which classes are filled up, and to how many rows."""
+    """How many rows each class is to have (`src/planning/strategies.py`)."""
 
+    policy: Literal["uniform", "error_driven"] = "uniform"
+    round_samples: Count | None = None
+    strategy: Strategy = "quota"
     target_per_class: Count
+    temperature: Annotated[float, Field(gt=0, le=1)] = 0.5
+    beta: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    target_gini: Annotated[float, Field(ge=0, lt=1)] | None = None
     minority_ratio: Share
     ultra_minority_max: Annotated[int, Field(ge=0)]
     overrides: dict[str, Annotated[int, Field(ge=0)]]
+    max_synthetic_share: Share | None = None
+    max_synthetic_total: Share | None = None
+    head_cap: Count | None = None
     keywords_per_class: Count
+
+    @model_validator(mode="after")
+    def _strategy_has_what_it_needs(self) -> PlanParams:
+        if self.strategy == "gini" and self.target_gini is None:
+            raise ValueError(
+                "strategy gini needs target_gini, the Gini coefficient to reach (such as 0.35), "
+                "got None"
+            )
+        fills = self.strategy in ("quota", "floor")
+        if fills and self.head_cap is not None and self.head_cap < self.target_per_class:
+            raise ValueError(
+                f"head_cap {self.head_cap} is below target_per_class {self.target_per_class}: a "
+                "class would be cut to fewer rows than others are filled up to; raise head_cap or "
+                "lower target_per_class"
+            )
+        return self
 
 
 class PriceParams(Section):
@@ -155,9 +181,11 @@ class EndpointParams(Section):
 
 
 class LlmParams(Section):
-    """The endpoints that requests are spread over by weight, and who stands in for a dead one."""
+    """The endpoints, how requests are spread over them, and who stands in for a dead one."""
 
     endpoints: Annotated[tuple[EndpointParams, ...], Field(min_length=1)]
+    share: Literal["weight", "acceptance"] = "weight"
+    explore: Share = 0.03
     fallback: tuple[str, ...]
     currency: str
     cache_salt: str
@@ -172,7 +200,17 @@ class LlmParams(Section):
             raise ValueError(f"fallback {unknown[0]!r} is none of the endpoints {names}")
         if not any(endpoint.weight for endpoint in self.endpoints):
             raise ValueError("one endpoint at least needs a weight above 0")
+        if self.explore * len(self.ensemble) > 1:
+            raise ValueError(
+                f"explore {self.explore:g} is more than an equal share of the "
+                f"{len(self.ensemble)} endpoints of a weight above 0; lower it"
+            )
         return self
+
+    @property
+    def ensemble(self) -> tuple[EndpointParams, ...]:
+        """The endpoints that requests are spread over; the others only stand in for them."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.weight > 0)
 
 
 class BudgetParams(Section):
@@ -193,6 +231,7 @@ class GenerateParams(Section):
     samples_per_request: Annotated[int, Field(ge=1, le=20)]
     seeds_per_prompt: Count
     seed_max_chars: Annotated[int, Field(ge=10)]
+    contrast: Annotated[int, Field(ge=0, le=8)] = 0
     requests_per_prompt: Count
     temperature: Annotated[float, Field(ge=0, le=2)]
     top_p: Annotated[float, Field(gt=0, le=1)]
@@ -202,6 +241,7 @@ class GenerateParams(Section):
     max_attempts_per_class: Count
     min_acceptance: Share
     budget: BudgetParams
+    reuse: bool = True
     seed: int
 
 
@@ -323,6 +363,7 @@ class FilterParams(Section):
     seed_similarity: OverlapRule
     near_duplicate: OverlapRule
     contamination: OverlapRule
+    contradiction: OverlapRule = OverlapRule(enabled=True, max_overlap=0.85)
     pii: PiiRule
     label_check: LabelRule
     judge: JudgeRule

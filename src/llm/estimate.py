@@ -114,7 +114,7 @@ def _asked(
     for attempt in range(most):
         known = texts[: writer.needs_written(label, attempt)]
         ask = writer.ask(label, attempt, [text for samples in known for text in samples])
-        pair = store.first(ask.requests)
+        pair = store.first(ask.requests, ask.rows)
         asked.append((ask, pair))
         texts.append(_samples(ask, pair, params) if pair else ())
     return asked

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,7 +23,9 @@ from src.data.dialogue import plain, split_turns
 from src.data.draws import pick, pick_weighted, shuffled
 from src.data.pii import mask
 from src.data.schema import LabelInfo
-from src.llm.requests import Request
+from src.llm.bandit import Bandit, Outcome
+from src.llm.requests import Request, digest
+from src.planning.neighbours import spoken
 
 TEMPLATES = Path("prompts")
 SHOWN_REQUESTS = 4  # in the description of the class
@@ -36,6 +38,7 @@ OUTPUTS: dict[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in t
 }
 WORN_SHARE = 0.15  # of the samples; a run of words that more of them hold is worn
 WORN_LENGTH = {"zh": 6, "en": 4}  # characters, words
+DIGEST = 12  # hexadecimal digits of a row's text
 ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
 
 
@@ -53,6 +56,7 @@ class Ask:
     attributes: dict[str, str]
     seed_ids: tuple[str, ...]
     requests: tuple[Request, ...]
+    rows: Mapping[str, str] = field(default_factory=dict)  # see `AnswerStore.first`
 
 
 def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list[str]:
@@ -115,6 +119,7 @@ class PromptWriter:
         generate: GenerateParams,
         allowed: Sequence[str] = (),
         templates: Path = TEMPLATES,
+        neighbours: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Set up.
 
@@ -127,6 +132,7 @@ class PromptWriter:
             generate: what is asked of them.
             allowed: numbers that are not private, see `filter.pii`.
             templates: folder of the prompt texts.
+            neighbours: of each class, those that it is taken for, see `generate.contrast`.
         """
         self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
         self._allowed = allowed
@@ -136,17 +142,30 @@ class PromptWriter:
             auto_reload=False,
         )
         self._versions: dict[str, str] = {}  # of the templates
-        self._keywords = keywords
+        self._keywords, self._neighbours = keywords, neighbours or {}
         self._train = {str(label): rows for label, rows in train.groupby("label")}
         self._examples: dict[tuple[str, bool], list[tuple[str, list[str]]]] = {}
+        self._rows: dict[str, dict[str, str]] = {}
+        names = tuple(endpoint.name for endpoint in llm.ensemble)
+        self._bandit: Bandit | None = None
+        if llm.share == "acceptance" and len(names) > 1:
+            self._bandit = Bandit(names, llm.explore, 2 * generate.requests_per_prompt)
 
-    def ask(self, label: str, attempt: int, written: Sequence[str] = ()) -> Ask:
+    def ask(
+        self,
+        label: str,
+        attempt: int,
+        written: Sequence[str] = (),
+        past: Sequence[Outcome] | None = None,
+    ) -> Ask:
         """Request number `attempt` of a class.
 
         Args:
             label: the class.
             attempt: counts from 0.
             written: earlier samples of the class; chat models are told what they repeat.
+            past: what the first `needs_judged` requests of the class came to; None where nobody
+                knows, and an answer of any endpoint will do.
         """
         group = attempt // self._generate.requests_per_prompt
         info = self._labels.get(label)
@@ -154,7 +173,7 @@ class PromptWriter:
         attributes = self._attributes(label, attempt)
         words = {
             "domain": self._generate.domain,
-            "label": label,
+            "label": spoken(label),
             "definition": info.definition if info else "",
             "requests": info.requests[:SHOWN_REQUESTS] if info else (),
             "opening": opening,
@@ -163,16 +182,24 @@ class PromptWriter:
             "attributes": attributes,
             "avoid": self._worn(written),
         }
+        rows = self._class_rows(label)
         requests: list[Request] = []
-        for endpoint in self._endpoints(label, attempt):
-            seeds = self._seeds(label, group, masked=endpoint.remote and self._generate.mask_seeds)
-            shown = words | {"examples": [turns for _, turns in seeds]}
+        for endpoint in self._endpoints(label, attempt, past):
+            masked = endpoint.remote and self._generate.mask_seeds
+            seeds = self._seeds(label, group, masked=masked)
+            shown = words | {
+                "examples": [turns for _, turns in seeds],
+                "neighbours": self._contrast(label, group, masked=masked),
+            }
             requests += [
-                self._request(endpoint, as_json, shown, attempt)
+                self._request(endpoint, as_json, shown, label, attempt)
                 for as_json in OUTPUTS[endpoint.api, endpoint.output]
             ]
         seed_ids = tuple(row_id for row_id, _ in seeds)
-        return Ask(label, attempt, opening, attributes, seed_ids, tuple(requests))
+        identity = tuple((row_id, rows[row_id]) for row_id in seed_ids)
+        placed = tuple(replace(request, seeds=identity) for request in requests)
+        usable = rows if self._generate.reuse else {}
+        return Ask(label, attempt, opening, attributes, seed_ids, placed, usable)
 
     def needs_written(self, label: str, attempt: int) -> int:
         """How many attempts of the class must have been read before this one can be written.
@@ -180,26 +207,71 @@ class PromptWriter:
         A group of requests knows the groups before the last one, so that there is always one
         group under way.
         """
-        chat = any(e.api == "chat" for e in self._endpoints(label, attempt))
+        chat = any(e.api == "chat" for e in self._endpoints(label, attempt, None))
         if not chat or not self._generate.avoid_phrases:
             return 0
         group = attempt // self._generate.requests_per_prompt
         return max(group - 1, 0) * self._generate.requests_per_prompt
 
+    def needs_judged(self, attempt: int) -> int:
+        """How many attempts of a class must have been judged before this one can be written."""
+        return self._bandit.known(attempt) if self._bandit else 0
+
     def _request(
-        self, endpoint: EndpointParams, as_json: bool, words: dict[str, Any], attempt: int
+        self,
+        endpoint: EndpointParams,
+        as_json: bool,
+        words: dict[str, Any],
+        label: str,
+        attempt: int,
     ) -> Request:
-        template = f"{endpoint.api}.{self._data.language}.j2"
-        return Request(
+        name = f"{endpoint.api}.{self._data.language}.j2"
+        template = self._environment.get_template(name)
+        request = Request(
             endpoint,
-            self._environment.get_template(template).render(**words, as_json=as_json),
+            template.render(**words, as_json=as_json),
             self._stop(endpoint),
             self._generate,
             attempt,
             self._llm.cache_salt,
-            prompt_version=self._version(template),
+            prompt_version=self._version(name),
             as_json=as_json,
         )
+        without_rows = template.render(**words | self._without_rows(), as_json=as_json)
+        return replace(request, slot=request.slot_of(without_rows, self._choice(label)))
+
+    def _without_rows(self) -> dict[str, Any]:
+        """What stands in for the words that depend on train rows and on earlier answers.
+
+        Placeholders, not nothing: how examples and phrases are shown is a setting as well.
+        """
+        return {
+            "examples": [["·"]] * self._generate.seeds_per_prompt,
+            "avoid": ["·"] * self._generate.avoid_phrases,
+            "neighbours": [],
+        }
+
+    def _choice(self, label: str) -> dict[str, Any]:
+        """The settings by which rows of the class become examples."""
+        names = (
+            "mask_seeds",
+            "requests_per_prompt",
+            "seed",
+            "seed_max_chars",
+            "seeds_per_prompt",
+            "contrast",
+        )
+        return {"label": label, **{name: getattr(self._generate, name) for name in names}}
+
+    def _class_rows(self, label: str) -> dict[str, str]:
+        """Train rows of a class: id -> digest of the text."""
+        if label not in self._rows:
+            rows = self._train[label]
+            self._rows[label] = {
+                str(row_id): digest(text)[:DIGEST]
+                for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
+            }
+        return self._rows[label]
 
     def _attributes(self, label: str, attempt: int) -> dict[str, str]:
         """One value of each attribute, drawn for this request."""
@@ -218,6 +290,25 @@ class PromptWriter:
         examples = self._examples[label, masked]
         count = min(self._generate.seeds_per_prompt, len(examples))
         return [examples[(group * count + i) % len(examples)] for i in range(count)]
+
+    def _contrast(self, label: str, group: int, *, masked: bool) -> list[dict[str, Any]]:
+        """The neighbouring classes that this group of requests shows, and rows of each.
+
+        Groups take turns through all neighbours, so that a class is set apart from each of them.
+        """
+        count = self._generate.contrast
+        near = [name for name in self._neighbours.get(label, ()) if name in self._train]
+        if not count or not near:
+            return []
+        shown = shuffled(Random(f"{self._generate.seed}/{label}/{group}/contrast"), near)[:count]
+        return [
+            {
+                "label": spoken(name),
+                "definition": self._labels[name].definition if name in self._labels else "",
+                "examples": [turns for _, turns in self._seeds(name, group, masked=masked)],
+            }
+            for name in shown
+        ]
 
     def _shuffled_examples(self, label: str, *, masked: bool) -> list[tuple[str, list[str]]]:
         """Excerpts of the train rows of a class; masked before they are cut, so that no number is."""
@@ -239,14 +330,26 @@ class PromptWriter:
             return ""
         return info.requests[attempt % len(info.requests)]
 
-    def _endpoints(self, label: str, attempt: int) -> list[EndpointParams]:
-        """The endpoint that is drawn by weight, then the fallbacks in order."""
-        drawn_from = [endpoint for endpoint in self._llm.endpoints if endpoint.weight > 0]
-        group = attempt // self._generate.requests_per_prompt
-        rng = Random(f"{self._generate.seed}/{label}/{group}")
-        drawn = pick_weighted(rng, drawn_from, [endpoint.weight for endpoint in drawn_from])
+    def _endpoints(
+        self, label: str, attempt: int, past: Sequence[Outcome] | None
+    ) -> list[EndpointParams]:
+        """The endpoint that is drawn, then the fallbacks in order.
+
+        Where it is drawn by acceptance and the past is not known, any of the ensemble goes before
+        them.
+        """
+        drawn_from, others = self._llm.ensemble, self._llm.fallback
         by_name = {endpoint.name: endpoint for endpoint in self._llm.endpoints}
-        return list(dict.fromkeys([drawn, *(by_name[name] for name in self._llm.fallback)]))
+        if self._bandit:
+            seed = f"{self._generate.seed}/{label}"
+            drawn = by_name[self._bandit.choose(attempt, past or (), seed)]
+            if past is None:
+                others = (*self._bandit.names, *others)
+        else:
+            group = attempt // self._generate.requests_per_prompt
+            rng = Random(f"{self._generate.seed}/{label}/{group}")
+            drawn = pick_weighted(rng, drawn_from, [endpoint.weight for endpoint in drawn_from])
+        return list(dict.fromkeys([drawn, *(by_name[name] for name in others)]))
 
     def _stop(self, endpoint: EndpointParams) -> tuple[str, ...]:
         """Where a base model's sample ends; a chat model ends by itself."""

@@ -14,10 +14,13 @@ import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from src.config import GenerateParams
 from src.data.io import Record
+from src.llm.bandit import Outcome
+from src.llm.budget import spent_on
 from src.llm.client import Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.replies import read_samples
@@ -38,6 +41,8 @@ class Attempt:
     failure: Record | None = None
     draws: int = 0  # candidates, or 1 for a request that brought none
     accepted: int | None = None  # None: not judged yet
+    endpoint: str = ""  # that answered, or failed last
+    cost: Decimal = Decimal(0)  # of the answer
 
 
 @dataclass
@@ -76,6 +81,19 @@ class ClassRun:
         """Candidates of the first requests, in the order in which they were asked for."""
         attempts = [attempt for attempt in self.attempts[:until] if attempt is not None]
         return [record for attempt in attempts for record in attempt.candidates]
+
+    def by_endpoint(self) -> dict[str, list[Attempt]]:
+        """The judged requests, by the endpoint that answered or failed last."""
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self.attempts[: self.judged]:
+            if attempt is not None and attempt.draws:  # without any it was never made
+                found.setdefault(attempt.endpoint, []).append(attempt)
+        return found
+
+    def outcomes(self, until: int) -> list[Outcome]:
+        """What the first requests came to; those whose verdict is not final are left out."""
+        attempts = [attempt for attempt in self.attempts[: min(until, self.judged)] if attempt]
+        return [Outcome(each.endpoint, each.draws, each.accepted or 0) for each in attempts]
 
     def ask(self) -> None:
         """One more request goes out."""
@@ -246,7 +264,8 @@ class QuotaLoop:
                 attempt = len(run.attempts)
                 known = self._writer.needs_written(run.label, attempt)
                 written = [record["text"] for record in run.candidates(known)]
-                yield run, self._writer.ask(run.label, attempt, written)
+                past = run.outcomes(self._writer.needs_judged(attempt))
+                yield run, self._writer.ask(run.label, attempt, written, past)
                 passed = 0
                 if (attempt + 1) % self._params.requests_per_prompt:
                     continue
@@ -257,7 +276,10 @@ class QuotaLoop:
     def _may_ask(self, run: ClassRun) -> bool:
         if self._budget_spent or not run.wants(self._params):
             return False
-        return self._writer.needs_written(run.label, len(run.attempts)) <= run.back()
+        attempt = len(run.attempts)
+        if self._writer.needs_judged(attempt) > run.judged:
+            return False
+        return self._writer.needs_written(run.label, attempt) <= run.back()
 
     def _may_judge(self, run: ClassRun) -> bool:
         """Whether enough of a class wait for a verdict: the gate has its price too.
@@ -289,12 +311,17 @@ class QuotaLoop:
             failure = {
                 "label": ask.label,
                 "attempt": ask.attempt,
-                "request_key": reply.request.key,
+                "request_key": reply.request.answer_key,
                 "endpoint": reply.request.endpoint.name,
                 "kind": kind,
                 "tries": list(reply.tries),
             }
-        return Attempt(candidates, failure, max(len(candidates), 1))
+        endpoint = reply.request.endpoint
+        cost = Decimal(0)
+        if isinstance(reply, Reply):
+            cost = spent_on(reply.answer, endpoint.price).cost
+        draws = max(len(candidates), 1)
+        return Attempt(candidates, failure, draws, endpoint=endpoint.name, cost=cost)
 
     async def _verdicts(self, runs: list[ClassRun]) -> None:
         for run in runs:
@@ -307,15 +334,16 @@ class QuotaLoop:
 
 def _candidate(ask: Ask, reply: Reply, number: int, text: str) -> Record:
     request = reply.request
+    seed_ids = [row_id for row_id, _ in request.seeds] if request.reused_key else ask.seed_ids
     return {
-        "id": f"{request.key[:16]}-{number}",
+        "id": f"{request.answer_key[:16]}-{number}",
         "label": ask.label,
         "text": text,
-        "request_key": request.key,
+        "request_key": request.answer_key,
         "endpoint": request.endpoint.name,
         "model": request.endpoint.model,
         "attempt": ask.attempt,
-        "seed_ids": list(ask.seed_ids),
+        "seed_ids": list(seed_ids),
         "attributes": ask.attributes if request.endpoint.api == "chat" else {},
         "prompt_version": request.prompt_version,
     }

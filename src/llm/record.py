@@ -15,11 +15,14 @@ import typer
 
 from src.config import UserError, command
 from src.data.io import Record, read_jsonl
-from src.llm.cache import RECORDINGS, write_recording
+from src.llm.cache import RECORDINGS, Place, write_recording
 from src.llm.requests import Answer
 
-ENTRY = {"key", *(field.name for field in fields(Answer))}
-LATER = {field.name for field in fields(Answer) if field.default is not MISSING}
+ENTRY = {"key", *(field.name for field in fields(Answer)), *Place._fields}
+LATER = {
+    *(field.name for field in fields(Answer) if field.default is not MISSING),
+    *Place._fields,
+}
 
 log = logging.getLogger(__name__)
 

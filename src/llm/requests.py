@@ -1,4 +1,9 @@
-"""A request to a model, and the key that its answer is recorded under."""
+"""A request to a model, the key that its answer is recorded under, and its slot.
+
+The key changes with every word of the prompt, so with the train rows that it shows. The slot does
+not: it is the place of "answer number n for this class under these settings", where an answer
+that was written from other rows can be found.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +33,15 @@ RESPONSE_FORMAT = {
         },
     },
 }  # each sample is a list of turns
+
+
+Seed = tuple[str, str]  # id of a train row that a prompt shows, and the digest of its text
+
+
+def digest(value: object) -> str:
+    """SHA-256 of canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,23 @@ class Request:
     prompt_version: str = ""  # of the template; the prompt itself is what decides the answer
     as_json: bool = False  # ask for JSON by a schema, where the endpoint takes one
     response_format: dict[str, Any] = field(default_factory=lambda: RESPONSE_FORMAT)
+    slot: str = ""  # see `slot_of`; empty: no other answer will do
+    seeds: tuple[Seed, ...] = ()  # that the answer was written from
+    reused_key: str = ""  # of the earlier request whose answer this one is given
+
+    @property
+    def answer_key(self) -> str:
+        """The key that the answer is recorded under."""
+        return self.reused_key or self.key
+
+    def slot_of(self, prompt: str, examples: dict[str, Any]) -> str:
+        """The slot: the key with the prompt as it is without what depends on the train rows.
+
+        Args:
+            prompt: the same prompt, but with placeholders for those parts.
+            examples: the class, and the settings by which rows become the parts left out.
+        """
+        return digest({**self._identity(prompt), "examples": examples})
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -95,14 +126,15 @@ class Request:
         Without the sample index all samples of one prompt would be one answer; the endpoint's
         name, weight and key are left out, since they do not change what it says.
         """
-        identity = {
+        return digest(self._identity(self.prompt))
+
+    def _identity(self, prompt: str) -> dict[str, Any]:
+        return {
             "base_url": self.endpoint.base_url,
             "model": self.endpoint.model,
             "api": self.endpoint.api,
-            "prompt": self.prompt,
+            "prompt": prompt,
             "parameters": self.parameters,
             "sample_index": self.sample_index,
             "cache_salt": self.cache_salt,
         }
-        canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()

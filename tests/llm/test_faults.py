@@ -17,10 +17,10 @@ from tests.llm.server import Call, Reply, Server, cut, fails, says
 from tests.stages.small_project import Project, call, endpoint, make_project
 
 PLAN = (
-    "label,support,tier,target,needed,keywords\n"
-    "查询话费,60,majority,60,0,\n"
-    "补换卡,4,ultra,120,100,补卡;换卡\n"
-    "开发票,2,ultra,120,100,发票;抬头\n"
+    "label,support,tier,target,needed,keywords,neighbours\n"
+    "查询话费,60,majority,60,0,,[]\n"
+    "补换卡,4,ultra,120,100,补卡;换卡,[]\n"
+    "开发票,2,ultra,120,100,发票;抬头,[]\n"
 )
 FAULTS = (
     "429", "500", "503", "cut-connection", "cut-body", "hang",

@@ -11,6 +11,7 @@ import pytest
 
 from src.config import DataParams, EndpointParams, GenerateParams, LlmParams
 from src.data.schema import LabelInfo
+from src.llm.bandit import Outcome
 from src.llm.prompts import PromptWriter, excerpt, worn_phrases
 
 INFO = {"补卡": LabelInfo("0", "补卡", "补办电话卡", ("我要补卡", "换张小卡", "卡丢了"))}
@@ -29,12 +30,15 @@ def make_writer(
         *endpoints: EndpointParams, fallback: tuple[str, ...] = (), **of: object
     ) -> PromptWriter:
         rows = {name: of.pop(name) for name in list(of) if name in type(data).model_fields}
+        spread = {name: of.pop(name) for name in list(of) if name in type(llm).model_fields}
         return PromptWriter(
             train,
             {"补卡": ("补卡",)},
             INFO,
             data.model_copy(update=rows),
-            llm.model_copy(update={"endpoints": endpoints or llm.endpoints, "fallback": fallback}),
+            llm.model_copy(
+                update={"endpoints": endpoints or llm.endpoints, "fallback": fallback, **spread}
+            ),
             generate.model_copy(update=of),
         )
 
@@ -573,6 +577,26 @@ def test_variants_of_the_drawn_endpoint_come_first(
     assert requests[1].prompt == requests[3].prompt
     assert requests[4].prompt.endswith("通话3\n- 我要补卡\n-")
     assert [request.stop for request in requests] == [(), (), (), (), ("\n\n",)]
+
+
+def test_by_acceptance_the_past_decides(make_writer: MakeWriter, endpoint: EndpointParams) -> None:
+    """One request each knows; where nobody does, an answer of any model will do."""
+    both = [endpoint.model_copy(update={"name": name, "model": name}) for name in "ab"]
+    writer = make_writer(*both, share="acceptance", explore=0.0)
+    past = [Outcome(name, 1, int(name == "b")) for name in "ab" * 8]
+    asked = [writer.ask("补卡", n, (), past).requests for n in range(4, 40)]
+    assert {tuple(r.endpoint.name for r in ways) for ways in asked} == {("b",)}
+    names = [[r.endpoint.name for r in writer.ask("补卡", n).requests] for n in range(40)]
+    assert {tuple(sorted(each)) for each in names} == {("a", "b")}
+    assert [writer.needs_judged(n) for n in (0, 3, 4, 12)] == [0, 0, 4, 8]
+
+
+def test_one_model_is_asked_the_same_by_weight_and_by_acceptance(make_writer: MakeWriter) -> None:
+    """And waits for no verdict."""
+    by_weight, by_acceptance = make_writer(), make_writer(share="acceptance")
+    for n in range(20):
+        assert by_acceptance.ask("补卡", n, (), ()) == by_weight.ask("补卡", n)
+        assert by_acceptance.needs_judged(n) == 0
 
 
 def test_endpoints_share_by_weight(make_writer: MakeWriter, endpoint: EndpointParams) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from src.config import GenerateParams, UserError
 from src.data.io import Record
+from src.llm import bandit
 from src.llm.client import Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask
 from src.llm.quota import ClassRun, Generated, QuotaLoop
@@ -25,13 +26,22 @@ Model = Callable[[Ask], Awaitable[Outcome]]
 
 @dataclass
 class Writer:
-    """Requests of a chat endpoint without prompts; a class called `told` hears of its samples."""
+    """Requests of a chat endpoint without prompts; a class called `told` hears of its samples.
+
+    One called `judged` hears of verdicts, if `judged` is set.
+    """
 
     make_request: MakeRequest
     told: list[tuple[int, Sequence[str]]]
+    past: list[tuple[int, Sequence[bandit.Outcome]]] = field(default_factory=list)
+    judged: bool = False
 
-    def ask(self, label: str, attempt: int, written: Sequence[str] = ()) -> Ask:
+    def ask(
+        self, label: str, attempt: int, written: Sequence[str], past: Sequence[bandit.Outcome]
+    ) -> Ask:
         """The n-th request of a class."""
+        if label == "judged":
+            self.past.append((attempt, past))
         if label == "told":
             self.told.append((attempt, written))
         request = self.make_request(label, index=attempt, api="chat")
@@ -40,6 +50,10 @@ class Writer:
     def needs_written(self, label: str, attempt: int) -> int:
         """Groups of four, the last but one and those before it."""
         return max(attempt // 4 - 1, 0) * 4 if label == "told" else 0
+
+    def needs_judged(self, attempt: int) -> int:
+        """The whole groups of four before, where anybody asks for verdicts."""
+        return attempt // 4 * 4 if self.judged else 0
 
 
 @dataclass
@@ -50,6 +64,7 @@ class Run:
     asked: list[tuple[str, int]]
     most_out: int
     told: list[tuple[int, Sequence[str]]]
+    past: list[tuple[int, Sequence[bandit.Outcome]]]
 
     def of(self, label: str) -> ClassRun:
         """One class."""
@@ -62,6 +77,8 @@ def run(
     make_request: MakeRequest,
     model: Model,
     most_at_once: int = 1000,
+    *,
+    judged: bool = False,
 ) -> Run:
     """Samples that begin with 好 are accepted."""
     asked: list[tuple[str, int]] = []
@@ -80,13 +97,13 @@ def run(
     def judge(records: list[Record]) -> list[bool]:
         return [record["text"].startswith("好") for record in records]
 
-    writer = Writer(make_request, [])
+    writer = Writer(make_request, [], judged=judged)
 
     async def main() -> Generated:
         loop = QuotaLoop(quotas, writer, ask_model, judge, params, None, most_at_once)  # type: ignore[arg-type]
         return await loop.run()
 
-    return Run(asyncio.run(main()), asked, most_out, writer.told)
+    return Run(asyncio.run(main()), asked, most_out, writer.told, writer.past)
 
 
 def says(ask: Ask, words: str, *tries: str) -> Reply:
@@ -320,6 +337,26 @@ def test_the_writer_hears_of_earlier_groups(
     assert sorted(done.told) == [
         (n, [f"好{i}" for i in range(max(n // 4 - 1, 0) * 4)]) for n in range(18)
     ]
+
+
+def test_the_writer_hears_of_final_verdicts(
+    generate: GenerateParams, make_request: MakeRequest
+) -> None:
+    """Of the requests before its group, whoever answered them and whatever order they came in."""
+
+    async def model(ask: Ask) -> Outcome:
+        await asyncio.sleep(Random(ask.attempt).random() / 50)
+        if ask.attempt % 5 == 4:
+            return fails(ask, "small: HTTP 500")
+        return says(ask, "坏" if ask.attempt % 3 else "好 好")
+
+    done = run({"judged": 18}, generate, make_request, model, judged=True)
+    outcomes = [
+        bandit.Outcome("small", 1, 0) if n % 5 == 4 or n % 3 else bandit.Outcome("small", 2, 2)
+        for n in range(len(done.asked))
+    ]
+    assert done.past == [(n, outcomes[: n // 4 * 4]) for n in range(len(done.asked))]
+    assert done.of("judged").accepted >= 18
 
 
 def test_a_spent_budget_ends_every_class(

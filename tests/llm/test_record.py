@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -71,6 +72,16 @@ def test_what_could_not_be_replayed_is_refused(entries: list[dict[str, object]],
     """A recording is in git: a broken one would stop everybody's runs."""
     with pytest.raises(UserError, match=f"^cassette.jsonl {says}"):
         check_entries(entries, Path("cassette.jsonl"))
+
+
+def test_slot_and_rows_are_packed_too(tmp_path: Path):
+    """By them the answer is found when rows have come."""
+    place = {"slot": "s", "seeds": [["r0", "aa"]]}
+    check_entries([{"key": "k", **ANSWER, **place}, {"key": "k", **OLD}], tmp_path)
+    write_jsonl(tmp_path / "one.jsonl", [{"key": "k1", **ANSWER, **place}])
+    main([tmp_path / "one.jsonl"], tmp_path / "recordings/one.jsonl.gz")
+    (line,) = gzip.decompress((tmp_path / "recordings/one.jsonl.gz").read_bytes()).splitlines()
+    assert json.loads(line) == {"key": "k1", **ANSWER, **place}
 
 
 def test_several_cassettes_are_packed_together(tmp_path: Path):

@@ -22,10 +22,10 @@ from tests.llm.server import Call, Reply, Server, says
 from tests.stages.small_project import ROOT, Project, call, endpoint, make_project
 
 PLAN = (
-    "label,support,tier,target,needed,keywords\n"
-    "查询话费,60,majority,60,0,\n"
-    "补换卡,4,ultra,20,16,补卡;换卡\n"
-    "开发票,2,ultra,20,18,发票;抬头\n"
+    "label,support,tier,target,needed,keywords,neighbours\n"
+    "查询话费,60,majority,60,0,,[]\n"
+    "补换卡,4,ultra,20,16,补卡;换卡,[]\n"
+    "开发票,2,ultra,20,18,发票;抬头,[]\n"
 )
 
 

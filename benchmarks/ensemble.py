@@ -1,0 +1,116 @@
+"""Two models by acceptance: the embedded one, and one that is of no use for one of two classes.
+
+    make bench-ensemble
+
+The other one is a loopback server. For the first class it says the same words over and over, for
+the second it puts turns of its rows and of any rows together. The stand-in, the shipped settings
+and the real gate; the embedded model alone goes first, and its answers are used again where the
+ensemble asks for the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+import typer
+
+from src.config import EndpointParams, LlmParams, Params, load_params
+from src.data.dialogue import split_turns
+from src.data.schema import Splits, load_splits
+from src.llm.budget import Budget
+from src.llm.cache import open_store
+from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.llm.prompts import Ask, PromptWriter
+from src.llm.quota import ClassRun, QuotaLoop
+from src.planning.plan import read_plan
+from src.quality.gate import Gate
+from src.stages.paths import PLAN
+from tests.llm.server import Call, says, serve
+from tests.llm.server import Reply as Sent
+
+LABELS = HARD, EASY = ("办理缴费", "办理补换卡")  # for the other model
+SAMPLES = 100  # accepted ones, each
+
+
+def main() -> None:
+    """Print the table of docs/benchmarks.md."""
+    logging.disable(logging.WARNING)
+    params, splits = load_params(), load_splits(load_params().data)
+    typer.echo("| models | class | requests | acceptance | to the other | its acceptance |")
+    typer.echo("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder, serve() as server:
+        server.default = _Other(splits.train)
+        other = EndpointParams(name="other", base_url=server.url, model="other", api="completions")
+        both = (*params.llm.ensemble, other)
+        shares = []
+        for name, endpoints in (("embedded", params.llm.ensemble), ("both", both)):
+            llm = LlmParams.model_validate(
+                {**params.llm.model_dump(), "endpoints": endpoints, "share": "acceptance"}
+            )
+            settings = params.model_copy(update={"llm": llm})
+            runs = asyncio.run(_generate(settings, splits, Path(folder)))
+            for run in runs:
+                shown = f"{run.judged} | {run.acceptance:.3f} | {_of_other(run)}"
+                typer.echo(f"| {name} | {run.label} | {shown} |")
+            shares.append(runs[0].acceptance)
+    typer.echo(f"\n{HARD}, both / embedded: {shares[1] / shares[0]:.3f}")
+
+
+def _of_other(run: ClassRun) -> str:
+    attempts = run.by_endpoint().get("other", [])
+    if not attempts:
+        return "- | -"
+    accepted = sum(attempt.accepted or 0 for attempt in attempts)
+    return f"{len(attempts)} ({len(attempts) / run.judged:.0%}) | {accepted / len(attempts):.2f}"
+
+
+class _Other:
+    """What the other model answers."""
+
+    def __init__(self, train: pd.DataFrame) -> None:
+        calls = train["text"].map(lambda text: split_turns(text, "[SEP]"))
+        self._own = [turn for turns in calls[train["label"] == EASY] for turn in turns]
+        self._any = [turn for turns in calls for turn in turns]
+
+    def __call__(self, asked: Call) -> Sent:
+        if f"类型：{EASY}" not in asked.prompt:
+            return says("，" + "\n- ".join(["缴费" * 6] * 4))
+        rng = Random(asked.headers["idempotency-key"])
+        turns = [turn for _ in range(2) for turn in (rng.choice(self._own), rng.choice(self._any))]
+        return says("，" + "\n- ".join(turns))
+
+
+async def _generate(params: Params, splits: Splits, folder: Path) -> tuple[ClassRun, ...]:
+    plan = read_plan(PLAN)
+    gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
+    writer = PromptWriter(
+        splits.train, plan.keywords, splits.labels, params.data, params.llm, params.generate
+    )
+    with open_store(folder / "none", folder / "llm.sqlite") as store:
+        async with Client(params.llm, params.runtime, Budget(params.generate.budget)) as client:
+
+            async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
+                recorded = store.first(ask.requests)
+                return (
+                    Reply(*recorded) if recorded else await client.ask(ask.requests, store.commit)
+                )
+
+            loop = QuotaLoop(
+                dict.fromkeys(LABELS, SAMPLES),
+                writer,
+                ask_model,
+                gate.accepts,
+                params.generate,
+                params.data.turn_separator,
+                client.most_waiting,
+            )
+            return (await loop.run()).classes
+
+
+if __name__ == "__main__":
+    main()
