@@ -83,7 +83,7 @@ def prepare(source: Path, work: Path, endpoint: dict[str, Any] | None) -> None:
     for split in ("train", "dev", "test"):
         shutil.copyfile(source / f"{split}.csv", work / "data" / f"{split}.csv")
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    merge(params, settings_for(pd.read_csv(source / "train.csv", dtype=str), source.name))
+    merge(params, settings_for(pd.read_csv(source / "train.csv", dtype=str)))
     if endpoint is not None:
         params["llm"]["endpoints"] = [{"name": "given", **endpoint}]
         params["generate"] |= {"samples_per_request": 5, "max_tokens": 2000}
@@ -93,10 +93,11 @@ def prepare(source: Path, work: Path, endpoint: dict[str, Any] | None) -> None:
     write_text(work / "params.yaml", yaml.safe_dump(params, allow_unicode=True, sort_keys=False))
 
 
-def settings_for(train: pd.DataFrame, name: str) -> dict[str, Any]:
+def settings_for(train: pd.DataFrame) -> dict[str, Any]:
     """Settings that follow from the train rows, the same rule for every set.
 
-    Classes under half of the mean size are filled up to the mean, and the rest is found on dev.
+    Classes under the mean size are filled up to twice the mean, from twice as many samples as that
+    takes, and how many of them to use at which weight is found on dev.
     """
     texts = train["text"]
     is_chinese = texts.head(500).str.contains(CHINESE).mean() > 0.5
@@ -117,17 +118,22 @@ def settings_for(train: pd.DataFrame, name: str) -> dict[str, Any]:
             "language": "zh" if is_chinese else "en",
         },
         "plan": {
-            "target_per_class": int(min(100, max(20, round(mean)))),
-            "minority_ratio": 0.5,
+            "target_per_class": int(min(100, max(40, round(2 * mean)))),
+            "minority_ratio": 1.0,
         },
         "generate": {
-            "domain": f"客户的话（{name}）" if is_chinese else f"What customers write ({name})",
+            "domain": "客户说的话，按类型分" if is_chinese else "What customers write, by category",
+            "contrast": 3,
             "max_tokens": int(min(120, max(24, long * (1.0 if is_chinese else 0.35)))),
             "surplus": 1.0,
         },
         "filter": {"length": {"min_chars": None}},
         "convert": {"system_prompt": "Answer with the category only."},
-        "baseline": {} if is_chinese else {"analyzer": "char_wb", "ngram_range": [2, 4]},
+        "baseline": {
+            "classifier": "logistic_regression",
+            "c": [1.0, 3.0, 10.0],
+            **({} if is_chinese else {"analyzer": "char_wb", "ngram_range": [2, 4]}),
+        },
         "evaluate": {"tail_max_support": 9 if mean < 50 else 49},
     }
 

@@ -45,6 +45,7 @@ MAX_REPLACED = 0.1  # of a copy's characters
 SCORE_OF = {
     "seed_similarity": "seed_overlap",
     "contamination": "contamination",
+    "contradiction": "contradiction",
     "near_duplicate": "near_duplicate",
 }
 

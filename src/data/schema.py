@@ -19,6 +19,7 @@ from src.config import DataParams, UserError
 CANONICAL = ("row_id", "text", "label")
 RENAMED = {f"csv.{name}": name for name in CANONICAL}
 ORIGIN = "origin"  # column of the balanced train set: real or synthetic
+QUALITY = "label_score"  # and this one: of a sample how likely its class is, empty of a real row
 FIRST_LINE = 2  # of the rows, below the header
 
 
@@ -111,17 +112,18 @@ def load_splits(data: DataParams) -> Splits:
     """The files that params.yaml names; every class of dev and test must have a train row.
 
     Raises:
-        UserError: see `read_split`; or a class has no train row; or train has a column "origin".
+        UserError: see `read_split`; or a class has no train row; or train has a column of the balanced set.
     """
     labels = read_labels(data.labels)
     train, dev, test = (
         read_split(path, data, labels) for path in (data.train, data.dev, data.test)
     )
-    if ORIGIN in train.columns:
-        raise UserError(
-            f"{data.train} has a column {ORIGIN!r}, which is that of the balanced train set; "
-            "rename it, or correct data.train"
-        )
+    for column in (ORIGIN, QUALITY):
+        if column in train.columns:
+            raise UserError(
+                f"{data.train} has a column {column!r}, which is that of the balanced train set; "
+                "rename it, or correct data.train"
+            )
     known = set(train["label"])
     for path, frame in ((data.dev, dev), (data.test, test)):
         unknown = ~frame["label"].isin(known)

@@ -47,6 +47,12 @@ class Choice:
     samples_per_class: int
     class_weight: bool
     sample_weight: float
+    by_quality: bool = False  # the weight of a sample is multiplied by its label score
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a sample counts as much as a real row."""
+        return self.sample_weight == 1 and not self.by_quality
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ def training_frame(
     Args:
         arm: which of the arms.
         real: train rows (text, label).
-        accepted: samples that passed the gate and are merged (text, label); may be empty.
+        accepted: samples that passed the gate and are merged (text, label, and quality for a
+            choice that weighs by it); may be empty.
         unfiltered: all candidates as the model wrote them (text, label, attempt); may be empty.
             Of each class as many are taken as it has accepted rows, or all if there are fewer, so
             that the gate is judged at equal size: the first by attempt with seed 0, drawn ones
@@ -89,7 +96,7 @@ def training_frame(
     frame = _rows_of(arm, rows, accepted, unfiltered, seed, choice)
     return ArmData(
         frame=frame,
-        class_weight=_class_weight(arm, rows["label"], choice),
+        class_weight=_class_weight(arm, frame, choice),
         smote=_sizes(accepted) if arm == "smote" else {},
     )
 
@@ -109,14 +116,24 @@ def _sizes(accepted: pd.DataFrame) -> dict[str, int]:
     return {str(label): int(count) for label, count in counts.items()}
 
 
-def _class_weight(arm: Arm, labels: pd.Series, choice: Choice | None) -> ClassWeight:
+def balanced(frame: pd.DataFrame) -> dict[str, float]:
+    """Class weights in inverse proportion to what the rows of each class weigh together.
+
+    Args:
+        frame: columns label, weight.
+    """
+    mass = frame.groupby("label")["weight"].sum()
+    return {str(label): float(mass.sum() / len(mass) / own) for label, own in mass.items()}
+
+
+def _class_weight(arm: Arm, frame: pd.DataFrame, choice: Choice | None) -> ClassWeight:
     if arm in ("class_weight", "augmented_class_weight"):
         return "balanced"
     if arm == "chosen" and choice is not None and choice.class_weight:
-        return "balanced"
+        return balanced(frame)
     if arm != "effective_number":
         return None
-    counts = labels.value_counts()
+    counts = frame["label"].value_counts()
     weights = (1 - BETA) / (1 - BETA**counts)
     scaled = weights / weights.sum() * len(weights)
     return {str(label): float(weight) for label, weight in scaled.items()}
@@ -159,16 +176,19 @@ def with_samples(
         return rows
     order = accepted if seed == 0 else accepted.sample(frac=1.0, random_state=seed)
     taken = order[order.groupby("label").cumcount() < choice.samples_per_class].sort_index()
-    return _joined(rows, taken, choice.sample_weight)
+    weight = choice.sample_weight * (taken["quality"] if choice.by_quality else 1.0)
+    return _joined(rows, taken, weight)
 
 
-def _rows(frame: pd.DataFrame, origin: Origin, weight: float = 1.0) -> pd.DataFrame:
+def _rows(frame: pd.DataFrame, origin: Origin, weight: float | pd.Series = 1.0) -> pd.DataFrame:
     # A frame of no records has no columns either.
     named = frame if len(frame) else pd.DataFrame(columns=["text", "label"], dtype=str)
     return named.assign(origin=origin, weight=weight)[COLUMNS].reset_index(drop=True)
 
 
-def _joined(real: pd.DataFrame, synthetic: pd.DataFrame, weight: float = 1.0) -> pd.DataFrame:
+def _joined(
+    real: pd.DataFrame, synthetic: pd.DataFrame, weight: float | pd.Series = 1.0
+) -> pd.DataFrame:
     return pd.concat([real, _rows(synthetic, "synthetic", weight)], ignore_index=True)
 
 

@@ -3,8 +3,9 @@
     chosen = choose(real, accepted, dev, params.baseline, params.evaluate, tail)
     chosen.choice, chosen.why, chosen.curve
 
-First every amount with and without class weights, then the best of these with other sample
-weights. Each is trained with several draws of the samples, and differences are bootstrapped over
+First every amount with and without class weights, then the best of these and the largest amount with
+other sample weights, alone or times the samples' label scores, then every amount at the weight that
+was best: light samples bear larger amounts. Each is trained with several draws of the samples, and differences are bootstrapped over
 dev rows and draws together. Samples are used only if that is better than the best way without
 them by more than one standard error (Breiman et al., Classification and Regression Trees, 1984,
 3.4.3); else the choice is none, and the run says so. The terms of the classifier are found once,
@@ -14,7 +15,7 @@ in all rows, so that the many fits take seconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from src.config import BaselineParams, EvaluateParams
-from src.modeling.arms import Choice, draws_something, with_samples
+from src.modeling.arms import Choice, balanced, draws_something, with_samples
 from src.modeling.baseline import build, fit_terms, require_two_classes
 from src.modeling.significance import Bootstrap, Interval, bootstrap
 from src.modeling.tuning import strongest
@@ -86,23 +87,33 @@ def choose(
     grid = [Choice(amount, weight, 1.0) for amount in amounts for weight in (False, True)]
     said = dict(zip(grid, trial.run(grid), strict=True))
     draws = _bootstrap(dev, said, evaluate, tail)
-    best = max(grid, key=lambda choice: _f1(draws, choice))
-    if best.samples_per_class:
-        more = [
-            Choice(best.samples_per_class, best.class_weight, weight)
-            for weight in evaluate.choose.sample_weights
-            if weight != 1
-        ]
-        said |= dict(zip(more, trial.run(more), strict=True))
+    some = [choice for choice in grid if choice.samples_per_class]
+    for more in (_other_weights, _other_amounts) if some else ():
+        best = max((c for c in said if c.samples_per_class), key=lambda choice: _f1(draws, choice))
+        new = [choice for choice in more(best, amounts, evaluate) if choice not in said]
+        said |= dict(zip(new, trial.run(new), strict=True))
         draws = _bootstrap(dev, said, evaluate, tail)
     return _conclude(list(said), draws)
+
+
+def _other_weights(best: Choice, amounts: Sequence[int], evaluate: EvaluateParams) -> list[Choice]:
+    return [
+        Choice(amount, best.class_weight, weight, by_quality)
+        for amount in dict.fromkeys((best.samples_per_class, amounts[-1]))
+        for by_quality in (False, True)
+        for weight in evaluate.choose.sample_weights
+    ]
+
+
+def _other_amounts(best: Choice, amounts: Sequence[int], _: EvaluateParams) -> list[Choice]:
+    return [replace(best, samples_per_class=amount) for amount in amounts if amount]
 
 
 def _conclude(tried: Sequence[Choice], draws: Bootstrap) -> Chosen:
     curve = tuple(_tried(choice, draws) for choice in tried)
     free = max((c for c in tried if not c.samples_per_class), key=lambda c: _f1(draws, c))
     best = max(tried, key=lambda choice: _f1(draws, choice))
-    with_samples = [c for c in tried if c.samples_per_class and c.sample_weight == 1]
+    with_samples = [c for c in tried if c.samples_per_class and c.is_plain]
     recommended = 0
     gain, error = _difference(draws, best, free)
     if best.samples_per_class and gain > error:
@@ -170,7 +181,8 @@ class _Trial:
 
     def _fit(self, choice: Choice, c: float, seed: int) -> NDArray[np.str_]:
         frame = with_samples(self._real, self._accepted, choice, seed)
-        classifier = build(self._baseline, "balanced" if choice.class_weight else None, c)[-1]
+        weights = balanced(frame) if choice.class_weight else None
+        classifier = build(self._baseline, weights, c)[-1]
         rows = self._terms[[self._place[text] for text in frame["text"]]]
         classifier.fit(
             rows, frame["label"].to_numpy(dtype=str), sample_weight=frame["weight"].to_numpy()
@@ -196,7 +208,7 @@ def _bootstrap(
 
 
 def _name(choice: Choice) -> str:
-    return f"{choice.samples_per_class}/{choice.class_weight}/{choice.sample_weight}"
+    return str(choice)
 
 
 def _f1(draws: Bootstrap, choice: Choice) -> float:

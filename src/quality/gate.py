@@ -71,8 +71,9 @@ class Gate:
 
     Verdicts are exact for any number of rows. Scores of overlaps are so up to
     `overlap.EXACT_ROWS` rows that a text is compared with (train rows of its class, dev and test
-    rows, candidates of its class before it); with more, a share up to `overlap.FLOOR`, or up to
-    the lowest `max_overlap` of the three rules if that is lower, is written as 0.
+    rows, all train rows, candidates of its class before it); with more, a share up to
+    `overlap.FLOOR`, or up to the lowest `max_overlap` of the four rules if that is lower, is
+    written as 0.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Gate:
         data: DataParams,
         decisions: Mapping[str, Decision] | None = None,
     ) -> None:
-        """Measure train and index dev and test.
+        """Measure train and index it with dev and test.
 
         Args:
             train: columns row_id, text, label.
@@ -116,9 +117,18 @@ class Gate:
         self._limits = limits_from_train(train, params.length, data)
         self._train = {str(label): rows for label, rows in train.groupby("label", sort=False)}
         self._seeds: dict[str, _Rows] = {}
-        rules = (params.seed_similarity, params.contamination, params.near_duplicate)
+        rules = (
+            params.seed_similarity,
+            params.contamination,
+            params.contradiction,
+            params.near_duplicate,
+        )
         self._limit = min(rule.max_overlap for rule in rules)
         self._held_out = self._rows(pd.concat([dev, test]))
+        pairs = zip(train["row_id"], train["label"], strict=True)
+        named = [f"{row_id} of class {label!r}" for row_id, label in pairs]
+        self._every_train = self._rows(train.assign(row_id=named))
+        self._labels = train["label"].to_numpy(dtype=object)
         self._samples: dict[tuple[str, str], Sample] = {}
         self._screened: dict[str, _Screened] = {}
 
@@ -199,8 +209,11 @@ class Gate:
         words = [self._words(sample.text) for sample in samples]
         seeds = self._seed_rows(label).nearest(words)
         held_out = self._held_out.nearest(words)
-        for text, sample, seed, held in zip(new, samples, seeds, held_out, strict=True):
-            self._samples[label, text] = replace(sample, seed=seed, held_out=held)
+        others = self._every_train.nearest(words, among=self._labels != label)
+        for text, sample, seed, held, other in zip(
+            new, samples, seeds, held_out, others, strict=True
+        ):
+            self._samples[label, text] = replace(sample, seed=seed, held_out=held, other=other)
         return [self._samples[label, text] for text in texts]
 
     def _measure_alone(self, label: str, raw: str) -> Sample:
@@ -251,9 +264,9 @@ class _Rows:
         self._references = References([plain(text, separator) for text in frame["text"]])
         self._floor = floor
 
-    def nearest(self, texts: list[str]) -> list[Overlap]:
-        """The row that holds most of each text."""
-        shares, places = self._references.max_overlap(texts, self._floor)
+    def nearest(self, texts: list[str], among: np.ndarray | None = None) -> list[Overlap]:
+        """The row that holds most of each text; of those that count, if not all do."""
+        shares, places = self._references.max_overlap(texts, self._floor, among)
         return [
             Overlap(float(share), self._ids[place]) if share > 0 else NOWHERE
             for share, place in zip(shares, places, strict=True)

@@ -142,12 +142,33 @@ def agreement(judged: Sequence[Sequence[Judgement]], rule: JudgeRule) -> float |
         judged: the judgements of each sample.
         rule: thresholds of a judge.
     """
-    agree = [
-        (_fault(one, rule) is None) == (_fault(other, rule) is None)
-        for judgements in judged
-        for one, other in combinations(judgements, 2)
-    ]
-    return sum(agree) / len(agree) if agree else None
+    pairs = _pairs(judged, rule)
+    return sum(one == other for one, other in pairs) / len(pairs) if pairs else None
+
+
+def kappa(judged: Sequence[Sequence[Judgement]], rule: JudgeRule) -> float | None:
+    """The agreement beyond chance, 1 at most; None without a pair, or where all votes are equal.
+
+    Fleiss' kappa (Fleiss 1971), of two judges Scott's pi: chance is that two votes drawn from all
+    of them are equal. A judge that abstains leaves its pairs out.
+
+    Args:
+        judged: the judgements of each sample.
+        rule: thresholds of a judge.
+    """
+    pairs = _pairs(judged, rule)
+    votes = [vote for pair in pairs for vote in pair]
+    if len(set(votes)) < 2:
+        return None
+    accepting = sum(votes) / len(votes)
+    chance = accepting**2 + (1 - accepting) ** 2
+    return (sum(one == other for one, other in pairs) / len(pairs) - chance) / (1 - chance)
+
+
+def _pairs(judged: Sequence[Sequence[Judgement]], rule: JudgeRule) -> list[tuple[bool, bool]]:
+    """Whether each of two judges of the same sample accepts it, for all such two."""
+    votes = ([_fault(judgement, rule) is None for judgement in each] for each in judged)
+    return [pair for each in votes for pair in combinations(each, 2)]
 
 
 def _fault(judgement: Judgement, rule: JudgeRule) -> str | None:

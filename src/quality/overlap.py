@@ -96,17 +96,25 @@ class References:
         return known
 
     def max_overlap(
-        self, texts: Sequence[str], floor: float = 0.0
+        self, texts: Sequence[str], floor: float = 0.0, among: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Largest share of each text and the index of its row, the first one among equals.
 
         Where no share is above the floor the share is 0 and the index -1.
+
+        Args:
+            texts: any number of them.
+            floor: shares up to it count as 0.
+            among: whether each row counts, shape (rows,); all do if it is not given.
         """
         share = np.zeros(len(texts))
         index = np.full(len(texts), -1)
         for part in chunks(len(texts)):
             shares = self.shares(texts[part], floor)
             for text, (rows, values) in enumerate(entries(shares), part.start):
+                if among is not None:
+                    counts = among[rows]
+                    rows, values = rows[counts], values[counts]
                 if len(values):
                     share[text], index[text] = first_largest(rows, values)
         return share, index

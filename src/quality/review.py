@@ -20,6 +20,7 @@ from src.data.io import Record
 LABEL_SCORE = "label_score"  # of which less is worse
 DOUBTS = {
     "contamination": "of it stands in one dev or test row",
+    "contradiction": "of it stands in one train row of another class",
     "near_duplicate": "of it stands in one earlier sample",
     "seed_overlap": "of it stands in one train row",
     "repeated_turns": "of its turns repeat",

@@ -94,7 +94,7 @@ class Sample:
     transform; `times_in_a_row` is how often the most repeated unit stands there;
     `keyword_hits` of `keywords` stand in the text; `masked` is the text without the private data
     that `private` counts by kind. The overlaps are with train rows of its class, with dev and test
-    rows, and with candidates of its class accepted before.
+    rows, with train rows of other classes, and with candidates of its class accepted before.
     """
 
     text: str
@@ -115,6 +115,7 @@ class Sample:
     masked: str = ""
     private: tuple[tuple[str, int], ...] = ()
     held_out: Overlap = NOWHERE
+    other: Overlap = NOWHERE
     earlier: Overlap = NOWHERE
 
     def scores(self) -> dict[str, float]:
@@ -129,6 +130,7 @@ class Sample:
             "keyword_hits": self.keyword_hits,
             "seed_overlap": self.seed.share,
             "contamination": self.held_out.share,
+            "contradiction": self.other.share,
             "near_duplicate": self.earlier.share,
         }
 
@@ -356,6 +358,11 @@ def contamination_fault(sample: Sample, params: FilterParams, limits: Limits) ->
     return _copied(sample.held_out, params.contamination, "held-out row")
 
 
+def contradiction_fault(sample: Sample, params: FilterParams, limits: Limits) -> str | None:
+    """A copy of a train row of another class."""
+    return _copied(sample.other, params.contradiction, "train row")
+
+
 def duplicate_fault(sample: Sample, params: FilterParams, limits: Limits) -> str | None:
     """A copy of a candidate of its class that was accepted before."""
     return _copied(sample.earlier, params.near_duplicate, "candidate")
@@ -376,6 +383,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("pii", pii_fault),
     ("seed_similarity", seed_fault),
     ("contamination", contamination_fault),
+    ("contradiction", contradiction_fault),
     ("near_duplicate", duplicate_fault),  # last: it depends on what the others accept
 )
 

@@ -73,6 +73,7 @@ class Line:
     Attributes:
         class_weight: whether classes were weighted.
         sample_weight: of a generated sample, a real row has 1.
+        by_quality: whether it is multiplied by the sample's label score.
         dash: number of the weight, which sets how the line is dashed.
         points: x and y in pixels.
         band: the corners of the intervals.
@@ -80,6 +81,7 @@ class Line:
 
     class_weight: bool
     sample_weight: float
+    by_quality: bool
     dash: int
     points: Sequence[tuple[float, float]]
     band: Sequence[tuple[float, float]]
@@ -224,7 +226,7 @@ def learning_curve(curve: Sequence[Record], recommended: int | None) -> list[Pan
     """A panel of macro-F1 and one of tail recall; none without a curve.
 
     Args:
-        curve: samples_per_class, class_weight, sample_weight, and macro_f1 and tail_recall with
+        curve: the fields of `arms.Choice`, and macro_f1 and tail_recall with
             value, low and high; in any order.
         recommended: samples a class.
     """
@@ -246,21 +248,26 @@ def _panel(metric: str, curve: Sequence[Record], recommended: int | None) -> Pan
         share = (score / step - first) / (last - first)
         return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
-    def setting(point: Record) -> tuple[float, bool]:
-        return -point["sample_weight"], point["class_weight"]
+    def setting(point: Record) -> tuple[tuple[bool, float], bool]:
+        return (point["by_quality"], -point["sample_weight"]), point["class_weight"]
 
-    weights = sorted({point["sample_weight"] for point in curve}, reverse=True)
+    weights = sorted({setting(point)[0] for point in curve})
     lines = []
     in_order = sorted(curve, key=lambda point: (*setting(point), point["samples_per_class"]))
     for (weight, class_weight), group in groupby(in_order, setting):
         points = list(group)
+        is_plain = weight == (False, -1)
+        if not is_plain and len(points) < len(counts) - 1:
+            continue  # tried at an amount or two, which makes no line
         places = [x(point["samples_per_class"]) for point in points]
         ends = [
             [(place, y(point[metric][end])) for place, point in zip(places, points, strict=True)]
             for end in ("value", "low", "high")
         ]
         band = [*ends[1], *reversed(ends[2])]
-        lines.append(Line(class_weight, -weight, weights.index(-weight), ends[0], band))
+        by_quality, lightness = weight
+        dash = weights.index(weight)
+        lines.append(Line(class_weight, -lightness, by_quality, dash, ends[0], band))
     return Panel(
         metric,
         lines,

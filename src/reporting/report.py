@@ -143,6 +143,7 @@ def render_report(
         *_scores(metrics.evaluate),
         *_balance(metrics),
         *_samples(metrics),
+        *_models(metrics.generate),
         *_dropped(rejected),
         *_bias(metrics.filter),
         *_classes(per_class, metrics.evaluate["ours"]),
@@ -243,6 +244,36 @@ def _samples(metrics: Metrics) -> list[str]:
         f"Tokens: {tokens['prompt']:,} read, {tokens['completion']:,} written. "
         f"Requests that gave no sample: {failed or 'none'}.",
     ]
+
+
+def _models(generated: Record) -> list[str]:
+    """What each model is worth, where there were several."""
+    models = generated.get("per_model", {})
+    if len(models) < 2:
+        return []
+    rows = [
+        [
+            name,
+            f"{worth['requests']:,}",
+            f"{worth['candidates']:,}",
+            f"{worth['accepted']:,}",
+            f"{worth['acceptance']:.1%}",
+            _figure(worth["cost_per_accepted"], ".4f"),
+            _figure(worth["diversity"]["distinct_2"], ".3f"),
+        ]
+        for name, worth in models.items()
+    ]
+    columns = ["requests", "samples", "accepted", "accepted share", "cost of one", "distinct pairs"]
+    return [
+        "## Models",
+        "A request without a usable answer counts as a sample that was dropped. Distinct pairs of "
+        "tokens are compared on equal numbers of samples of each class.",
+        _table(["model", *columns], rows),
+    ]
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _dropped(rejected: Sequence[Record]) -> list[str]:

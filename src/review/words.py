@@ -134,6 +134,7 @@ SCORES_ZH = {
     "keyword_hits": "关键词命中",
     "seed_overlap": "与训练样本重合",
     "contamination": "与开发或测试样本重合",
+    "contradiction": "与他类训练样本重合",
     "near_duplicate": "与其他合成样本重合",
 }
 

@@ -35,7 +35,7 @@ def main(
     params = load_params()
     splits = load_splits(params.data)
     real, synthetic = train_rows(train, params.data)
-    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
+    tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = with_plain_text(splits.dev, params.data)
     chosen = choose(real, synthetic, dev, params.baseline, params.evaluate, tail)
     curve = [
@@ -69,14 +69,14 @@ def main(
         ),
     )
     log.info(
-        "choose: %d samples a class, class weights %s, a sample counts %.2f (%s)",
+        "choose: %d samples a class, class weights %s, a sample counts %.2f%s (%s)",
         chosen.choice.samples_per_class,
         "on" if chosen.choice.class_weight else "off",
         chosen.choice.sample_weight,
+        " times its label score" if chosen.choice.by_quality else "",
         chosen.why,
     )
-    numbers = {"samples_per_class": float(chosen.choice.samples_per_class)}
-    track("choose", settings(params, ["baseline", "evaluate"]), numbers)
+    track("choose", settings(params), metrics=metrics)
 
 
 if __name__ == "__main__":

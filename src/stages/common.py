@@ -20,7 +20,7 @@ def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]
     return numbers
 
 
-def settings(params: Params, sections: Iterable[str]) -> dict[str, Any]:
-    """Sections of params.yaml as they were read, for MLflow and the report."""
+def settings(params: Params, sections: Iterable[str] | None = None) -> dict[str, Any]:
+    """Sections of params.yaml, or all, as they were read, for MLflow and the report."""
     every = params.model_dump(mode="json")
-    return {section: every[section] for section in sections}
+    return {section: every[section] for section in (every if sections is None else sections)}

@@ -22,14 +22,24 @@ from src.modeling.paired import class_changes, heads_lost, mcnemar, tail_false_p
 from src.modeling.scoring import confusion, per_class, score, tail_classes
 from src.modeling.second import FAMILY, second_predictions
 from src.modeling.significance import Bootstrap, best_free, bootstrap
+from src.planning.rounds import read_rounds, summaries
 from src.quality.embedding import fit_embedder
 from src.quality.leakage import check_leakage, require_no_leakage
 from src.reporting import plots
 from src.reporting.html import Examples, write_reports
 from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
-from src.stages.common import flat_numbers, settings
-from src.stages.paths import ACCEPTED, BALANCED, METRICS, PLOTS, PREDICTIONS, REJECTED, REPORTS
+from src.stages.common import settings
+from src.stages.paths import (
+    ACCEPTED,
+    BALANCED,
+    METRICS,
+    PLOTS,
+    PREDICTIONS,
+    REJECTED,
+    REPORTS,
+    ROUNDS,
+)
 from src.stages.rows import read_choice, train_rows, with_plain_text
 
 if TYPE_CHECKING:
@@ -58,6 +68,7 @@ def main(
     accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
     reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
+    rounds: Annotated[Path, typer.Option(help="what `make round` wrote")] = ROUNDS,
 ) -> None:
     """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
     params = load_params()
@@ -91,6 +102,8 @@ def main(
     result |= _scrutiny(samples, splits, params)
     if params.evaluate.second_classifier:
         result["second"] = _second(read_choice(metrics), train, splits, tail, free, ours, params)
+    if played := read_rounds(rounds):
+        result["rounds"] = summaries(played)
     result["signature"] = _signature(params)
     write_json(metrics / "evaluate.json", result)
     table = _per_class(splits, first["original"], first[ours], counts)
@@ -103,19 +116,7 @@ def main(
     )
     _report(result, others, table, examples, params, reports)
     _say(result)
-    track(
-        "evaluate",
-        settings(params, ["evaluate", "baseline"]),
-        {
-            **flat_numbers({key: value for key, value in result.items() if key != "per_class"}),
-            **{
-                f"recall.{label}": recall
-                for label, recall in zip(table["label"], table["recall_after"], strict=True)
-            },
-        },
-        [reports, metrics / PLOTS.name],
-        dataset=params.data.test,
-    )
+    track("evaluate", settings(params), metrics=metrics, reports=reports)
 
 
 def _read(folder: Path, split: str, rows: pd.DataFrame, params: Params) -> Predictions:

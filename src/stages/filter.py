@@ -31,10 +31,11 @@ from src.quality.decisions import Decision, agreement, read_decisions, reject_ra
 from src.quality.gate import REVIEW, Verdicts
 from src.quality.judge import Judgement
 from src.quality.judge import agreement as judges_agree
+from src.quality.judge import kappa as judges_kappa
 from src.quality.judging import JudgeWriter, all_labels, ask_judges
 from src.quality.review import review_queue
 from src.reporting.tracking import track
-from src.stages.common import flat_numbers, settings
+from src.stages.common import settings
 from src.stages.paths import (
     ACCEPTED,
     CANDIDATES,
@@ -96,6 +97,7 @@ def main(
         **_funnel(screened),
         "review": _review(decided, screened),
         "judges_agree": judges_agree(judged, params.filter.judge),
+        "judges_kappa": judges_kappa(judged, params.filter.judge),
         "bias": bias_report(screened.accepted, splits.train, params.data),
     }
     write_json(metrics / "filter.json", result)
@@ -107,10 +109,7 @@ def main(
         ", ".join(f"{rule} {n}" for rule, n in Counter(result["rejected_by"]).most_common())
         or "none",
     )
-    numbers = {
-        name: value for name, value in flat_numbers(result).items() if not name.startswith("bias")
-    }
-    track("filter", settings(params, ["filter"]), numbers, [queue])
+    track("filter", settings(params), metrics=metrics, queue=queue)
 
 
 async def _judge(

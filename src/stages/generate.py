@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +25,13 @@ from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.estimate import estimate, render_estimate
 from src.llm.progress import Progress, Status
 from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import ClassRun, Generated, QuotaLoop
+from src.llm.quota import Attempt, ClassRun, Generated, QuotaLoop
 from src.planning.plan import read_plan
 from src.quality.decisions import read_decisions, verdicts
 from src.quality.diversity import diversity
 from src.quality.gate import Gate
 from src.reporting.tracking import track
-from src.stages.common import flat_numbers, settings
+from src.stages.common import settings
 from src.stages.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ def main(
         params.llm,
         params.generate,
         params.filter.pii.allowed,
+        neighbours=the_plan.neighbours,
     )
     gate = Gate(
         splits.train,
@@ -90,11 +93,14 @@ def main(
         result = _summary(generated, spent, store, splits, params)
     write_json(metrics / "generate.json", result)
     _say(generated)
-    track(
-        "generate",
-        settings(params, ["llm", "generate", "plan"]),
-        {**flat_numbers(result), "cache_hits": store.hits, "cache_misses": store.misses},
+    log.info(
+        "generate: %d answers were at hand (%d of them written from earlier train rows), "
+        "%d were not",
+        store.hits,
+        store.reused,
+        store.misses,
     )
+    track("generate", settings(params), metrics=metrics)
 
 
 async def _generate(
@@ -110,7 +116,7 @@ async def _generate(
     async with Client(params.llm, params.runtime, budget) as client:
 
         async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
-            recorded = store.first(ask.requests)
+            recorded = store.first(ask.requests, ask.rows)
             if recorded is not None:
                 request, answer = recorded
                 budget.add(spent_on(answer, request.endpoint.price))
@@ -166,6 +172,7 @@ def _summary(
         },
         "cost": float(spent.cost),
         "failures": generated.failure_counts(),
+        "per_model": _per_model(runs, params),
         "per_class": {
             run.label: {
                 "quota": run.quota,
@@ -174,10 +181,78 @@ def _summary(
                 "accepted": run.accepted,
                 "stopped": run.stopped or "",
                 "diversity": _diversity(run, splits, params),
+                **_models(run),
             }
             for run in runs
         },
     }
+
+
+def _per_model(runs: Sequence[ClassRun], params: Params) -> dict[str, dict[str, Any]]:
+    """What each endpoint that answered is worth.
+
+    Acceptance is a share of draws, as the classes count them: a request without a usable answer
+    is one that accepts nothing. The cost is that of the requests counted here.
+    """
+    by_model: dict[str, list[Attempt]] = {}
+    for run in runs:
+        for name, attempts in run.by_endpoint().items():
+            by_model.setdefault(name, []).extend(attempts)
+    varied = _diversity_by_model(runs, params)
+    worth = {}
+    for name, attempts in sorted(by_model.items()):
+        accepted = sum(attempt.accepted or 0 for attempt in attempts)
+        cost = float(sum(attempt.cost for attempt in attempts))
+        worth[name] = {
+            "requests": len(attempts),
+            "candidates": sum(len(attempt.candidates) for attempt in attempts),
+            "accepted": accepted,
+            "acceptance": accepted / sum(attempt.draws for attempt in attempts),
+            "cost": cost,
+            "cost_per_accepted": cost / accepted if accepted else None,
+            "diversity": varied.get(name, {"samples": 0, "distinct_2": None}),
+        }
+    return worth
+
+
+def _diversity_by_model(
+    runs: Sequence[ClassRun], params: Params
+) -> dict[str, dict[str, float | int]]:
+    """Mean over classes of distinct_2, and the samples looked at.
+
+    More samples have fewer distinct n-grams, so of a class each model shows as many as the one
+    that has fewest; models with less than two are left out.
+    """
+    shares: dict[str, list[float]] = {}
+    looked_at: Counter[str] = Counter()
+    for run in runs:
+        texts = {
+            name: [plain(c["text"], params.data.turn_separator) for a in mine for c in a.candidates]
+            for name, mine in run.by_endpoint().items()
+        }
+        several = {name: mine for name, mine in texts.items() if len(mine) > 1}
+        count = min((len(mine) for mine in several.values()), default=0)
+        for name, mine in several.items():
+            found = diversity(mine[:count], (), params.data.language)
+            if found["distinct_2"] is not None:
+                shares.setdefault(name, []).append(found["distinct_2"])
+                looked_at[name] += int(found["samples"] or 0)
+    return {
+        name: {"samples": looked_at[name], "distinct_2": sum(each) / len(each)}
+        for name, each in shares.items()
+    }
+
+
+def _models(run: ClassRun) -> dict[str, dict[str, dict[str, int]]]:
+    """What a class got from each model, where there were several."""
+    models = {
+        name: {
+            "requests": len(attempts),
+            "accepted": sum(attempt.accepted or 0 for attempt in attempts),
+        }
+        for name, attempts in sorted(run.by_endpoint().items())
+    }
+    return {"models": models} if len(models) > 1 else {}
 
 
 def _diversity(run: ClassRun, splits: Splits, params: Params) -> dict[str, float | int | None]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 STANDIN = Path("data/standin")
 
+ROUNDS = Path("data/rounds")  # written by `make round`, in git
+
 INTERIM = Path("data/interim")
 PLAN = INTERIM / "plan.csv"
 CANDIDATES = INTERIM / "candidates.jsonl"

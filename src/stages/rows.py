@@ -1,27 +1,33 @@
-"""What the stages after `balance` train on."""
+"""What classifiers are trained on, and what they say of dev."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
 
-from src.config import DataParams
+from src.config import Arm, DataParams, Params
 from src.data.dialogue import plain
 from src.data.io import read_json
-from src.data.schema import ORIGIN, read_labels, read_split
+from src.data.schema import ORIGIN, QUALITY, read_labels, read_split
 from src.modeling.arms import Choice
 
 
 def read_choice(metrics: Path) -> Choice:
     """What the stage `choose` found."""
     found = read_json(metrics / "choose.json")["chosen"]
-    return Choice(found["samples_per_class"], found["class_weight"], found["sample_weight"])
+    return Choice(**{field.name: found[field.name] for field in fields(Choice)})
 
 
 def train_rows(path: Path, data: DataParams) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The real and the generated rows of the balanced train set, texts without separators."""
+    """The real and the generated rows of the balanced train set, texts without separators.
+
+    `quality` is the label score of a sample, and 1 where there is none, as in a set made elsewhere.
+    """
     rows = with_plain_text(read_split(path, data, read_labels(data.labels)), data)
+    scores = rows.get(QUALITY, pd.Series("", rows.index))
+    rows = rows.assign(quality=pd.to_numeric(scores.replace("", "1")))
     return rows[rows[ORIGIN] == "real"], rows[rows[ORIGIN] == "synthetic"]
 
 
@@ -30,3 +36,19 @@ def with_plain_text(frame: pd.DataFrame, data: DataParams) -> pd.DataFrame:
     if frame.empty:
         return frame
     return frame.assign(text=[plain(text, data.turn_separator) for text in frame["text"]])
+
+
+def dev_predictions(
+    arm: Arm, real: pd.DataFrame, samples: pd.DataFrame, dev: pd.DataFrame, params: Params
+) -> list[str]:
+    """What the classifier of an arm says of the dev rows, with the regularisation that suits it."""
+    from src.modeling.arms import training_frame
+    from src.modeling.baseline import predict
+    from src.modeling.scoring import tail_classes
+    from src.modeling.tuning import best_c, fit_arm
+
+    data = training_frame(arm, real, samples, pd.DataFrame(), seed=0)
+    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
+    model = fit_arm(params.baseline, data, best_c(params.baseline, data, dev, tail, 0), 0)
+    said: list[str] = predict(model, dev["text"].tolist()).tolist()
+    return said

@@ -14,7 +14,7 @@ import typer
 from joblib import Parallel, delayed
 from sklearn.pipeline import Pipeline
 
-from src.config import Arm, command, load_params
+from src.config import FREE_ARMS, Arm, command, load_params
 from src.data.io import read_jsonl, write_csv
 from src.data.schema import load_splits
 from src.modeling.arms import ArmData, draws_something, training_frame
@@ -48,7 +48,9 @@ def main(
     unfiltered = with_plain_text(pd.DataFrame(read_jsonl(candidates)), params.data)
     dev, test = (with_plain_text(frame, params.data) for frame in (splits.dev, splits.test))
     choice = read_choice(metrics) if arm == "chosen" else None
-    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
+    if arm in FREE_ARMS:  # they have every real row, whatever plan.head_cap leaves of them
+        real = with_plain_text(splits.train, params.data)
+    tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     held_out = pd.concat([dev.assign(split="dev"), test.assign(split="test")], ignore_index=True)
     said = held_out[["split", "row_id"]]
     seeds = params.evaluate.seeds if draws_something(arm, synthetic, choice) else 1
@@ -73,10 +75,11 @@ def main(
     write_csv(predictions / f"{arm}.csv", said)
     track(
         f"train-baseline@{arm}",
-        settings(params, ["baseline", "evaluate"]),
-        {"rows": rows, "seeds": seeds, "c": c},
-        dataset=train,
-        model_path=out / f"{arm}.skops",
+        settings(params),
+        train=train,
+        candidates=candidates,
+        predictions=predictions,
+        models=out,
     )
 
 

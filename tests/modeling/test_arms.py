@@ -186,7 +186,16 @@ def test_chosen_takes_so_many_of_each_class_at_their_weight() -> None:
     assert set(data.frame["weight"][: len(REAL)]) == {1.0}
     assert set(added["weight"]) == {0.25}
     assert set(added["origin"]) == {"synthetic"}
-    assert data.class_weight == "balanced"
+    mass = data.frame.groupby("label")["weight"].sum()
+    assert data.class_weight == pytest.approx((mass.sum() / len(mass) / mass).to_dict())
+
+
+def test_chosen_may_weigh_samples_by_their_label_score() -> None:
+    """The weight of each sample is the chosen one times its own quality."""
+    scored = SAMPLES.assign(quality=[0.1 * n for n in range(1, 9)] * 2)
+    choice = Choice(2, False, 0.5, by_quality=True)
+    added = training_frame("chosen", REAL, scored, CANDIDATES, seed=0, choice=choice).frame
+    assert added["weight"][len(REAL) :].tolist() == pytest.approx([0.05, 0.1, 0.05, 0.1])
 
 
 @pytest.mark.parametrize(

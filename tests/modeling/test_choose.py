@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -65,11 +66,11 @@ def rows(counts: dict[str, int], name: str, words: dict[str, str] = WORDS) -> pd
 
 REAL = rows(TRAIN_ROWS, "real")
 DEV = rows(dict.fromkeys(WORDS, 20), "dev")
-HELPFUL = rows(dict.fromkeys(sorted(TAIL), 20), "samples")
+HELPFUL = rows(dict.fromkeys(sorted(TAIL), 20), "samples").assign(quality=0.5)
 # Samples of each tail class that are texts of the other one.
 WRONG = rows(
     dict.fromkeys(sorted(TAIL), 20), "samples", {"lost": WORDS["invoice"], "invoice": WORDS["lost"]}
-)
+).assign(quality=0.5)
 NOTHING = pd.DataFrame([])
 
 
@@ -123,18 +124,24 @@ def test_no_samples_are_always_tried() -> None:
 
 
 def test_the_curve_is_in_the_order_of_trying() -> None:
-    """Amounts ascending, without class weights first; then other weights of the best of them."""
+    """Amounts with and without class weights, then other weights, then amounts at the best one."""
     curve = [one.choice for one in run(HELPFUL, samples_per_class=(20, 5)).curve]
     grid = [Choice(amount, weight, 1.0) for amount in (0, 5, 20) for weight in (False, True)]
     assert curve[:6] == grid
-    (last,) = curve[6:]
-    assert last.sample_weight == 0.5
     scores = {one.choice: one.macro_f1.value for one in helped().curve}
-    best = max(grid, key=scores.__getitem__)
-    assert (last.samples_per_class, last.class_weight) == (
-        best.samples_per_class,
-        best.class_weight,
-    )
+    best = max((c for c in grid if c.samples_per_class), key=scores.__getitem__)
+    amounts = dict.fromkeys((best.samples_per_class, 20))
+    lighter = [
+        Choice(amount, best.class_weight, weight, by_quality)
+        for amount in amounts
+        for by_quality in (False, True)
+        for weight in (0.5, 1.0)
+    ]
+    lighter = [choice for choice in lighter if choice not in grid]
+    assert curve[6 : 6 + len(lighter)] == lighter
+    weighed = max((c for c in [*grid, *lighter] if c.samples_per_class), key=scores.__getitem__)
+    last = {replace(weighed, samples_per_class=amount) for amount in (5, 20)}
+    assert set(curve[6 + len(lighter) :]) == last - {*grid, *lighter}
 
 
 def test_each_choice_takes_the_regularisation_that_suits_it() -> None:

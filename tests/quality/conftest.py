@@ -55,6 +55,7 @@ def params() -> FilterParams:
             "seed_similarity": overlap,
             "near_duplicate": overlap,
             "contamination": overlap,
+            "contradiction": overlap,
             "pii": {"enabled": True, "action": "replace", "allowed": ("10086",)},
             "label_check": {"enabled": True, "min_score": 0.0, "action": "drop"},
             "judge": {

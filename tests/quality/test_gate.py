@@ -69,6 +69,7 @@ def test_an_accepted_candidate_carries_style_and_scores(gate: Gate) -> None:
         "keyword_hits": 1,
         "seed_overlap": pytest.approx(2 / 13),
         "contamination": 0.0,
+        "contradiction": 0.0,
         "near_duplicate": 0.0,
     }
 
@@ -101,6 +102,12 @@ def test_an_accepted_candidate_carries_style_and_scores(gate: Gate) -> None:
             "contamination",
             "1.00 of it stands in held-out row t1, over 0.85",
             id="test-row-of-any-class",
+        ),
+        pytest.param(
+            "宽带断网，[SEP]两天了没人来修",
+            "contradiction",
+            "1.00 of it stands in train row r3 of class 'net', over 0.85",
+            id="train-row-of-another-class",
         ),
     ],
 )
@@ -206,18 +213,18 @@ def test_known_texts_are_not_compared_again(gate: Gate, monkeypatch: pytest.Monk
     compared: list[list[str]] = []
     original = References.max_overlap
 
-    def spy(self: References, texts: list[str], floor: float) -> Any:  # noqa: ANN401
+    def spy(self: References, texts: list[str], *given: Any) -> Any:  # noqa: ANN401
         compared.append(list(texts))
-        return original(self, texts, floor)
+        return original(self, texts, *given)
 
     monkeypatch.setattr(References, "max_overlap", spy)
     first = [candidate(0, FINE)]
     gate.screen(first)
     gate.screen([*first, candidate(1, OTHER), candidate(2, OTHER)])
     new = OTHER.replace("[SEP]", " ")
-    assert [texts for texts in compared if texts] == [[FINE.replace("[SEP]", " ")]] * 2 + [
+    assert [texts for texts in compared if texts] == [[FINE.replace("[SEP]", " ")]] * 3 + [
         [new]
-    ] * 2
+    ] * 3
 
 
 PIECES = [
@@ -281,11 +288,25 @@ def test_with_many_rows_verdicts_stay_and_small_shares_are_0(
         gate.screen(candidates[:hole] + candidates[hole + 1 :])
         found = by_id(gate.screen(candidates))
     for key, record in exact.items():
-        for score in ("seed_overlap", "contamination", "near_duplicate"):
+        for score in ("seed_overlap", "contamination", "contradiction", "near_duplicate"):
             if record["scores"][score] <= overlap.FLOOR:
                 first = key.endswith("-0") or score != "near_duplicate"
                 record["scores"][score] = 0.0 if first else found[key]["scores"][score]
     assert found == exact
+
+
+def test_only_rows_of_other_classes_contradict(params: FilterParams, data: DataParams) -> None:
+    """A copy of a row of its own class is none; the same text in two classes is one of each."""
+    no_seeds = switched(params, "seed_similarity", on=False)
+    twin = TRAIN.iloc[[0]].assign(row_id="r9", label="net")
+    gate = Gate(pd.concat([TRAIN, twin]), DEV, TEST, {}, no_seeds, data)
+    copies = [candidate(0, TRAIN["text"][0], "net"), candidate(1, TRAIN["text"][1], "card")]
+    verdicts = gate.screen(copies)
+    (fine,), (bad,) = verdicts.accepted, verdicts.rejected
+    assert (bad["id"], bad["reason"]) == ("net-0", "contradiction")
+    assert "train row r1 of class 'bill'" in bad["detail"]
+    assert (fine["id"], fine["scores"]["seed_overlap"]) == ("card-1", 1.0)
+    assert fine["scores"]["contradiction"] < 0.5
 
 
 def test_a_growing_list_is_compared_from_where_it_goes_on(

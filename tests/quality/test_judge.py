@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from src.config import JudgeRule
 from src.data.schema import LabelInfo
-from src.quality.judge import Judgement, agreement, decide, read_judgement
+from src.quality.judge import Judgement, agreement, decide, kappa, read_judgement
 
 LABELS = {
     name: LabelInfo(number, name, "", ())
@@ -334,6 +334,25 @@ def test_more_than_half_of_the_judges_suggest_a_label(named: list[str], best: st
 def test_agreement(samples: list[list[Judgement]], share: float | None) -> None:
     """The share of pairs of judges with the same vote."""
     assert agreement(samples, rule()) == (None if share is None else pytest.approx(share))
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param([[YES], [NO]], None, id="no-pairs"),
+        pytest.param([[YES, YES], [YES, YES]], None, id="nothing-to-tell-apart"),
+        pytest.param([[YES, YES], [NO, NO]], 1.0, id="always"),
+        pytest.param([[YES, NO]], -1.0, id="never"),
+        # 3 of 4 pairs agree; of 8 votes 5 accept: chance 34/64
+        pytest.param([[YES, YES], [YES, NO], [YES, YES], [NO, NO]], 7 / 15, id="two-judges"),
+        # 4 of 6 pairs agree; of 12 votes in them 10 accept: chance 13/18
+        pytest.param([[YES, YES, NO], [YES, YES, YES]], -1 / 5, id="three-judges"),
+    ],
+)
+def test_kappa(samples: list[list[Judgement]], expected: float | None) -> None:
+    """By hand: the agreement less that of votes drawn from all of them."""
+    assert kappa(samples, rule()) == (None if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(

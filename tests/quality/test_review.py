@@ -13,6 +13,7 @@ from src.quality.review import review_queue
 NO_DOUBT = {
     "seed_overlap": 0.0,
     "contamination": 0.0,
+    "contradiction": 0.0,
     "near_duplicate": 0.0,
     "repeated_turns": 0.0,
     "loop_share": 0.0,

@@ -16,6 +16,7 @@ from src.quality.rules import (
     Overlap,
     Sample,
     contamination_fault,
+    contradiction_fault,
     duplicate_fault,
     first_fault,
     format_fault,
@@ -281,6 +282,7 @@ def test_private_data(
     [
         pytest.param(seed_fault, "seed", "train row", id="seed"),
         pytest.param(contamination_fault, "held_out", "held-out row", id="held-out"),
+        pytest.param(contradiction_fault, "other", "train row", id="other-class"),
         pytest.param(duplicate_fault, "earlier", "candidate", id="near-duplicate"),
     ],
 )
@@ -313,7 +315,7 @@ def test_a_rule_that_is_off_drops_nothing(
     bad = Sample(
         **{
             **vars(bad),
-            **{"seed": copy, "held_out": copy, "earlier": copy},
+            **{"seed": copy, "held_out": copy, "other": copy, "earlier": copy},
             **{"loop_share": 1, "private": (("mobile", 1),)},
         }
     )

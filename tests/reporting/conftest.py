@@ -27,6 +27,22 @@ def scores(macro_f1: float, tail_recall: float, accuracy: float) -> dict[str, di
 
 
 @pytest.fixture
+def per_model() -> dict[str, Record]:
+    """`per_model` of metrics/generate.json: one that writes well, and one that cannot."""
+    good = {
+        **{"requests": 1100, "candidates": 1090, "accepted": 990, "acceptance": 0.9},
+        **{"cost": 1.98, "cost_per_accepted": 0.002},
+        "diversity": {"samples": 40, "distinct_2": 0.8125},
+    }
+    bad = {
+        **{"requests": 30, "candidates": 0, "accepted": 0, "acceptance": 0.0},
+        **{"cost": 0.0, "cost_per_accepted": None},
+        "diversity": {"samples": 0, "distinct_2": None},
+    }
+    return {"glm<4>": good, "small|one": bad}
+
+
+@pytest.fixture
 def metrics() -> Metrics:
     """Three classes, one of which stays short of its target; four arms."""
     return Metrics(

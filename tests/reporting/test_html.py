@@ -76,6 +76,7 @@ def point(samples: int, macro_f1: float, *, class_weight: bool, weight: float) -
         "samples_per_class": samples,
         "class_weight": class_weight,
         "sample_weight": weight,
+        "by_quality": False,
         "macro_f1": interval(macro_f1),
         "tail_recall": interval(macro_f1 - 0.2, 0.05),
     }
@@ -114,6 +115,7 @@ def full_run(metrics: Metrics) -> Metrics:
             "samples_per_class": 20,
             "class_weight": True,
             "sample_weight": 0.5,
+            "by_quality": False,
             "why": "the smallest within noise of the best",
             "best_free_on_dev": "class_weight",
         },
@@ -321,6 +323,26 @@ def test_full_report_says_what_was_measured(full: Metrics, examples: Examples, p
         "Signature arms:4|seeds:5|v:0.1.0",
     ]:
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"), [("en", "What each model is worth"), ("zh", "各模型的贡献")]
+)
+def test_models_have_a_table_where_there_are_several(
+    metrics: Metrics,
+    examples: Examples,
+    per_model: dict[str, Record],
+    language: Language,
+    heading: str,
+):
+    """What each is worth, a dash where nothing can be said; one alone has none."""
+    metrics.generate["per_model"] = per_model
+    text = str(Text(render_html(metrics, examples, SETTINGS, {}, language)))
+    assert heading in text
+    assert "glm<4> 1,100 1,090 990 90.0% 0.0020 CNY 0.812" in text
+    assert "small|one 30 0 0 0.0% - -" in text
+    metrics.generate["per_model"] = {"glm<4>": per_model["glm<4>"]}
+    assert heading not in str(Text(render_html(metrics, examples, SETTINGS, {}, language)))
 
 
 def test_older_metrics_leave_their_sections_out(metrics: Metrics, examples: Examples):

@@ -114,6 +114,18 @@ def test_report_of_a_run_without_candidates(metrics: Metrics, per_class: pd.Data
     assert "## How the samples differ" not in text
 
 
+def test_models_have_a_table_where_there_are_several(
+    metrics: Metrics, per_class: pd.DataFrame, per_model: dict[str, Record]
+):
+    """What each is worth, a dash where nothing can be said; one alone has none."""
+    metrics.generate["per_model"] = per_model
+    text = render_report(metrics, per_class, [], SETTINGS, {})
+    assert "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | 0.0020 | 0.812 |" in text
+    assert "| small\\|one | 30 | 0 | 0 | 0.0% | - | - |" in text
+    metrics.generate["per_model"] = {"glm<4>": per_model["glm<4>"]}
+    assert "## Models" not in render_report(metrics, per_class, [], SETTINGS, {})
+
+
 def test_bars_in_a_class_name_stay_in_their_cell(metrics: Metrics, per_class: pd.DataFrame):
     """A class name cannot break the table, nor can a sample that was dropped."""
     renamed = per_class.assign(label=["a|b", "c", "d"])

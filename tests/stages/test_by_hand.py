@@ -98,7 +98,12 @@ def test_the_chosen_arm_trains_on_what_choose_found(here: Path):
     expected = [point["macro_f1"]["value"] for point in found["curve"]]
     assert curve["macro_f1"].tolist() == pytest.approx(expected, abs=1e-6)
     for samples, like in ((0, "original"), (20, "augmented")):
-        chosen = {"samples_per_class": samples, "class_weight": False, "sample_weight": 1.0}
+        chosen = {
+            "samples_per_class": samples,
+            "class_weight": False,
+            "sample_weight": 1.0,
+            "by_quality": False,
+        }
         changed = json.dumps({"chosen": chosen})
         (here / "choose.json").write_text(changed, encoding="utf-8")
         train_baseline.main("chosen", metrics=here)

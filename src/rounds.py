@@ -1,0 +1,185 @@
+"""One more round: plan by the errors that are left, write samples, see whether dev is better.
+
+    make round                        # one
+    python -m src.rounds --most 3     # until dev stops improving, three at most
+
+Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it, and writes
+data/rounds/<number>.json, from which the next plan goes on (`plan.policy: error_driven`) and the
+dataset card tells what changed. A round whose gain on dev is not above 0 with its whole interval is
+the last one: its samples are left out again, and nothing more is asked until new real rows come.
+Then run `dvc repro` for the verdict on test.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from src.config import Arm, Params, UserError, command, load_params
+from src.data.io import Record, read_jsonl
+from src.data.schema import load_splits
+from src.modeling.scoring import tail_classes
+from src.modeling.significance import Bootstrap, Interval, bootstrap
+from src.planning.rounds import Round, Score, last_kept, read_rounds, write_round
+from src.stages.paths import ACCEPTED, BALANCED, REJECTED, ROUNDS
+from src.stages.rows import dev_predictions, train_rows, with_plain_text
+
+log = logging.getLogger(__name__)
+
+ARM: Arm = "augmented_class_weight"
+NO_SAMPLES: Arm = "class_weight"
+NOT_NEEDED = "not needed"
+
+
+@command
+def main(
+    most: Annotated[int, typer.Option(help="rounds at most", min=1)] = 1,
+    repro: Annotated[bool, typer.Option(help="run `dvc repro balance` first")] = True,
+    rounds: Annotated[Path, typer.Option(help="folder of the rounds")] = ROUNDS,
+    train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
+    accepted: Annotated[Path, typer.Option(help="samples that the gate accepted")] = ACCEPTED,
+    rejected: Annotated[Path, typer.Option(help="those that it dropped")] = REJECTED,
+) -> None:
+    """Run rounds and print a table of all."""
+    params = load_params()
+    for _ in range(most):
+        before = read_rounds(rounds)
+        real = load_splits(params.data).train["label"].value_counts().to_dict()
+        if before and not before[-1].kept and before[-1].real == real:
+            log.info(
+                "round %d was no better on dev and no real rows have come since: nothing to do",
+                before[-1].number,
+            )
+            break
+        if repro and subprocess.run([sys.executable, "-m", "dvc", "repro", "balance"]).returncode:
+            raise UserError("`dvc repro balance` failed, see above; mend it and run again")
+        one = play(before, train, read_jsonl(accepted), read_jsonl(rejected), params)
+        log.info("round %d: %s", one.number, write_round(rounds, one))
+        if not one.kept:
+            log.info("dev has stopped improving; `dvc repro` makes the set of the last kept round")
+            break
+    typer.echo(table(read_rounds(rounds)))
+
+
+def play(
+    before: list[Round],
+    train: Path,
+    accepted: list[Record],
+    rejected: list[Record],
+    params: Params,
+) -> Round:
+    """Score the set as it is now on dev, against the last kept round.
+
+    Args:
+        before: earlier rounds.
+        train: the balanced train set.
+        accepted: samples that passed the gate (id, label).
+        rejected: those that did not (id, reason).
+        params: all settings.
+    """
+    splits = load_splits(params.data)
+    dev = with_plain_text(splits.dev, params.data)
+    real, samples = train_rows(train, params.data)
+    last = last_kept(before)
+    said = dev_predictions(ARM, real, samples, dev, params)
+    if last is None:
+        reference = dev_predictions(NO_SAMPLES, real, samples, dev, params)
+    else:
+        reference = last.said_on(dev["label"].tolist())
+    draws = _draws(dev["label"], said, reference, real["label"], params)
+    difference = draws.versus(ARM, NO_SAMPLES)["macro_f1"]
+    scores = draws.scores(ARM)
+    counts = splits.train["label"].value_counts()
+    places = {name: place for place, name in enumerate(sorted(counts.index))}
+    quota = {str(label): int(rows) for label, rows in samples["label"].value_counts().items()}
+    used = _used(accepted, quota)
+    return Round(
+        number=len(before) + 1,
+        kept=difference.low > 0,
+        real={str(label): int(rows) for label, rows in counts.items()},
+        samples=quota,
+        ids=tuple(used),
+        new_real=len(splits.train) - sum(before[-1].real.values()) if before else 0,
+        added=len(set(used) - set(last.ids if last else ())),
+        retired=_retired(last, used, rejected),
+        macro_f1=_score(scores["macro_f1"]),
+        tail_recall=_score(scores["tail_recall"]),
+        difference=_score(difference),
+        predictions=tuple(places[label] for label in said),
+    )
+
+
+def _draws(
+    truth: pd.Series, said: list[str], reference: list[str], real: pd.Series, params: Params
+) -> Bootstrap:
+    return bootstrap(
+        truth,
+        {ARM: [said], NO_SAMPLES: [reference]},
+        tail_classes(real, params.evaluate.tail_max_support),
+        resamples=params.evaluate.bootstrap,
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
+
+
+def _used(accepted: list[Record], quota: dict[str, int]) -> list[str]:
+    """Ids of the samples in the set: of each class the first accepted ones, as `merge` takes them."""
+    taken: Counter[str] = Counter()
+    used = []
+    for record in accepted:
+        taken[record["label"]] += 1
+        if taken[record["label"]] <= quota.get(record["label"], 0):
+            used.append(str(record["id"]))
+    return used
+
+
+def _retired(last: Round | None, used: list[str], rejected: list[Record]) -> dict[str, int]:
+    """Samples of the last kept round that are gone, by reason."""
+    gone = set(last.ids if last else ()) - set(used)
+    reasons = {record["id"]: str(record["reason"]) for record in rejected}
+    return dict(Counter(reasons.get(one, NOT_NEEDED) for one in sorted(gone)))
+
+
+def _score(interval: Interval) -> Score:
+    return Score(*(round(value, 6) for value in (interval.value, interval.low, interval.high)))
+
+
+def table(rounds: list[Round]) -> str:
+    """The rounds as a Markdown table; scores on dev."""
+    head = [
+        "round",
+        "real rows",
+        "samples",
+        "new",
+        "retired",
+        "macro-F1",
+        "against the last",
+        "kept",
+    ]
+    lines = [head, ["---", *["---:"] * 6, "---"]]
+    for one in rounds:
+        change = one.difference
+        lines.append(
+            [
+                str(one.number),
+                f"{sum(one.real.values()):,}",
+                f"{sum(one.samples.values()):,}",
+                f"{one.added:,}",
+                f"{sum(one.retired.values()):,}",
+                f"{one.macro_f1.value:.4f}",
+                f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]",
+                "yes" if one.kept else "no",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,121 @@
+"""Rounds in a small project with a model behind a real server: what is kept, and when they stop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from src import rounds
+from src.planning.rounds import Round, Score, read_rounds, write_round
+from src.stages import analyze, balance, generate, paths, score
+from src.stages import filter as filter_stage
+from tests.stages.small_project import Model, Project, endpoint
+
+FOLDER = paths.ROUNDS
+EMPTY = Round(
+    number=1,
+    kept=True,
+    real={},
+    samples={},
+    ids=(),
+    new_real=0,
+    added=0,
+    retired={},
+    macro_f1=Score(0, 0, 0),
+    tail_recall=Score(0, 0, 0),
+    difference=Score(0, 0, 0),
+    predictions=(),
+)
+
+
+@pytest.fixture
+def here(project: Project, model: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project that plans by errors, as the working directory."""
+    project.settings(endpoint(model.url))
+
+    def by_errors(values: dict[str, Any]) -> None:
+        values["plan"] |= {"policy": "error_driven", "round_samples": 15}
+        values["generate"] |= {"contrast": 1, "surplus": 0.0}
+        values["filter"]["label_check"]["enabled"] = False
+
+    project.settings(by_errors)
+    monkeypatch.chdir(project.path)
+    monkeypatch.setenv("MLFLOW_TRACKING", "off")
+    return project.path
+
+
+def play(capsys: pytest.CaptureFixture[str]) -> tuple[list[Round], str]:
+    """The pipeline up to the balanced set, then a round; all rounds and what was printed."""
+    for stage in (analyze, generate, score, filter_stage, balance):
+        stage.main()
+    rounds.main(repro=False)
+    return read_rounds(FOLDER), capsys.readouterr().out
+
+
+def samples() -> int:
+    """How many are in the balanced set."""
+    return int((pd.read_csv(paths.BALANCED)["origin"] == "synthetic").sum())
+
+
+def test_a_round_goes_on_from_the_last_kept_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """15 samples, then 15 more, of which the first 15 are asked of nobody again."""
+    played, printed = play(capsys)
+    (first,) = played
+    assert samples() == len(first.ids) == first.added == 15
+    assert "| 1 | 162 | 15 | 15 | 0 |" in printed
+    write_round(FOLDER, replace(first, kept=True))  # whatever dev said: the plan is the matter here
+    (_, second), _ = play(capsys)
+    assert samples() == 30
+    assert set(first.ids) <= set(second.ids)
+    assert (second.added, second.retired, second.new_real) == (15, {}, 0)
+
+
+def test_a_round_that_is_no_better_is_the_last(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its samples leave the set again, and another round does nothing until real rows come."""
+    (first,), _ = play(capsys)
+    write_round(FOLDER, replace(first, kept=True))
+    (_, second), _ = play(capsys)
+    write_round(FOLDER, replace(second, kept=False))
+    played, printed = play(capsys)
+    assert len(played) == 2
+    assert samples() == 15
+    assert "| 2 | 162 | 30 | 15 | 0 |" in printed
+    assert printed.rstrip().endswith("| no |")
+
+
+def test_new_real_rows_start_the_rounds_again(
+    here: Path, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a stop, appended rows are counted and a new round is played."""
+    (first,), _ = play(capsys)
+    write_round(FOLDER, replace(first, kept=False))
+    project.frame(
+        "train",
+        lambda frame: pd.concat(
+            [
+                frame,
+                frame.tail(2).assign(
+                    call_id=["n1", "n2"], sentence_sep=["新的一句话在这", "又一句新话说说"]
+                ),
+            ]
+        ),
+    )
+    (_, second), _ = play(capsys)
+    assert second.new_real == 2
+    assert sum(second.real.values()) == 164
+
+
+def test_samples_that_went_are_counted_by_reason(here: Path) -> None:
+    """By the rule that dropped them; the others had become too many."""
+    last = replace(EMPTY, ids=("a", "b", "c", "d"))
+    rejected = [{"id": "b", "reason": "contradiction"}, {"id": "x", "reason": "length"}]
+    assert rounds._retired(last, ["a"], rejected) == {"contradiction": 1, "not needed": 2}
+    assert rounds._retired(None, ["a"], rejected) == {}
