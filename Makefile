@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui mlflow-sync test lint check record standin bench-generation bench-embedded bench-ensemble bench-filter bench-labels bench-datasets ablate round review lock clean
+.PHONY: help setup doctor repro ui mlflow-sync test lint check record standin bench-generation bench-embedded bench-ensemble bench-filter bench-policies bench-labels bench-datasets ablate round review lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -77,6 +77,9 @@ bench-ensemble: setup ## the embedded model beside one that fails at some classe
 
 bench-filter: setup ## the gate on 10,000 and 100,000 candidates, and how exact it stays
 	python -m benchmarks.filtering
+
+bench-policies: setup ## two balanced sets compared: ONE=, OTHER= (train_balanced.csv of two plans)
+	@python -m benchmarks.policies $(ONE) $(OTHER)
 
 bench-labels: setup ## the label check on judged samples: JUDGED=, CANDIDATES=, REFERENCE= (CSV files)
 	python -m benchmarks.labels --judged $(JUDGED) --candidates $(CANDIDATES) --reference $(REFERENCE)
