@@ -3,7 +3,8 @@
     make round                        # one
     python -m src.rounds --most 3     # until dev stops improving, three at most
 
-Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it, and writes
+Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it with each weight
+of a sample that `evaluate.choose` tries, and writes
 data/rounds/<number>.json, from which the next plan goes on (`plan.policy: error_driven`) and the
 dataset card tells what changed. A round whose gain on dev is not above 0 with its whole interval is
 the last one: its samples are left out again, and nothing more is asked until new real rows come.
@@ -25,7 +26,8 @@ import typer
 from src.config import Arm, Params, UserError, command, load_params
 from src.data.io import Record, read_jsonl
 from src.data.schema import load_splits
-from src.modeling.scoring import tail_classes
+from src.modeling.arms import Choice
+from src.modeling.scoring import score, tail_classes
 from src.modeling.significance import Bootstrap, Interval, bootstrap
 from src.planning.rounds import Round, Score, last_kept, read_rounds, write_round
 from src.stages.paths import ACCEPTED, BALANCED, REJECTED, ROUNDS
@@ -33,7 +35,7 @@ from src.stages.rows import dev_predictions, train_rows, with_plain_text
 
 log = logging.getLogger(__name__)
 
-ARM: Arm = "augmented_class_weight"
+ARM: Arm = "chosen"
 NO_SAMPLES: Arm = "class_weight"
 NOT_NEEDED = "not needed"
 
@@ -88,7 +90,7 @@ def play(
     dev = with_plain_text(splits.dev, params.data)
     real, samples = train_rows(train, params.data)
     last = last_kept(before)
-    said = dev_predictions(ARM, real, samples, dev, params)
+    said = _best_on_dev(real, samples, dev, params)
     if last is None:
         reference = dev_predictions(NO_SAMPLES, real, samples, dev, params)
     else:
@@ -114,6 +116,19 @@ def play(
         difference=_score(difference),
         predictions=tuple(places[label] for label in said),
     )
+
+
+def _best_on_dev(
+    real: pd.DataFrame, samples: pd.DataFrame, dev: pd.DataFrame, params: Params
+) -> list[str]:
+    """With all samples, at the best of the weights that `evaluate.choose` tries."""
+    every = int(samples["label"].value_counts().max()) if len(samples) else 0
+    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
+    tried = [
+        dev_predictions(ARM, real, samples, dev, params, Choice(every, True, weight))
+        for weight in params.evaluate.choose.sample_weights
+    ]
+    return max(tried, key=lambda said: score(dev["label"], said, tail).macro_f1)
 
 
 def _draws(

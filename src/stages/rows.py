@@ -39,7 +39,12 @@ def with_plain_text(frame: pd.DataFrame, data: DataParams) -> pd.DataFrame:
 
 
 def dev_predictions(
-    arm: Arm, real: pd.DataFrame, samples: pd.DataFrame, dev: pd.DataFrame, params: Params
+    arm: Arm,
+    real: pd.DataFrame,
+    samples: pd.DataFrame,
+    dev: pd.DataFrame,
+    params: Params,
+    choice: Choice | None = None,
 ) -> list[str]:
     """What the classifier of an arm says of the dev rows, with the regularisation that suits it."""
     from src.modeling.arms import training_frame
@@ -47,7 +52,7 @@ def dev_predictions(
     from src.modeling.scoring import tail_classes
     from src.modeling.tuning import best_c, fit_arm
 
-    data = training_frame(arm, real, samples, pd.DataFrame(), seed=0)
+    data = training_frame(arm, real, samples, pd.DataFrame(), seed=0, choice=choice)
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     model = fit_arm(params.baseline, data, best_c(params.baseline, data, dev, tail, 0), 0)
     said: list[str] = predict(model, dev["text"].tolist()).tolist()
