@@ -21,7 +21,7 @@ import pandas as pd
 import yaml
 
 from src.quality.decisions import write_decisions
-from src.stages.paths import DECISIONS
+from src.stages.paths import DECISIONS, ROUNDS
 
 ROOT = Path(__file__).parents[2]
 TRAIN_ROWS = {
@@ -135,6 +135,7 @@ def make_project(path: Path) -> Project:
     ).to_csv(data / "labels.csv", index=False)
     (path / DECISIONS.parent).mkdir()
     write_decisions(path / DECISIONS, [])
+    shutil.copytree(ROOT / ROUNDS, path / ROUNDS, ignore=shutil.ignore_patterns("*.json"))
     project = Project(path)
 
     def small(values: dict[str, Any]) -> None:
