@@ -9,6 +9,7 @@ regularisation that suits each set on dev. Differences are bootstrapped over row
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,9 @@ from src.data.schema import load_splits
 from src.modeling.arms import training_frame
 from src.modeling.baseline import predict
 from src.modeling.scoring import tail_classes
-from src.modeling.significance import Interval, bootstrap
+from src.modeling.significance import bootstrap
 from src.modeling.tuning import best_c, fit_arm
+from src.reporting.report import signed
 from src.stages.rows import train_rows, with_plain_text
 
 ARM: Arm = "augmented_class_weight"
@@ -55,7 +57,11 @@ def main(
         first, second = draws.scores("1"), draws.scores("2")
         for metric in ("macro_f1", "tail_recall"):
             change = draws.versus("2", "1")[metric]
-            cells = [f"{first[metric].value:.4f}", f"{second[metric].value:.4f}", _signed(change)]
+            cells = [
+                f"{first[metric].value:.4f}",
+                f"{second[metric].value:.4f}",
+                signed(asdict(change), 4),
+            ]
             lines.append([split, metric, *cells])
     typer.echo("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
@@ -76,10 +82,6 @@ def _predictions(
         for name, frame in held_out.items():
             said[name].append(predict(model, frame["text"].tolist()).tolist())
     return said
-
-
-def _signed(change: Interval) -> str:
-    return f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]"
 
 
 if __name__ == "__main__":

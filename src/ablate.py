@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -20,7 +21,6 @@ import pandas as pd
 import typer
 
 from src.config import Arm, Params, command, load_params
-from src.data.dialogue import plain
 from src.data.io import Record, read_jsonl
 from src.data.schema import Splits, load_splits
 from src.modeling.arms import ArmData, training_frame
@@ -28,11 +28,14 @@ from src.modeling.baseline import predict
 from src.modeling.scoring import tail_classes
 from src.modeling.significance import Interval, bootstrap
 from src.modeling.tuning import best_c, fit_arm
+from src.planning.balance import used_samples
 from src.planning.plan import Plan, read_plan
 from src.quality.checks import read_scores, screen_all
 from src.quality.decisions import Decision, read_decisions, verdicts
 from src.quality.rules import RULES
+from src.reporting.report import signed
 from src.stages.paths import CANDIDATES, DECISIONS, PLAN, SCORES
+from src.stages.rows import with_plain_text
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +69,12 @@ def main(
     records = read_jsonl(candidates)
     known, decided = read_scores(scores), verdicts(read_decisions(decisions))
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
-    dev = _plainly(splits.dev, params)
+    dev = with_plain_text(splits.dev, params.data)
     as_set: list[str] | None = None
     c = 0.0
     rows = []
     for name, accepted in _ways(records, splits, the_plan, params, known, decided):
-        used = _used(accepted, the_plan)
+        used = used_samples(accepted, the_plan.quotas)
         data = _training_rows(used, splits, params)
         c = best_c(params.baseline, data, dev, tail, 0) if as_set is None else c
         said = list(predict(fit_arm(params.baseline, data, c, 0), dev["text"].tolist()))
@@ -113,25 +116,10 @@ def _switched(params: Params, name: str) -> Params:
     return params.model_copy(update={"filter": rules})
 
 
-def _used(accepted: list[Record], plan: Plan) -> list[Record]:
-    """The first samples of each class, as many as it needs."""
-    left = dict(plan.quotas)
-    used = []
-    for record in accepted:
-        if left.get(record["label"], 0):
-            left[record["label"]] -= 1
-            used.append(record)
-    return used
-
-
 def _training_rows(used: list[Record], splits: Splits, params: Params) -> ArmData:
-    synthetic = _plainly(pd.DataFrame(used, columns=["text", "label"]), params)
-    real = _plainly(splits.train, params)
+    synthetic = with_plain_text(pd.DataFrame(used, columns=["text", "label"]), params.data)
+    real = with_plain_text(splits.train, params.data)
     return training_frame(ARM, real, synthetic, synthetic, params.baseline.seed)
-
-
-def _plainly(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
-    return frame.assign(text=[plain(text, params.data.turn_separator) for text in frame["text"]])
 
 
 def _row(
@@ -169,18 +157,18 @@ def render(rows: list[Row]) -> str:
     head = "| gate | accepted | used | dev macro-F1 | dev tail recall | macro-F1 | tail recall |"
     lines = [head, "|---|---:|---:|---:|---:|---:|---:|"]
     for row in rows:
-        changes = ("", "") if row is rows[0] else (row.difference, row.tail_difference)
+        changes = ("", "")
+        if row is not rows[0]:
+            changes = (_change(row.difference), _change(row.tail_difference))
         lines.append(
             f"| {row.name} | {row.accepted:,} | {row.used:,} | {row.macro_f1.value:.4f} "
-            f"| {row.tail_recall.value:.4f} | {_signed(changes[0])} | {_signed(changes[1])} |"
+            f"| {row.tail_recall.value:.4f} | {changes[0]} | {changes[1]} |"
         )
     return "\n".join(lines)
 
 
-def _signed(change: Interval | str) -> str:
-    if isinstance(change, str):
-        return change
-    return f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]"
+def _change(change: Interval) -> str:
+    return signed(asdict(change), 4)
 
 
 if __name__ == "__main__":

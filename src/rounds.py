@@ -3,10 +3,9 @@
     make round                        # one
     python -m src.rounds --most 3     # until dev stops improving, three at most
 
-Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it with each weight
-of a sample that `evaluate.choose` tries, and writes
-data/rounds/<number>.json, from which the next plan goes on (`plan.policy: error_driven`) and the
-dataset card tells what changed. A round whose gain on dev is not above 0 with its whole interval is
+Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it with each
+weight of a sample that `evaluate.choose` tries, and writes data/rounds/<number>.json, from which
+the next plan goes on (`plan.policy: error_driven`) and the dataset card tells what changed. A round whose gain on dev is not above 0 with its whole interval is
 the last one: its samples are left out again, and nothing more is asked until new real rows come.
 Then run `dvc repro` for the verdict on test.
 """
@@ -17,6 +16,7 @@ import logging
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +29,9 @@ from src.data.schema import load_splits
 from src.modeling.arms import Choice
 from src.modeling.scoring import score, tail_classes
 from src.modeling.significance import Bootstrap, Interval, bootstrap
-from src.planning.rounds import Round, Score, last_kept, read_rounds, write_round
+from src.planning.balance import used_samples
+from src.planning.rounds import Round, Score, has_stopped, last_kept, read_rounds, write_round
+from src.reporting.report import signed
 from src.stages.paths import ACCEPTED, BALANCED, REJECTED, ROUNDS
 from src.stages.rows import dev_predictions, train_rows, with_plain_text
 
@@ -53,8 +55,8 @@ def main(
     params = load_params()
     for _ in range(most):
         before = read_rounds(rounds)
-        real = load_splits(params.data).train["label"].value_counts().to_dict()
-        if before and not before[-1].kept and before[-1].real == real:
+        # Without an earlier round nothing is looked at: the rows may not have been made yet.
+        if before and has_stopped(before, _by_class(load_splits(params.data).train)):
             log.info(
                 "round %d was no better on dev and no real rows have come since: nothing to do",
                 before[-1].number,
@@ -98,14 +100,13 @@ def play(
     draws = _draws(dev["label"], said, reference, real["label"], params)
     difference = draws.versus(ARM, NO_SAMPLES)["macro_f1"]
     scores = draws.scores(ARM)
-    counts = splits.train["label"].value_counts()
-    places = {name: place for place, name in enumerate(sorted(counts.index))}
-    quota = {str(label): int(rows) for label, rows in samples["label"].value_counts().items()}
-    used = _used(accepted, quota)
+    counts, quota = _by_class(splits.train), _by_class(samples)
+    places = {name: place for place, name in enumerate(sorted(counts))}
+    used = [str(record["id"]) for record in used_samples(accepted, quota)]
     return Round(
         number=len(before) + 1,
         kept=difference.low > 0,
-        real={str(label): int(rows) for label, rows in counts.items()},
+        real=counts,
         samples=quota,
         ids=tuple(used),
         new_real=len(splits.train) - sum(before[-1].real.values()) if before else 0,
@@ -144,15 +145,8 @@ def _draws(
     )
 
 
-def _used(accepted: list[Record], quota: dict[str, int]) -> list[str]:
-    """Ids of the samples in the set: of each class the first accepted ones, as `merge` takes them."""
-    taken: Counter[str] = Counter()
-    used = []
-    for record in accepted:
-        taken[record["label"]] += 1
-        if taken[record["label"]] <= quota.get(record["label"], 0):
-            used.append(str(record["id"]))
-    return used
+def _by_class(rows: pd.DataFrame) -> dict[str, int]:
+    return {str(label): int(count) for label, count in rows["label"].value_counts().items()}
 
 
 def _retired(last: Round | None, used: list[str], rejected: list[Record]) -> dict[str, int]:
@@ -178,21 +172,20 @@ def table(rounds: list[Round]) -> str:
         "against the last",
         "kept",
     ]
-    lines = [head, ["---", *["---:"] * 6, "---"]]
-    for one in rounds:
-        change = one.difference
-        lines.append(
-            [
-                str(one.number),
-                f"{sum(one.real.values()):,}",
-                f"{sum(one.samples.values()):,}",
-                f"{one.added:,}",
-                f"{sum(one.retired.values()):,}",
-                f"{one.macro_f1.value:.4f}",
-                f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]",
-                "yes" if one.kept else "no",
-            ]
-        )
+    rows = [
+        [
+            str(one.number),
+            f"{sum(one.real.values()):,}",
+            f"{sum(one.samples.values()):,}",
+            f"{one.added:,}",
+            f"{sum(one.retired.values()):,}",
+            f"{one.macro_f1.value:.4f}",
+            signed(asdict(one.difference), 4),
+            "yes" if one.kept else "no",
+        ]
+        for one in rounds
+    ]
+    lines = [head, ["---", *["---:"] * 6, "---"], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

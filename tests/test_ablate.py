@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from src import ablate
-from src.ablate import SWITCHES, Row, _used, render
+from src.ablate import SWITCHES, Row, render
 from src.modeling.significance import Interval
+from src.planning.balance import used_samples
 from src.planning.plan import Plan
 from src.stages import analyze, score
 from tests.stages.small_project import call, make_project
@@ -53,9 +54,9 @@ def test_each_class_uses_the_first_samples_that_it_needs() -> None:
     """In their order; a class that needs none, or is not in the plan, uses none."""
     plan = Plan(pd.DataFrame({"label": ["a", "b", "c"], "needed": [2, 5, 0]}))
     accepted = [{"label": label, "id": n} for n, label in enumerate("abacxab")]
-    used = _used(accepted, plan)
+    used = used_samples(accepted, plan.quotas)
     assert [record["id"] for record in used] == [0, 1, 2, 6]
-    assert _used([], plan) == []
+    assert used_samples([], plan.quotas) == []
 
 
 def test_every_rule_is_switched_and_no_gate_lets_all_pass(

@@ -9,7 +9,8 @@ the caller passes as many rows of each class as `staying` says, and the others c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,13 +43,9 @@ def merge(
     real = own.assign(**{ORIGIN: "real", QUALITY: ""})
     needed = dict(zip(classes["label"], classes["needed"], strict=True))
     ids = dict(zip(train["label"], own[data.label_column], strict=True))
-    taken: dict[str, int] = {}
     rows: list[dict[str, str]] = []
-    for record in accepted:
+    for record in used_samples(accepted, needed):
         label = record["label"]
-        taken[label] = taken.get(label, 0) + 1
-        if taken[label] > needed.get(label, 0):
-            continue
         row = dict.fromkeys(own.columns, "")
         row[data.text_column] = record["text"]
         row[data.label_column] = ids[label]
@@ -59,6 +56,22 @@ def merge(
         rows.append(row | {ORIGIN: "synthetic", QUALITY: f"{score:.6f}"})
     synthetic = pd.DataFrame(rows, columns=real.columns, dtype=str)
     return pd.concat([real, synthetic], ignore_index=True)
+
+
+def used_samples(accepted: Iterable[Record], needed: Mapping[str, int]) -> list[Record]:
+    """The first samples of each class, as many as it needs.
+
+    Args:
+        accepted: samples that the gate let pass (label), in the order in which they were asked for.
+        needed: samples by class; a class that is not named gets none.
+    """
+    taken: Counter[str] = Counter()
+    used = []
+    for record in accepted:
+        taken[record["label"]] += 1
+        if taken[record["label"]] <= needed.get(record["label"], 0):
+            used.append(record)
+    return used
 
 
 def staying(classes: pd.DataFrame) -> dict[str, int]:

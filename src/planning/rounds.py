@@ -10,7 +10,7 @@ circle.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,16 @@ def read_rounds(folder: Path) -> list[Round]:
 def last_kept(rounds: list[Round]) -> Round | None:
     """The round that the next one builds on."""
     return next((one for one in reversed(rounds) if one.kept), None)
+
+
+def has_stopped(rounds: list[Round], real: Mapping[str, int]) -> bool:
+    """Whether the last round was no better on dev and no real rows have come since.
+
+    Args:
+        rounds: all of them.
+        real: train rows of each class as they are now.
+    """
+    return bool(rounds) and not rounds[-1].kept and rounds[-1].real == dict(real)
 
 
 def summaries(rounds: list[Round]) -> dict[str, dict[str, Any]]:

@@ -107,9 +107,10 @@ def scored(interval: Mapping[str, float]) -> str:
     return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
 
 
-def signed(interval: Mapping[str, float]) -> str:
+def signed(interval: Mapping[str, float], digits: int = 3) -> str:
     """`+0.063 [+0.041, +0.085]`."""
-    return f"{interval['value']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}]"
+    value, low, high = (f"{interval[key]:+.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def shortfalls(balance: Record) -> dict[str, int]:

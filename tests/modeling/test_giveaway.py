@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,31 +14,7 @@ from sklearn.metrics import roc_auc_score
 from src.config import DataParams
 from src.modeling.giveaway import FEW, Giveaway, delong, giveaway, style_features
 
-NO_FILE = Path("none.csv")
 WORDS = "我想查一下话费套餐宽带流量办理取消怎么还没到账呢请帮看"
-
-
-@pytest.fixture(scope="module")
-def data() -> DataParams:
-    """Chinese calls with turns."""
-    return DataParams(
-        train=NO_FILE,
-        dev=NO_FILE,
-        test=NO_FILE,
-        labels=NO_FILE,
-        text_column="text",
-        label_column="label",
-        label_name_column="label",
-        id_column="row_id",
-        turn_separator="[SEP]",
-        language="zh",
-    )
-
-
-@pytest.fixture(scope="module")
-def english(data: DataParams) -> DataParams:
-    """English utterances, one a row."""
-    return data.model_copy(update={"turn_separator": None, "language": "en"})
 
 
 def calls(count: int, seed: int, turns: int = 4, first: str = "", ending: str = "") -> list[str]:

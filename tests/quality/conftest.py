@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from src.config import DataParams, FilterParams
-
-NO_FILE = Path("none.csv")
-
-
-@pytest.fixture(scope="session")
-def data() -> DataParams:
-    """Chinese calls with turns."""
-    return DataParams(
-        train=NO_FILE,
-        dev=NO_FILE,
-        test=NO_FILE,
-        labels=NO_FILE,
-        text_column="text",
-        label_column="label",
-        label_name_column="label",
-        id_column="row_id",
-        turn_separator="[SEP]",
-        language="zh",
-    )
-
-
-@pytest.fixture(scope="session")
-def english(data: DataParams) -> DataParams:
-    """English utterances, one a row."""
-    return data.model_copy(update={"turn_separator": None, "language": "en"})
+from src.config import FilterParams
 
 
 @pytest.fixture(scope="session")
