@@ -22,7 +22,7 @@ from src.modeling.arms import training_frame
 from src.modeling.baseline import predict
 from src.modeling.scoring import tail_classes
 from src.modeling.significance import bootstrap
-from src.modeling.tuning import best_c, fit_arm
+from src.modeling.tuning import fit_arm, tuned
 from src.reporting.report import signed
 from src.stages.rows import train_rows, with_plain_text
 
@@ -73,12 +73,15 @@ def _predictions(
     real, samples = train_rows(path, params.data)
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     said: dict[str, list[list[str]]] = {name: [] for name in held_out}
-    c: float | None = None
+    c = 0.0
     for seed in range(SEEDS):
         drawn = samples.groupby("label").sample(frac=SHARE, random_state=seed)
         data = training_frame(ARM, real, drawn, pd.DataFrame(), seed)
-        c = c or best_c(params.baseline, data, held_out["dev"], tail, seed)
-        model = fit_arm(params.baseline, data, c, seed)
+        if not seed:
+            model = tuned(params.baseline, data, held_out["dev"], tail)
+            c = model["classifier"].C
+        else:
+            model = fit_arm(params.baseline, data, c, seed)
         for name, frame in held_out.items():
             said[name].append(predict(model, frame["text"].tolist()).tolist())
     return said

@@ -27,7 +27,7 @@ from src.modeling.arms import ArmData, training_frame
 from src.modeling.baseline import predict
 from src.modeling.scoring import tail_classes
 from src.modeling.significance import Interval, bootstrap
-from src.modeling.tuning import best_c, fit_arm
+from src.modeling.tuning import fit_arm, tuned
 from src.planning.balance import used_samples
 from src.planning.plan import Plan, read_plan
 from src.quality.checks import read_scores, screen_all
@@ -76,8 +76,12 @@ def main(
     for name, accepted in _ways(records, splits, the_plan, params, known, decided):
         used = used_samples(accepted, the_plan.quotas)
         data = _training_rows(used, splits, params)
-        c = best_c(params.baseline, data, dev, tail, 0) if as_set is None else c
-        said = list(predict(fit_arm(params.baseline, data, c, 0), dev["text"].tolist()))
+        if as_set is None:
+            model = tuned(params.baseline, data, dev, tail)
+            c = model["classifier"].C
+        else:
+            model = fit_arm(params.baseline, data, c, 0)
+        said = list(predict(model, dev["text"].tolist()))
         as_set = said if as_set is None else as_set
         rows.append(_row(name, len(accepted), len(used), said, as_set, splits, params))
         log.info("ablate: %-28s dev macro-F1 %.4f", name, rows[-1].macro_f1.value)

@@ -108,6 +108,7 @@ class PlanParams(Section):
 
     policy: Literal["uniform", "error_driven"] = "uniform"
     round_samples: Count | None = None
+    patience: Annotated[int, Field(ge=0)] = 1
     strategy: Strategy = "quota"
     target_per_class: Count
     temperature: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -313,9 +314,10 @@ class JudgeRule(Section):
 
     enabled: bool
     endpoints: tuple[str, ...]
+    classifier: bool
     min_label_consistency: Points
     min_score: Points
-    vote: Literal["majority", "all", "any"]
+    vote: Literal["majority", "weighted", "all", "any"]
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_tokens: Annotated[int, Field(ge=64)] = 400
 
@@ -325,6 +327,11 @@ class JudgeRule(Section):
             raise ValueError("an enabled judge needs the name of an endpoint in endpoints, got []")
         if len(set(self.endpoints)) < len(self.endpoints):
             raise ValueError(f"endpoints must differ, got {list(self.endpoints)}")
+        if self.classifier and "classifier" in self.endpoints:
+            raise ValueError(
+                "an endpoint is called 'classifier', which is the name under which the label check "
+                "votes; rename the endpoint, or set classifier: false"
+            )
         return self
 
 
@@ -370,6 +377,20 @@ class FilterParams(Section):
     diversity: Share
     review_ratio: Share
     review_min_per_class: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _the_classifier_that_votes_is_on(self) -> FilterParams:
+        if self.judge.enabled and self.judge.classifier and not self.label_check.enabled:
+            raise ValueError(
+                "judge.classifier is true and label_check.enabled is false, so that there is no "
+                "label check to vote; enable it, or set judge.classifier: false"
+            )
+        if self.judge.enabled and self.judge.classifier and self.label_check.action == "relabel":
+            raise ValueError(
+                "label_check.action is relabel and judge.classifier is true: a check that votes moves "
+                "no samples; set action: drop, or judge.classifier: false"
+            )
+        return self
 
 
 class ConvertParams(Section):

@@ -5,9 +5,11 @@
 
 Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it with each
 weight of a sample that `evaluate.choose` tries, and writes data/rounds/<number>.json, from which
-the next plan goes on (`plan.policy: error_driven`) and the dataset card tells what changed. A round whose gain on dev is not above 0 with its whole interval is
-the last one: its samples are left out again, and nothing more is asked until new real rows come.
-Then run `dvc repro` for the verdict on test.
+the next plan goes on (`plan.policy: error_driven`) and the dataset card tells what changed. A round
+is kept if its gain on dev is above 0 with its whole interval. After one that is not, the next takes a
+larger step from the last kept one; more of them in a row than `plan.patience` end the rounds: what
+they added is left out again, and nothing more is asked until new real rows come. Then run `dvc
+repro` for the verdict on test.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def main(
     for _ in range(most):
         before = read_rounds(rounds)
         # Without an earlier round nothing is looked at: the rows may not have been made yet.
-        if before and has_stopped(before, _by_class(load_splits(params.data).train)):
+        if before and _stopped(before, params):
             log.info(
                 "round %d was no better on dev and no real rows have come since: nothing to do",
                 before[-1].number,
@@ -66,10 +68,14 @@ def main(
             raise UserError("`dvc repro balance` failed, see above; mend it and run again")
         one = play(before, train, read_jsonl(accepted), read_jsonl(rejected), params)
         log.info("round %d: %s", one.number, write_round(rounds, one))
-        if not one.kept:
+        if _stopped([*before, one], params):
             log.info("dev has stopped improving; `dvc repro` makes the set of the last kept round")
             break
     typer.echo(table(read_rounds(rounds)))
+
+
+def _stopped(rounds: list[Round], params: Params) -> bool:
+    return has_stopped(rounds, _by_class(load_splits(params.data).train), params.plan.patience)
 
 
 def play(

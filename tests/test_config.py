@@ -126,6 +126,48 @@ def test_a_wrong_setting_is_named(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("judge", "label_check", "expected"),
+    [
+        pytest.param(
+            {"endpoints": ["chat"]},
+            {"enabled": False},
+            "filter: judge.classifier is true and label_check.enabled is false, so that there is "
+            "no label check to vote; enable it, or set judge.classifier: false",
+            id="nothing-to-vote",
+        ),
+        pytest.param(
+            {"endpoints": ["chat", "classifier"]},
+            {},
+            "filter.judge: an endpoint is called 'classifier', which is the name under which the "
+            "label check votes; rename the endpoint, or set classifier: false",
+            id="two-voters-of-one-name",
+        ),
+        pytest.param(
+            {"endpoints": ["chat"]},
+            {"action": "relabel"},
+            "filter: label_check.action is relabel and judge.classifier is true: a check that votes "
+            "moves no samples; set action: drop, or judge.classifier: false",
+            id="moves-or-votes",
+        ),
+    ],
+)
+def test_a_classifier_that_cannot_vote_is_refused(
+    judge: dict[str, Any], label_check: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    """With what to do; without its vote the same settings are legal."""
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["filter"]
+    changed = {"label_check": {**shipped["label_check"], **label_check}}
+    votes = {**shipped["judge"], "enabled": True, "classifier": True, **judge}
+    file = write_params(tmp_path, ("filter",), {**shipped, **changed, "judge": votes})
+    with pytest.raises(UserError) as error:
+        load_params(file)
+    assert str(error.value) == f"{file}: {expected}"
+    silent = {**shipped, **changed, "judge": {**votes, "classifier": False}}
+    read = load_params(write_params(tmp_path, ("filter",), silent)).filter
+    assert label_check.items() <= read.label_check.model_dump().items()
+
+
 def test_endpoint_names_differ(tmp_path: Path) -> None:
     """Two endpoints of one name could not be told apart."""
     endpoint = {"name": "a", "base_url": "embedded", "model": "m", "api": "completions"}

@@ -20,6 +20,7 @@ CANONICAL = ("row_id", "text", "label")
 RENAMED = {f"csv.{name}": name for name in CANONICAL}
 ORIGIN = "origin"  # column of the balanced train set: real or synthetic
 QUALITY = "label_score"  # and this one: of a sample how likely its class is, empty of a real row
+WRITER = "written_by"  # and this one: the endpoint that wrote a sample, empty of a real row
 FIRST_LINE = 2  # of the rows, below the header
 
 
@@ -118,7 +119,7 @@ def load_splits(data: DataParams) -> Splits:
     train, dev, test = (
         read_split(path, data, labels) for path in (data.train, data.dev, data.test)
     )
-    for column in (ORIGIN, QUALITY):
+    for column in (ORIGIN, QUALITY, WRITER):
         if column in train.columns:
             raise UserError(
                 f"{data.train} has a column {column!r}, which is that of the balanced train set; "

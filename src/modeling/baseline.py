@@ -85,18 +85,31 @@ def fit(
     Raises:
         UserError: the rows have one class only, or the analyzer finds nothing in the texts.
     """
+    return fit_each([model], frame, smote, seed)[0]
+
+
+def fit_each(
+    models: Sequence[Pipeline],
+    frame: pd.DataFrame,
+    smote: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> list[Pipeline]:
+    """`fit` of pipelines that differ in their classifiers alone: they share one step `tfidf`."""
     weighted = frame if "weight" in frame.columns else frame.assign(weight=1.0)
     distinct = weighted.groupby(["text", "label"], sort=False)["weight"].sum().reset_index()
     labels = distinct["label"].to_numpy(dtype=str)
     require_two_classes(labels)
-    fitted = clone(model)
-    terms = fit_terms(fitted["tfidf"], distinct["text"].tolist())
+    tfidf = clone(models[0]["tfidf"])
+    terms = fit_terms(tfidf, distinct["text"].tolist())
     times = distinct["weight"].to_numpy(dtype=np.float64)
     if smote:
         terms, labels, times = _between(terms, labels, times, smote, seed)
-    classifier = fitted["classifier"].fit(terms, labels, sample_weight=times)
-    classifier.coef_ = classifier.coef_.astype(np.float32)
-    classifier.intercept_ = np.asarray(classifier.intercept_, dtype=np.float32)
+    fitted = []
+    for model in models:
+        classifier = clone(model["classifier"]).fit(terms, labels, sample_weight=times)
+        classifier.coef_ = classifier.coef_.astype(np.float32)
+        classifier.intercept_ = np.asarray(classifier.intercept_, dtype=np.float32)
+        fitted.append(Pipeline([("tfidf", tfidf), ("classifier", classifier)]))
     return fitted
 
 

@@ -3,19 +3,19 @@
     chosen = choose(real, accepted, dev, params.baseline, params.evaluate, tail)
     chosen.choice, chosen.why, chosen.curve
 
-First every amount with and without class weights, then the best of these and the largest amount with
-other sample weights, alone or times the samples' label scores, then every amount at the weight that
-was best: light samples bear larger amounts. Each is trained with several draws of the samples, and differences are bootstrapped over
-dev rows and draws together. Samples are used only if that is better than the best way without
-them by more than one standard error (Breiman et al., Classification and Regression Trees, 1984,
-3.4.3); else the choice is none, and the run says so. The terms of the classifier are found once,
-in all rows, so that the many fits take seconds.
+First no samples and the largest amount, with and without class weights and with each weight of a
+sample, alone or times its label score; then every amount at the weight that was best, and as whole
+rows. Light samples bear larger amounts, so the weight comes first. Each is trained with several draws
+of the samples, and differences are bootstrapped over dev rows and draws together. Samples are used
+only if that is better than the best way without them by more than one standard error (Breiman et
+al., Classification and Regression Trees, 1984, 3.4.3); else the choice is none, and the run says so.
+The terms of the classifier are found once, in all rows, so that the many fits take seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,16 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from src.config import BaselineParams, EvaluateParams
+from src.data.schema import WRITER
 from src.modeling.arms import Choice, balanced, draws_something, with_samples
 from src.modeling.baseline import build, fit_terms, require_two_classes
+from src.modeling.scoring import score
 from src.modeling.significance import Bootstrap, Interval, bootstrap
 from src.modeling.tuning import strongest
 
 WORKERS = 2
+
+Said = dict[Choice, list[NDArray[np.str_]]]  # dev predictions, one array a draw
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,21 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class ModelGain:
+    """What the samples of one model do to dev macro-F1, at the best weight of a sample.
+
+    Attributes:
+        samples: how many it wrote.
+        alone: its samples only, against none.
+        on_top: all samples, against those of the other models.
+    """
+
+    samples: int
+    alone: Interval
+    on_top: Interval
+
+
+@dataclass(frozen=True)
 class Chosen:
     """What the arm `chosen` uses.
 
@@ -52,12 +71,14 @@ class Chosen:
         recommended: the fewest samples a class that are within one standard error of the best
             amount.
         curve: all that was tried, in order.
+        per_model: of each model that wrote samples, where there are several, what they gain.
     """
 
     choice: Choice
     why: str
     recommended: int
     curve: tuple[Tried, ...]
+    per_model: Mapping[str, ModelGain] = field(default_factory=dict)
 
 
 def choose(
@@ -72,7 +93,8 @@ def choose(
 
     Args:
         real: train rows (text, label), texts without turn separators.
-        accepted: samples, the best of a class first; may be empty.
+        accepted: samples (text, label, quality, written_by), the best of a class first; may be
+            empty.
         dev: rows (text, label).
         baseline: the classifier.
         evaluate: what to try, and how intervals are made.
@@ -83,30 +105,27 @@ def choose(
     """
     require_two_classes(real["label"])
     trial = _Trial(real, accepted, dev, baseline, evaluate.choose.seeds, tail)
-    amounts = sorted({0, *evaluate.choose.samples_per_class}) if len(accepted) else [0]
-    grid = [Choice(amount, weight, 1.0) for amount in amounts for weight in (False, True)]
-    said = dict(zip(grid, trial.run(grid), strict=True))
-    draws = _bootstrap(dev, said, evaluate, tail)
-    some = [choice for choice in grid if choice.samples_per_class]
-    for more in (_other_weights, _other_amounts) if some else ():
-        best = max((c for c in said if c.samples_per_class), key=lambda choice: _f1(draws, choice))
-        new = [choice for choice in more(best, amounts, evaluate) if choice not in said]
-        said |= dict(zip(new, trial.run(new), strict=True))
-        draws = _bootstrap(dev, said, evaluate, tail)
-    return _conclude(list(said), draws)
-
-
-def _other_weights(best: Choice, amounts: Sequence[int], evaluate: EvaluateParams) -> list[Choice]:
-    return [
-        Choice(amount, best.class_weight, weight, by_quality)
-        for amount in dict.fromkeys((best.samples_per_class, amounts[-1]))
-        for by_quality in (False, True)
-        for weight in evaluate.choose.sample_weights
+    said = trial.run([Choice(0, class_weight, 1.0) for class_weight in (False, True)])
+    amounts = sorted(set(evaluate.choose.samples_per_class) - {0}) if len(accepted) else []
+    if not amounts:
+        return _conclude(list(said), _bootstrap(dev, said, evaluate, tail))
+    weighed = trial.run(
+        [
+            Choice(amounts[-1], class_weight, weight, by_quality)
+            for class_weight in (False, True)
+            for by_quality in (False, True)
+            for weight in evaluate.choose.sample_weights
+        ]
+    )
+    best = max(weighed, key=lambda choice: trial.macro_f1(weighed[choice]))
+    others = [
+        replace(way, samples_per_class=amount)
+        for way in (best, Choice(0, best.class_weight, 1.0))
+        for amount in amounts
     ]
-
-
-def _other_amounts(best: Choice, amounts: Sequence[int], _: EvaluateParams) -> list[Choice]:
-    return [replace(best, samples_per_class=amount) for amount in amounts if amount]
+    said |= weighed | trial.run([choice for choice in others if choice not in weighed])
+    chosen = _conclude(list(said), _bootstrap(dev, said, evaluate, tail))
+    return replace(chosen, per_model=_per_model(trial, said, best, evaluate))
 
 
 def _conclude(tried: Sequence[Choice], draws: Bootstrap) -> Chosen:
@@ -142,45 +161,58 @@ class _Trial:
         seeds: int,
         tail: frozenset[str],
     ) -> None:
-        self._real, self._accepted = real, accepted
-        self._baseline, self._seeds, self._tail = baseline, seeds, tail
+        self.accepted, self.dev, self.tail = accepted, dev, tail
+        self._real, self._baseline, self._seeds = real, baseline, seeds
         tfidf = clone(build(baseline, None)["tfidf"])
         texts = pd.concat([real["text"], accepted["text"]]) if len(accepted) else real["text"]
         self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         self._terms: csr_matrix = fit_terms(tfidf, list(self._place))
         self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
 
-    def run(self, choices: Sequence[Choice]) -> list[list[NDArray[np.str_]]]:
-        """Dev predictions of each choice, one array a draw, with the `c` that suits it."""
-        fits = [
-            (choice, c, seed)
-            for choice in choices
-            for c in self._baseline.c
-            for seed in range(self._draws(choice))
-        ]
+    def run(self, choices: Sequence[Choice], samples: pd.DataFrame | None = None) -> Said:
+        """Dev predictions of each choice, one array a draw.
+
+        The `c` of a choice is the one that suits its first draw, as in the arms (`tuning`).
+
+        Args:
+            choices: to try.
+            samples: some of the accepted ones; all if not given.
+        """
+        samples = self.accepted if samples is None else samples
+        values = self._baseline.c
+        first = self._fit_all([(choice, c, 0) for choice in choices for c in values], samples)
+        of_first = {choice: {c: [first[choice, c, 0]] for c in values} for choice in choices}
+        best = {
+            choice: strongest(self._truth, by_c, self.tail) for choice, by_c in of_first.items()
+        }
+        more = self._fit_all(
+            [
+                (choice, best[choice], seed)
+                for choice in choices
+                if draws_something("chosen", samples, choice)
+                for seed in range(1, self._seeds)
+            ],
+            samples,
+        )
+        said = {choice: [first[choice, best[choice], 0]] for choice in choices}
+        for (choice, _, _), predictions in more.items():
+            said[choice].append(predictions)
+        return said
+
+    def macro_f1(self, draws: Sequence[NDArray[np.str_]]) -> float:
+        """Of dev, the mean over the draws."""
+        scores = [score(self._truth, draw, self.tail).macro_f1 for draw in draws]
+        return sum(scores) / len(scores)
+
+    def _fit_all(
+        self, fits: Sequence[tuple[Choice, float, int]], samples: pd.DataFrame
+    ) -> dict[tuple[Choice, float, int], NDArray[np.str_]]:
         # Processes: liblinear's random numbers are one stream for all threads of a process.
-        results = Parallel(n_jobs=WORKERS)(delayed(self._fit)(*fit) for fit in fits)
-        said = dict(zip(fits, results, strict=True))
-        return [
-            self._best(
-                {
-                    c: [said[choice, c, seed] for seed in range(self._draws(choice))]
-                    for c in self._baseline.c
-                }
-            )
-            for choice in choices
-        ]
+        results = Parallel(n_jobs=WORKERS)(delayed(self._fit)(samples, *fit) for fit in fits)
+        return dict(zip(fits, results, strict=True))
 
-    def _best(self, said: dict[float, list[NDArray[np.str_]]]) -> list[NDArray[np.str_]]:
-        return said[strongest(self._truth, said, self._tail)]
-
-    def _draws(self, choice: Choice) -> int:
-        """One draw stands for all where every sample is used, or none."""
-        drawn = draws_something("chosen", self._accepted, choice)
-        return self._seeds if drawn else 1
-
-    def _fit(self, choice: Choice, c: float, seed: int) -> NDArray[np.str_]:
-        frame = with_samples(self._real, self._accepted, choice, seed)
+    def _fit(self, samples: pd.DataFrame, choice: Choice, c: float, seed: int) -> NDArray[np.str_]:
+        frame = with_samples(self._real, samples, choice, seed)
         weights = balanced(frame) if choice.class_weight else None
         classifier = build(self._baseline, weights, c)[-1]
         rows = self._terms[[self._place[text] for text in frame["text"]]]
@@ -191,15 +223,49 @@ class _Trial:
         return said
 
 
+def _per_model(
+    trial: _Trial, said: Said, choice: Choice, evaluate: EvaluateParams
+) -> dict[str, ModelGain]:
+    """What each of several models gains with this choice."""
+    if WRITER not in trial.accepted:  # a set from elsewhere
+        return {}
+    writers = trial.accepted[WRITER].value_counts().drop("", errors="ignore")
+    if len(writers) < 2:
+        return {}
+    tried = {"none": said[Choice(0, choice.class_weight, 1.0)], "all": said[choice]}
+    for writer in writers.index:
+        for way, chosen in (
+            ("alone", trial.accepted[WRITER] == writer),
+            ("without", trial.accepted[WRITER] != writer),
+        ):
+            tried[f"{way} {writer}"] = trial.run([choice], trial.accepted[chosen])[choice]
+    draws = _intervals(trial.dev, tried, evaluate, trial.tail)
+    return {
+        str(writer): ModelGain(
+            samples=int(count),
+            alone=draws.versus(f"alone {writer}", "none")["macro_f1"],
+            on_top=draws.versus("all", f"without {writer}")["macro_f1"],
+        )
+        for writer, count in writers.sort_index().items()
+    }
+
+
 def _bootstrap(
+    dev: pd.DataFrame, said: Said, evaluate: EvaluateParams, tail: frozenset[str]
+) -> Bootstrap:
+    named = {_name(choice): predictions for choice, predictions in said.items()}
+    return _intervals(dev, named, evaluate, tail)
+
+
+def _intervals(
     dev: pd.DataFrame,
-    said: dict[Choice, list[NDArray[np.str_]]],
+    said: Mapping[str, list[NDArray[np.str_]]],
     evaluate: EvaluateParams,
     tail: frozenset[str],
 ) -> Bootstrap:
     return bootstrap(
         dev["label"],
-        {_name(choice): predictions for choice, predictions in said.items()},
+        said,
         tail,
         resamples=max(200, evaluate.bootstrap // 4),
         confidence=evaluate.confidence,

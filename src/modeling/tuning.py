@@ -1,7 +1,7 @@
 """The strength of regularisation of each arm, found on dev among the values of `baseline.c`.
 
-    c = best_c(params.baseline, data, dev, tail, seed=0)
-    model = fit_arm(params.baseline, data, c, seed=0)
+    model = tuned(params.baseline, data, dev, tail)
+    other = fit_arm(params.baseline, redrawn, model["classifier"].C, seed=1)
 
 Every arm is tuned by the same rule, the free ones too: with one value for all, the arm that it
 happens to suit would win. The rule is the strongest regularisation that is within one standard
@@ -18,29 +18,30 @@ from sklearn.pipeline import Pipeline
 
 from src.config import BaselineParams
 from src.modeling.arms import ArmData
-from src.modeling.baseline import build, fit, predict
+from src.modeling.baseline import build, fit, fit_each
 from src.modeling.significance import Predictions, bootstrap
 
 RESAMPLES = 300
 
 
-def best_c(
-    baseline: BaselineParams, data: ArmData, dev: pd.DataFrame, tail: frozenset[str], seed: int
-) -> float:
-    """The value to use, by the rule of the module.
+def tuned(
+    baseline: BaselineParams, data: ArmData, dev: pd.DataFrame, tail: frozenset[str]
+) -> Pipeline:
+    """The arm's classifier of the first seed, with the value that the rule of the module gives.
 
     Args:
         baseline: the classifier and the values to try.
         data: rows to learn from.
         dev: rows (text, label), texts without turn separators.
         tail: tail classes.
-        seed: of the classifier.
     """
-    if len(baseline.c) == 1:
-        return baseline.c[0]
-    texts = dev["text"].tolist()
-    said = {c: [predict(fit_arm(baseline, data, c, seed), texts)] for c in baseline.c}
-    return strongest(dev["label"], said, tail)
+    unfitted = [build(baseline, data.class_weight, c) for c in baseline.c]
+    models = dict(zip(baseline.c, fit_each(unfitted, data.frame, data.smote), strict=True))
+    if len(models) == 1:
+        return models[baseline.c[0]]
+    terms = models[baseline.c[0]]["tfidf"].transform(dev["text"].tolist())
+    said = {c: [model["classifier"].predict(terms)] for c, model in models.items()}
+    return models[strongest(dev["label"], said, tail)]
 
 
 def strongest(

@@ -18,7 +18,7 @@ import pandas as pd
 
 from src.config import DataParams, PlanParams
 from src.data.io import Record
-from src.data.schema import ORIGIN, QUALITY, csv_columns
+from src.data.schema import ORIGIN, QUALITY, WRITER, csv_columns
 from src.planning.imbalance import measure, measure_counts
 from src.planning.strategies import compare, outcome
 
@@ -37,10 +37,10 @@ def merge(
 
     Returns:
         the columns of train.csv in their order, empty where a sample has no value, `origin` (real
-        or synthetic), and `label_score` of the samples.
+        or synthetic), and `label_score` and `written_by` (the endpoint) of the samples.
     """
     own = csv_columns(train)
-    real = own.assign(**{ORIGIN: "real", QUALITY: ""})
+    real = own.assign(**{ORIGIN: "real", QUALITY: "", WRITER: ""})
     needed = dict(zip(classes["label"], classes["needed"], strict=True))
     ids = dict(zip(train["label"], own[data.label_column], strict=True))
     rows: list[dict[str, str]] = []
@@ -53,7 +53,8 @@ def merge(
         if data.id_column is not None:
             row[data.id_column] = record["id"]
         score = record.get("scores", {}).get("label_score", 1.0)
-        rows.append(row | {ORIGIN: "synthetic", QUALITY: f"{score:.6f}"})
+        written = {ORIGIN: "synthetic", QUALITY: f"{score:.6f}", WRITER: record.get("endpoint", "")}
+        rows.append(row | written)
     synthetic = pd.DataFrame(rows, columns=real.columns, dtype=str)
     return pd.concat([real, synthetic], ignore_index=True)
 

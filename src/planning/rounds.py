@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +103,20 @@ def last_kept(rounds: list[Round]) -> Round | None:
     return next((one for one in reversed(rounds) if one.kept), None)
 
 
-def has_stopped(rounds: list[Round], real: Mapping[str, int]) -> bool:
-    """Whether the last round was no better on dev and no real rows have come since.
+def misses(rounds: Sequence[Round], real: Mapping[str, int]) -> int:
+    """How many rounds in a row, the last one among them, were no better on the rows of today.
 
     Args:
         rounds: all of them.
-        real: train rows of each class as they are now.
+        real: train rows of each class as they are now; a miss on other rows says nothing.
     """
-    return bool(rounds) and not rounds[-1].kept and rounds[-1].real == dict(real)
+    last = takewhile(lambda one: not one.kept and one.real == dict(real), reversed(rounds))
+    return sum(1 for _ in last)
+
+
+def has_stopped(rounds: Sequence[Round], real: Mapping[str, int], patience: int) -> bool:
+    """Whether there were more misses than `plan.patience`."""
+    return misses(rounds, real) > patience
 
 
 def summaries(rounds: list[Round]) -> dict[str, dict[str, Any]]:

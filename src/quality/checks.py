@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.config import JudgeRule, LabelRule, Params, UserError
+from src.config import FilterParams, LabelRule, Params, UserError
 from src.data.dialogue import plain
 from src.data.io import Record
 from src.data.schema import Splits
@@ -25,7 +25,7 @@ from src.planning.plan import Plan
 from src.quality.decisions import Decision
 from src.quality.embedding import Embed, fit_embedder
 from src.quality.gate import Gate, Verdicts
-from src.quality.judge import Judgement, decide
+from src.quality.judge import Judgement, accepting, decide, faults_of, vote_weights
 from src.quality.label_check import LabelCheck
 from src.quality.selection import select
 
@@ -66,10 +66,11 @@ def screen_all(
     gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, rules, params.data, decisions)
     ruled = gate.screen(records)
     kept = {name for name, decision in decisions.items() if decision.decision != "reject"}
-    checked = with_label_scores(ruled.accepted, scores, rules.label_check, kept)
+    votes = ask_judges is not None and rules.judge.classifier
+    checked = with_label_scores(ruled.accepted, scores, rules.label_check, kept, judges=not votes)
     if ask_judges is not None:
         passed = [record for record in checked if "reason" not in record]
-        judged = with_judgements(passed, ask_judges(passed), rules.judge, kept)
+        judged = with_judgements(passed, ask_judges(passed), rules, kept)
         checked = [*judged, *(record for record in checked if "reason" in record)]
     place = {record["id"]: number for number, record in enumerate(records)}
     checked.sort(key=lambda record: place[record["id"]])
@@ -135,7 +136,12 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def with_label_scores(
-    records: Sequence[Record], scores: pd.DataFrame, rule: LabelRule, kept: AbstractSet[str]
+    records: Sequence[Record],
+    scores: pd.DataFrame,
+    rule: LabelRule,
+    kept: AbstractSet[str],
+    *,
+    judges: bool = True,
 ) -> list[Record]:
     """The records with their label scores; a reason, or another label, where the rule says so.
 
@@ -144,6 +150,7 @@ def with_label_scores(
         scores: `scores_table`, of these and maybe others.
         rule: the section `filter.label_check`.
         kept: ids that people accepted.
+        judges: False adds the scores alone, for a label check that votes among the judges.
 
     Raises:
         UserError: a record has no scores.
@@ -161,7 +168,7 @@ def with_label_scores(
             "scores": record["scores"] | {name: found[name] for name in SCORE_COLUMNS},
             "suggested": found["suggested"],
         }
-        fault = _label_fault(found, rule) if record["id"] not in kept else None
+        fault = _label_fault(found, rule) if judges and record["id"] not in kept else None
         if fault and rule.action == "relabel" and found["suggested"]:
             scored |= {"label": found["suggested"], "label_before": record["label"]}
         elif fault:
@@ -182,21 +189,34 @@ def _label_fault(found: Mapping[Hashable, Any], rule: LabelRule) -> str | None:
 def with_judgements(
     records: Sequence[Record],
     judged: Mapping[str, Sequence[Judgement]],
-    rule: JudgeRule,
+    rules: FilterParams,
     kept: AbstractSet[str],
 ) -> list[Record]:
     """The records with what the judges say of them, and a reason where they vote against one.
 
     Args:
-        records: accepted so far.
+        records: accepted so far, with label scores.
         judged: judgements by record id.
-        rule: the section `filter.judge`.
+        rules: the sections `judge` and `label_check`, which may have a vote.
         kept: ids that people accepted.
+
+    Returns:
+        with `votes`, voter -> whether it accepts.
     """
+    judgements = [judged.get(record["id"], ()) for record in records]
+    faults = [
+        faults_of(mine, rules.judge, _label_fault(record["scores"] | record, rules.label_check))
+        for record, mine in zip(records, judgements, strict=True)
+    ]
+    weights = (
+        vote_weights([accepting(found) for found in faults])
+        if rules.judge.vote == "weighted"
+        else None
+    )
     checked = []
-    for record in records:
-        verdict = decide(judged.get(record["id"], ()), record.get("model", ""), rule)
-        scored = record | {"scores": record["scores"] | verdict.scores}
+    for record, mine, found in zip(records, judgements, faults, strict=True):
+        verdict = decide(mine, found, rules.judge.vote, weights)
+        scored = record | {"scores": record["scores"] | verdict.scores, "votes": verdict.votes}
         if verdict.accepted is False and record["id"] not in kept:
             scored |= {"reason": JUDGE, "detail": verdict.detail}
         checked.append(scored)

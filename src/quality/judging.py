@@ -2,10 +2,11 @@
 
     writer = JudgeWriter(all_labels(train["label"], labels), rule, llm, data, domain)
     judged = await ask_judges(candidates, writer, client, store, budget)
-    decide(judged["b967a7a2cebd6966-0"], candidate["model"], rule)
+    faults_of(judged["b967a7a2cebd6966-0"], rule)
 
-Answers are stored and replayed like those of generation. A judge that refuses, fails or writes
-something else abstains; no other endpoint stands in for it, since its vote would count twice.
+No model is asked about a text of its own: models prefer what they wrote themselves (Panickssery et
+al. 2024). Answers are stored and replayed like those of generation. A judge that refuses, fails or
+writes something else abstains; no other endpoint stands in for it, since its vote would count twice.
 """
 
 from __future__ import annotations
@@ -81,12 +82,16 @@ class JudgeWriter:
         ).get_template(f"judge.{data.language}.j2")
 
     def asks(self, candidate: Record) -> tuple[Ways, ...]:
-        """For each judge the ways to ask it about a sample, which needs id, text and label.
+        """For each judge of another model the ways to ask it about a sample.
+
+        Args:
+            candidate: id, text, label, and model where one is known to have written it.
 
         Raises:
             UserError: its class is none of the labels.
         """
         prompt = self._prompt(candidate)
+        writer = _model_name(candidate.get("model", ""))
         return tuple(
             tuple(
                 Request(
@@ -102,6 +107,7 @@ class JudgeWriter:
                 for as_json in OUTPUTS[judge.api, judge.output]
             )
             for judge in self.judges
+            if _model_name(judge.model) != writer
         )
 
     def _prompt(self, candidate: Record) -> str:
@@ -123,6 +129,11 @@ class JudgeWriter:
             # no text holds its own hash, so none can end the part that is shown as the sample
             mark=hashlib.sha256(text.encode()).hexdigest()[:12],
         )
+
+
+def _model_name(model: str) -> str:
+    """A model's name without its vendor, which one endpoint may ask for and another not."""
+    return model.rpartition("/")[2].casefold()
 
 
 def _harmless(turn: str) -> str:
@@ -208,7 +219,8 @@ async def ask_judges(
     asks = {str(candidate["id"]): writer.asks(candidate) for candidate in candidates}
     # by candidate, then by judge: where the budget ends, few samples have some of their judges
     every = {ways[0].key: ways for of_all in asks.values() for ways in of_all}
-    panel = _Panel(writer, client, store, budget)
+    asked = {ways[0].endpoint.name for ways in every.values()}
+    panel = _Panel(asked, writer.labels, client, store, budget)
     waiting = [ways for ways in every.values() if not panel.replay(ways)]
     if waiting and offline:
         raise UserError(
@@ -227,11 +239,15 @@ class _Panel:
     """What judges have said so far, by the key of the first way to ask it."""
 
     def __init__(
-        self, writer: JudgeWriter, client: Client, store: AnswerStore, budget: Budget
+        self,
+        judges: set[str],
+        labels: Mapping[str, LabelInfo],
+        client: Client,
+        store: AnswerStore,
+        budget: Budget,
     ) -> None:
         self.said: dict[str, Judgement] = {}
-        self._judges = {judge.name for judge in writer.judges}
-        self._labels = writer.labels
+        self._judges, self._labels = judges, labels
         self._client, self._store, self._budget = client, store, budget
         self._lost: set[str] = set()
         self._budget_spent = False

@@ -144,7 +144,8 @@ def render_report(
         *_scores(metrics.evaluate),
         *_balance(metrics),
         *_samples(metrics),
-        *_models(metrics.generate),
+        *_models(metrics),
+        *_judges(metrics.filter),
         *_dropped(rejected),
         *_bias(metrics.filter),
         *_classes(per_class, metrics.evaluate["ours"]),
@@ -247,11 +248,12 @@ def _samples(metrics: Metrics) -> list[str]:
     ]
 
 
-def _models(generated: Record) -> list[str]:
+def _models(metrics: Metrics) -> list[str]:
     """What each model is worth, where there were several."""
-    models = generated.get("per_model", {})
+    models = metrics.generate.get("per_model", {})
     if len(models) < 2:
         return []
+    kept, gains = (found.get("per_model", {}) for found in (metrics.filter, metrics.evaluate))
     rows = [
         [
             name,
@@ -259,17 +261,46 @@ def _models(generated: Record) -> list[str]:
             f"{worth['candidates']:,}",
             f"{worth['accepted']:,}",
             f"{worth['acceptance']:.1%}",
+            f"{kept[name]['accepted']:,}" if name in kept else "-",
             _figure(worth["cost_per_accepted"], ".4f"),
             _figure(worth["diversity"]["distinct_2"], ".3f"),
+            *(signed(gains[name][way]) if name in gains else "-" for way in ("alone", "on_top")),
         ]
         for name, worth in models.items()
     ]
-    columns = ["requests", "samples", "accepted", "accepted share", "cost of one", "distinct pairs"]
+    columns = ["requests", "samples", "accepted", "accepted share", "kept", "cost of one"]
+    columns += ["distinct pairs", "dev gain alone", "dev gain on top"]
     return [
         "## Models",
-        "A request without a usable answer counts as a sample that was dropped. Distinct pairs of "
-        "tokens are compared on equal numbers of samples of each class.",
+        "A request without a usable answer counts as a sample that was dropped. Kept is what the "
+        "label check and the judges left. Distinct pairs of tokens are compared on equal numbers of "
+        "samples of each class. Dev gains are differences in macro-F1 on dev: of a model's samples "
+        "alone against none, and of all samples against those of the other models.",
         _table(["model", *columns], rows),
+    ]
+
+
+def _judges(screened: Record) -> list[str]:
+    """How far those who voted on the samples agree, where there were judges."""
+    judges = screened.get("judges", {})
+    if not judges:
+        return []
+    rows = [
+        [
+            name,
+            f"{one['judged']:,}",
+            f"{one['accepted'] / one['judged']:.1%}",
+            f"{one['weight']:.2f}",
+        ]
+        for name, one in judges.items()
+    ]
+    agree, kappa = screened["judges_agree"], screened["judges_kappa"]
+    return [
+        "## Judges",
+        f"Two of them agree on {_figure(agree, '.1%')} of the samples, Fleiss' kappa "
+        f"{_figure(kappa, '.2f')}. The weight of a vote is its mean kappa with each other voter; "
+        "it counts where `filter.judge.vote` is weighted.",
+        _table(["judge", "judged", "accepted", "weight"], rows),
     ]
 
 

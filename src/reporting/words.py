@@ -148,8 +148,18 @@ WORDS: dict[Language, dict[str, str]] = {
         "per_accepted": "tokens for each accepted sample",
         "models": "What each model is worth",
         "models_note": "A request without a usable answer counts as a sample that was dropped. "
-        "Distinct word pairs are compared on equal numbers of samples of each class.",
+        "Kept is what the label check and the judges left. Distinct word pairs are compared on equal "
+        "numbers of samples of each class. Dev gains are differences in macro-F1 on dev: of a model's "
+        "samples alone against none, and of all samples against those of the other models.",
         "model": "model",
+        "gain_alone": "dev gain alone",
+        "gain_on_top": "dev gain on top",
+        "judges": "Who judged the samples",
+        "judges_note": "Two of them agree on {agree} of the samples, Fleiss' kappa {kappa}. The weight "
+        "of a vote is its mean kappa with each other voter; it counts where the vote is weighted.",
+        "judge": "judge",
+        "judged": "judged",
+        "vote_weight": "weight",
         "acceptance": "accepted share",
         "cost_each": "cost of an accepted sample",
         "distinct": "distinct pairs",
@@ -320,8 +330,18 @@ WORDS: dict[Language, dict[str, str]] = {
         "no_failures": "无",
         "per_accepted": "每条通过样本的 token",
         "models": "各模型的贡献",
-        "models_note": "没有得到可用回答的请求按一条被淘汰的样本计。不重复的二元组在各类别取相同条数的样本来比较。",
+        "models_note": "没有得到可用回答的请求按一条被淘汰的样本计。“保留”是标签检查和评审之后剩下的样本。"
+        "不重复的二元组在各类别取相同条数的样本来比较。开发集收益是开发集宏 F1 之差："
+        "“单独”是只用该模型的样本与不用样本之差，“额外”是全部样本与其他模型的样本之差。",
         "model": "模型",
+        "gain_alone": "开发集收益（单独）",
+        "gain_on_top": "开发集收益（额外）",
+        "judges": "谁评审了样本",
+        "judges_note": "两个评审对 {agree} 的样本意见一致，Fleiss kappa 为 {kappa}。"
+        "一票的权重是它与其他评审的平均 kappa，仅在加权投票时使用。",
+        "judge": "评审",
+        "judged": "评审样本数",
+        "vote_weight": "权重",
         "acceptance": "通过率",
         "cost_each": "每条通过样本的费用",
         "distinct": "不重复的二元组",

@@ -22,7 +22,7 @@ from src.planning.imbalance import measure
 from src.planning.keywords import mine_keywords
 from src.planning.neighbours import nearest_classes
 from src.planning.plan import KEYWORD_JOINER
-from src.planning.rounds import Round, has_stopped, read_rounds
+from src.planning.rounds import Round, has_stopped, misses, read_rounds
 from src.planning.strategies import gini_goal, plan_classes, room_of
 from src.stages.paths import METRICS, PLAN, ROUNDS
 from src.stages.rows import dev_predictions, with_plain_text
@@ -101,15 +101,18 @@ def _follow_errors(
     recalls = [recall_by_class(classes, truth, one) for one in said]
     before = kept[-1].samples if kept else {}
     gained = {c: recalls[-1][c] - recalls[-2][c] for c in classes} if kept else None
-    stopped = has_stopped(rounds, {str(label): int(rows) for label, rows in counts.items()})
-    budget = params.plan.round_samples or int(plan["needed"].sum())
+    real = {str(label): int(rows) for label, rows in counts.items()}
+    stopped = has_stopped(rounds, real, params.plan.patience)
+    step = params.plan.round_samples or int(plan["needed"].sum())
+    # The samples of a round that was no better are there: twice as many may show what half did not.
+    budget = 0 if stopped else step * (1 + misses(rounds, real))
     if stopped:
-        log.info("analyze: round %d was no better on dev, so the one before stays", len(rounds))
+        log.info("analyze: round %d was no better on dev: the last kept one stays", len(rounds))
     plan = follow_errors(
         plan,
         room_of(counts, params.plan),
         recalls[-1],
-        budget=0 if stopped else budget,
+        budget=budget,
         largest=LARGEST * params.plan.target_per_class,
         before=before,
         gained=gained,

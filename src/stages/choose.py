@@ -50,6 +50,7 @@ def main(
         "chosen": asdict(chosen.choice) | {"why": chosen.why},
         "recommended": chosen.recommended,
         "curve": curve,
+        "per_model": {name: asdict(gain) for name, gain in chosen.per_model.items()},
     }
     write_json(metrics / "choose.json", result)
     write_csv(

@@ -29,9 +29,8 @@ from src.quality.bias import bias_report
 from src.quality.checks import read_scores, screen_all
 from src.quality.decisions import Decision, agreement, read_decisions, reject_rate, verdicts
 from src.quality.gate import REVIEW, Verdicts
-from src.quality.judge import Judgement
+from src.quality.judge import Judgement, kappa, vote_weights
 from src.quality.judge import agreement as judges_agree
-from src.quality.judge import kappa as judges_kappa
 from src.quality.judging import JudgeWriter, all_labels, ask_judges
 from src.quality.review import review_queue
 from src.reporting.tracking import track
@@ -67,13 +66,10 @@ def main(
     params = load_params()
     splits, the_plan = load_splits(params.data), read_plan(plan)
     decided = read_decisions(decisions)
-    judged: list[list[Judgement]] = []
     write_jsonl(cassette, [])
 
     def ask(records: Sequence[Record]) -> dict[str, list[Judgement]]:
-        answers = asyncio.run(_judge(records, splits, params, cassette))
-        judged.extend(answers.values())
-        return answers
+        return asyncio.run(_judge(records, splits, params, cassette))
 
     screened = screen_all(
         read_jsonl(candidates),
@@ -96,8 +92,7 @@ def main(
     result = {
         **_funnel(screened),
         "review": _review(decided, screened),
-        "judges_agree": judges_agree(judged, params.filter.judge),
-        "judges_kappa": judges_kappa(judged, params.filter.judge),
+        **_panel(screened),
         "bias": bias_report(screened.accepted, splits.train, params.data),
     }
     write_json(metrics / "filter.json", result)
@@ -149,11 +144,49 @@ def _funnel(screened: Verdicts) -> dict[str, Any]:
     return {
         "candidates": len(accepted) + len(rejected),
         "accepted": len(accepted),
+        "per_model": _per_model(screened),
         "acceptance_rate": screened.acceptance_rate,
         "rejected_by": dict(screened.rejected_by),
         "relabelled": sum("label_before" in record for record in accepted),
         "private": dict(private),
         "per_class": per_class,
+    }
+
+
+def _per_model(screened: Verdicts) -> dict[str, dict[str, int]]:
+    """What the whole gate, checks and judges included, let pass of each endpoint's samples."""
+    written = Counter(
+        record.get("endpoint", "") for record in (*screened.accepted, *screened.rejected)
+    )
+    passed = Counter(record.get("endpoint", "") for record in screened.accepted)
+    return {
+        name: {"candidates": count, "accepted": passed[name]}
+        for name, count in sorted(written.items())
+        if name
+    }
+
+
+def _panel(screened: Verdicts) -> dict[str, Any]:
+    """How far those who voted agree, and of each how many it saw, accepted, and counts for."""
+    every = [
+        record["votes"] for record in (*screened.accepted, *screened.rejected) if "votes" in record
+    ]
+    said: dict[str, list[bool]] = {}
+    for votes in every:
+        for voter, vote in votes.items():
+            said.setdefault(voter, []).append(vote)
+    weights = vote_weights(every)
+    return {
+        "judges_agree": judges_agree(every),
+        "judges_kappa": kappa(every),
+        "judges": {
+            voter: {
+                "judged": len(votes),
+                "accepted": sum(votes),
+                "weight": weights[voter],
+            }
+            for voter, votes in sorted(said.items())
+        },
     }
 
 

@@ -50,10 +50,10 @@ def dev_predictions(
     from src.modeling.arms import training_frame
     from src.modeling.baseline import predict
     from src.modeling.scoring import tail_classes
-    from src.modeling.tuning import best_c, fit_arm
+    from src.modeling.tuning import tuned
 
     data = training_frame(arm, real, samples, pd.DataFrame(), seed=0, choice=choice)
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
-    model = fit_arm(params.baseline, data, best_c(params.baseline, data, dev, tail, 0), 0)
+    model = tuned(params.baseline, data, dev, tail)
     said: list[str] = predict(model, dev["text"].tolist()).tolist()
     return said

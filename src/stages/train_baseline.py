@@ -20,7 +20,7 @@ from src.data.schema import load_splits
 from src.modeling.arms import ArmData, draws_something, training_frame
 from src.modeling.baseline import adjusted, predict, save
 from src.modeling.scoring import score, tail_classes
-from src.modeling.tuning import best_c, fit_arm
+from src.modeling.tuning import fit_arm, tuned
 from src.reporting.tracking import track
 from src.stages.common import settings
 from src.stages.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
@@ -55,23 +55,22 @@ def main(
     said = held_out[["split", "row_id"]]
     seeds = params.evaluate.seeds if draws_something(arm, synthetic, choice) else 1
 
-    first = training_frame(arm, real, synthetic, unfiltered, 0, choice)
-    c = best_c(params.baseline, first, dev, tail, 0)
+    def rows(seed: int) -> ArmData:
+        return training_frame(arm, real, synthetic, unfiltered, seed, choice)
 
-    def trained(seed: int) -> tuple[Pipeline, int]:
-        data = training_frame(arm, real, synthetic, unfiltered, seed, choice)
-        model = fit_arm(params.baseline, data, c, seed)
-        if arm == "logit_adjustment":
-            model = _adjusted(model, data, dev, tail)
-        return model, len(data.frame)
-
+    first = rows(0)
+    best = tuned(params.baseline, first, dev, tail)
+    c = best["classifier"].C
+    if arm == "logit_adjustment":
+        best = _adjusted(best, first, dev, tail)
     # Processes: liblinear's random numbers are one stream for all threads of a process.
-    models = Parallel(n_jobs=min(WORKERS, seeds))(delayed(trained)(seed) for seed in range(seeds))
-    for seed, (model, _) in enumerate(models):
+    others = Parallel(n_jobs=min(WORKERS, seeds))(
+        delayed(fit_arm)(params.baseline, rows(seed), c, seed) for seed in range(1, seeds)
+    )
+    for seed, model in enumerate((best, *others)):
         said = said.assign(**{f"seed_{seed}": predict(model, held_out["text"].tolist())})
-    model, rows = models[0]
-    save(model, out / f"{arm}.skops")
-    log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, rows, seeds, c)
+    save(best, out / f"{arm}.skops")
+    log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, len(first.frame), seeds, c)
     write_csv(predictions / f"{arm}.csv", said)
     track(
         f"train-baseline@{arm}",

@@ -228,14 +228,17 @@ def test_a_listed_class_without_train_rows_is_named(data: DataParams) -> None:
     )
 
 
-def test_a_train_set_with_origin_is_refused(data: DataParams) -> None:
+@pytest.mark.parametrize("column", ["origin", "label_score", "written_by"])
+def test_a_train_set_with_a_column_of_the_balanced_one_is_refused(
+    column: str, data: DataParams
+) -> None:
     """The balanced set taken for the real one would be balanced again."""
-    data.train.write_text("call,text,id,name,origin\nc1,我要补卡,0,补卡,real\n", encoding="utf-8")
+    data.train.write_text(f"call,text,id,name,{column}\nc1,我要补卡,0,补卡,x\n", encoding="utf-8")
     with pytest.raises(
-        UserError, match=r"has a column 'origin'.*; rename it, or correct data.train"
+        UserError, match=rf"has a column '{column}'.*; rename it, or correct data.train"
     ):
         load_splits(data)
-    assert read_split(data.train, data, {})["origin"].tolist() == ["real"]
+    assert read_split(data.train, data, {})[column].tolist() == ["x"]
 
 
 @pytest.mark.parametrize(

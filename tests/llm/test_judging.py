@@ -28,7 +28,7 @@ from src.llm.budget import Budget, most_for
 from src.llm.cache import AnswerStore, open_store
 from src.llm.client import Client
 from src.quality import judging
-from src.quality.judge import Judgement, decide
+from src.quality.judge import Judgement, decide, faults_of
 from src.quality.judging import JudgeWriter, all_labels, ask_judges
 from tests.llm.conftest import only
 from tests.llm.server import Call, Reply, Server, closed_url, fails, says
@@ -71,7 +71,7 @@ def judge(server: Server, name: str = "a", **of: Any) -> EndpointParams:  # noqa
 def rule_of(names: Sequence[str], **of: Any) -> JudgeRule:  # noqa: ANN401
     """These judges, of whom most must accept."""
     given = {"min_label_consistency": 7, "min_score": 6, "vote": "majority", **of}
-    return JudgeRule(enabled=True, endpoints=tuple(names), **given)
+    return JudgeRule(enabled=True, endpoints=tuple(names), classifier=False, **given)
 
 
 def scores(label_consistency: float = 9, delay: float = 0.0) -> Reply:
@@ -219,7 +219,7 @@ def test_a_judge_that_says_nothing_of_use_abstains(reply: Reply, server: Server,
     } == {sample["id"]: ["b"] for sample in SAMPLES}
     alone = run(judge(server, "a"))
     assert alone == {sample["id"]: [] for sample in SAMPLES}
-    assert decide(alone["c0"], "writer", rule_of(["a"])).accepted is None
+    assert decide([], faults_of(alone["c0"], rule_of(["a"])), "majority").accepted is None
 
 
 def test_thoughts_are_no_judgement(server: Server, run: Run) -> None:
@@ -383,16 +383,51 @@ def test_nothing_to_judge(server: Server, run: Run) -> None:
     assert server.calls == []
 
 
-def test_a_judge_with_the_model_of_the_sample_alone(server: Server, run: Run) -> None:
-    """Its judgement is there but decides nothing until another model has answered too."""
+@pytest.mark.parametrize(
+    ("model", "written_by", "asked"),
+    [
+        pytest.param("glm-4", "glm-4", ["b"], id="its-own"),
+        pytest.param("glm-4", "zai/GLM-4", ["b"], id="written-under-a-vendor"),
+        pytest.param("zai-org/GLM-4", "glm-4", ["b"], id="judges-under-a-vendor"),
+        pytest.param("one/glm-4", "two/GLM-4", ["b"], id="under-two-vendors"),
+        pytest.param("glm-4-flash", "glm-4", ["a", "b"], id="a-name-that-only-begins-alike"),
+        pytest.param("glm-4/flash", "glm-4", ["a", "b"], id="a-vendor-of-that-name"),
+        pytest.param("glm-4", "", ["a", "b"], id="nobody-knows-who-wrote-it"),
+    ],
+)
+def test_no_model_is_asked_about_its_own_text(
+    model: str, written_by: str, asked: list[str], server: Server, make_writer: MakeWriter
+) -> None:
+    """Whatever the vendor's part of its name, which one endpoint asks for and another does not."""
+    writer = make_writer(judge(server, "a", model=model), judge(server, "b"))
+    asks = writer.asks(candidate(1, model=written_by))
+    assert [ways[0].endpoint.name for ways in asks] == asked
+
+
+def test_two_models_that_write_judge_each_other(server: Server, run: Run) -> None:
+    """Also of one text that both of them wrote, and from the cache."""
     server.default = lambda _: scores()
-    own = [candidate(0, model="model-a")]
-    rule = rule_of(["a", "b"])
-    alone = run(judge(server, "a"), samples=own)["c0"]
-    assert len(alone) == 1
-    assert decide(alone, "model-a", rule).accepted is None
-    both = run(judge(server, "a"), judge(server, "b"), samples=own)["c0"]
-    assert decide(both, "model-a", rule).accepted is True
+    panel = judge(server, "a"), judge(server, "b")
+    samples = [candidate(number, model=f"model-{'ab'[number % 2]}") for number in range(6)]
+    same = [candidate(6, SAMPLES[5]["text"], model="model-a") | {"id": "same"}]
+    judged = run(*panel, samples=[*samples, *same])
+    expected = {f"c{number}": ["ba"[number % 2]] for number in range(6)} | {"same": ["b"]}
+    assert {name: [each.judge for each in said] for name, said in judged.items()} == expected
+    asked: dict[str, list[int]] = {"model-a": [], "model-b": []}
+    for call in server.calls:
+        asked[call.body["model"]].append(number_in(call))
+    assert sorted(asked["model-a"]) == [1, 3, 5]
+    assert sorted(asked["model-b"]) == [0, 2, 4, 5]
+    assert run(*panel, samples=[*samples, *same], offline=True) == judged
+
+
+def test_a_sample_whose_only_judge_wrote_it_is_unjudged(server: Server, run: Run) -> None:
+    """Which costs nothing, and offline nothing is missing."""
+    own = [candidate(number, model="model-a") for number in range(2)]
+    budget = Budget(UNLIMITED)
+    judged = run(judge(server, "a"), samples=own, budget=budget, offline=True)
+    assert judged == run(judge(server, "a"), samples=own, budget=budget) == {"c0": [], "c1": []}
+    assert (server.calls, budget.spent.tokens) == ([], 0)
 
 
 def test_progress_is_told(

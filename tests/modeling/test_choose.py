@@ -12,7 +12,7 @@ import pytest
 
 from src.config import BaselineParams, EvaluateParams, UserError, load_params
 from src.modeling.arms import Choice
-from src.modeling.choose import Chosen, _conclude, _name, choose
+from src.modeling.choose import Chosen, Tried, _conclude, _name, choose
 from src.modeling.scoring import METRICS
 from src.modeling.significance import Bootstrap
 
@@ -71,7 +71,11 @@ HELPFUL = rows(dict.fromkeys(sorted(TAIL), 20), "samples").assign(quality=0.5)
 WRONG = rows(
     dict.fromkeys(sorted(TAIL), 20), "samples", {"lost": WORDS["invoice"], "invoice": WORDS["lost"]}
 ).assign(quality=0.5)
+TWO_WRITERS = pd.concat(
+    [HELPFUL.assign(written_by="good"), WRONG[:30].assign(written_by="bad")], ignore_index=True
+)
 NOTHING = pd.DataFrame([])
+NONE, NONE_WEIGHTED = Choice(0, False, 1.0), Choice(0, True, 1.0)
 
 
 def evaluate(**tried: object) -> EvaluateParams:
@@ -91,6 +95,13 @@ def run(accepted: pd.DataFrame, **tried: object) -> Chosen:
 def helped() -> Chosen:
     """What is chosen where samples help."""
     return run(HELPFUL)
+
+
+def best_weighed(curve: tuple[Tried, ...]) -> Choice:
+    """The best way with the largest amount at a weight that the settings name."""
+    largest = max(one.choice.samples_per_class for one in curve)
+    weighed = [one for one in curve[2:] if one.choice.samples_per_class == largest]
+    return max(weighed, key=lambda one: one.macro_f1.value).choice
 
 
 def test_samples_that_help_are_chosen() -> None:
@@ -124,35 +135,78 @@ def test_no_samples_are_always_tried() -> None:
 
 
 def test_the_curve_is_in_the_order_of_trying() -> None:
-    """Amounts with and without class weights, then other weights, then amounts at the best one."""
-    curve = [one.choice for one in run(HELPFUL, samples_per_class=(20, 5)).curve]
-    grid = [Choice(amount, weight, 1.0) for amount in (0, 5, 20) for weight in (False, True)]
-    assert curve[:6] == grid
-    scores = {one.choice: one.macro_f1.value for one in helped().curve}
-    best = max((c for c in grid if c.samples_per_class), key=scores.__getitem__)
-    amounts = dict.fromkeys((best.samples_per_class, 20))
-    lighter = [
-        Choice(amount, best.class_weight, weight, by_quality)
-        for amount in amounts
+    """No samples, the largest amount at every weight, then all at the best one and as whole rows."""
+    tried = run(HELPFUL, samples_per_class=(20, 5), sample_weights=(0.25, 0.5)).curve
+    curve = [one.choice for one in tried]
+    assert curve[:2] == [NONE, NONE_WEIGHTED]
+    weighed = [
+        Choice(20, class_weight, weight, by_quality)
+        for class_weight in (False, True)
         for by_quality in (False, True)
-        for weight in (0.5, 1.0)
+        for weight in (0.25, 0.5)
     ]
-    lighter = [choice for choice in lighter if choice not in grid]
-    assert curve[6 : 6 + len(lighter)] == lighter
-    weighed = max((c for c in [*grid, *lighter] if c.samples_per_class), key=scores.__getitem__)
-    last = {replace(weighed, samples_per_class=amount) for amount in (5, 20)}
-    assert set(curve[6 + len(lighter) :]) == last - {*grid, *lighter}
+    assert curve[2:10] == weighed
+    best = best_weighed(tried)
+    assert curve[10:] == [
+        replace(best, samples_per_class=5),
+        Choice(5, best.class_weight, 1.0),
+        Choice(20, best.class_weight, 1.0),
+    ]
 
 
-def test_each_choice_takes_the_regularisation_that_suits_it() -> None:
-    """With several `c` each point of the curve is the better of what each gives alone."""
-    one, other, both = (
-        choose(REAL, HELPFUL, DEV, BASELINE.model_copy(update={"c": c}), evaluate(), TAIL).curve[:6]
-        for c in ((0.001,), (1.0,), (0.001, 1.0))
-    )
-    values = [[point.macro_f1.value for point in curve] for curve in (one, other, both)]
-    assert values[2] == [max(pair) for pair in zip(*values[:2], strict=True)]
-    assert values[0] != values[1]
+def test_each_choice_takes_the_regularisation_that_suits_its_first_draw() -> None:
+    """The strongest within noise there, as of the arms; more draws change the score, not the `c`."""
+
+    def values(c: tuple[float, ...], draws: int) -> list[float]:
+        baseline = BASELINE.model_copy(update={"c": c})
+        tried = evaluate(samples_per_class=(10,), seeds=draws)
+        curve = choose(REAL, HELPFUL, DEV, baseline, tried, TAIL).curve
+        return [point.macro_f1.value for point in curve]
+
+    strong, weak, both = (0.001,), (0.01,), (0.001, 0.01)
+    of_first = list(zip(values(strong, 1), values(weak, 1), strict=True))
+    taken = [pair.index(value) for pair, value in zip(of_first, values(both, 1), strict=True)]
+    assert set(taken) == {0, 1}
+    assert any(first < second for (first, second), c in zip(of_first, taken, strict=True) if not c)
+    of_all = zip(values(strong, 4), values(weak, 4), strict=True)
+    assert values(both, 4) == [pair[c] for pair, c in zip(of_all, taken, strict=True)]
+
+
+def test_each_of_several_models_is_told_by_what_it_gains() -> None:
+    """One writes samples that help, the other samples of the wrong classes."""
+    chosen = run(TWO_WRITERS)
+    assert list(chosen.per_model) == ["bad", "good"]
+    bad, good = chosen.per_model["bad"], chosen.per_model["good"]
+    assert (bad.samples, good.samples) == (30, 40)
+    for of_good, of_bad in ((good.alone, bad.alone), (good.on_top, bad.on_top)):
+        assert 0 < of_good.low <= of_good.value <= of_good.high
+        assert of_good.low > of_bad.value
+
+
+def test_the_gains_of_two_models_add_up() -> None:
+    """Without the one is the other alone: so much and the one on top are what all samples gain."""
+    chosen = run(TWO_WRITERS)
+    best = best_weighed(chosen.curve)
+    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
+    whole = scores[best] - scores[Choice(0, best.class_weight, 1.0)]
+    for one, other in (("bad", "good"), ("good", "bad")):
+        both = chosen.per_model[one].alone.value + chosen.per_model[other].on_top.value
+        assert both == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    "written_by",
+    [
+        pytest.param("good", id="one-writer"),
+        pytest.param(["", "good"] * 20, id="one-and-an-empty-name"),
+        pytest.param(None, id="no-such-column"),
+    ],
+)
+def test_one_model_has_none_to_be_told_from(written_by: str | list[str] | None) -> None:
+    """Nor is a set from elsewhere, whose writers nobody knows, taken apart; all else is the same."""
+    accepted = HELPFUL if written_by is None else HELPFUL.assign(written_by=written_by)
+    assert run(accepted) == helped()
+    assert helped().per_model == {}
 
 
 def test_intervals_hold_their_values() -> None:
@@ -211,9 +265,6 @@ def drawn(scores: dict[Choice, tuple[float, float]]) -> Bootstrap:
         },
         confidence=0.95,
     )
-
-
-NONE, NONE_WEIGHTED = Choice(0, False, 1.0), Choice(0, True, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from src.config import BaselineParams
 from src.modeling.arms import ArmData
 from src.modeling.baseline import predict
 from src.modeling.scoring import score
-from src.modeling.tuning import best_c, fit_arm
+from src.modeling.tuning import fit_arm, tuned
 
 BASELINE = BaselineParams(
     analyzer="char",
@@ -42,7 +42,17 @@ TAIL = frozenset({"net"})
 def test_the_value_that_is_best_on_dev_is_taken(values: tuple[float, ...], expected: float) -> None:
     """By dev macro-F1; the first among equals, and the only one without a look at dev."""
     baseline = BASELINE.model_copy(update={"c": values})
-    assert best_c(baseline, ROWS, DEV, TAIL, 0) == expected
+    model = tuned(baseline, ROWS, DEV, TAIL)
+    assert model["classifier"].C == expected
+
+
+def test_the_tuned_classifier_is_the_one_of_its_value() -> None:
+    """What is fitted on shared terms is what is fitted alone, and other seeds go on from it."""
+    model = tuned(BASELINE, ROWS, DEV, TAIL)
+    alone = fit_arm(BASELINE, ROWS, model["classifier"].C, 0)
+    assert model["tfidf"].vocabulary_ == alone["tfidf"].vocabulary_
+    assert (model["classifier"].coef_ == alone["classifier"].coef_).all()
+    assert model["classifier"].random_state == alone["classifier"].random_state
 
 
 def test_the_best_value_depends_on_the_rows() -> None:

@@ -55,20 +55,22 @@ def sample(number: int, label: str) -> Record:
         "text": f"样本{number}",
         "label": label,
         "scores": {"label_score": 0.25},
+        "endpoint": "glm",
     }
 
 
 def test_samples_follow_the_real_rows(tmp_path: Path) -> None:
     """Golden file: columns and their order kept, empty where a sample has no value."""
     samples = [sample(1, "b"), sample(2, "a"), sample(3, "b"), sample(4, "b")]
+    del samples[2]["endpoint"]  # of a sample from elsewhere nobody knows who wrote it
     merged = merge(train_of(tmp_path, CSV, DATA), samples, PLAN, DATA)
     assert merged.to_csv(index=False, lineterminator="\n") == (
-        "city,words,call,nr,name,origin,label_score\n"
-        "X,甲,c1,0,a,real,\n"
-        "Y,乙,c2,0,a,real,\n"
-        ",丙,c3,1,b,real,\n"
-        ",样本1,s1,1,b,synthetic,0.250000\n"
-        ",样本3,s3,1,b,synthetic,0.250000\n"
+        "city,words,call,nr,name,origin,label_score,written_by\n"
+        "X,甲,c1,0,a,real,,\n"
+        "Y,乙,c2,0,a,real,,\n"
+        ",丙,c3,1,b,real,,\n"
+        ",样本1,s1,1,b,synthetic,0.250000,glm\n"
+        ",样本3,s3,1,b,synthetic,0.250000,\n"
     )
 
 
@@ -83,25 +85,25 @@ def test_samples_follow_the_real_rows(tmp_path: Path) -> None:
                 "label_name_column": "label",
                 "id_column": None,
             },
-            ["样本1,b,synthetic,0.250000"],
+            ["样本1,b,synthetic,0.250000,glm"],
             id="text-and-label",
         ),
         pytest.param(
             "label,text,row_id,name\n0,甲,r1,a\n1,丙,r2,b\n",
             {"text_column": "text", "label_column": "label", "id_column": "row_id"},
-            ["1,样本1,s1,b,synthetic,0.250000"],
+            ["1,样本1,s1,b,synthetic,0.250000,glm"],
             id="label-holds-ids",
         ),
         pytest.param(
             "words,nr,name,call,text\n甲,0,a,c1,note 1\n丙,1,b,c2,note 2\n",
             {},
-            ["样本1,1,b,s1,,synthetic,0.250000"],
+            ["样本1,1,b,s1,,synthetic,0.250000,glm"],
             id="text-is-another-column",
         ),
         pytest.param(
             "words,name\n甲,a\n丙,b\n",
             {"label_column": "name", "id_column": None},
-            ["样本1,b,synthetic,0.250000"],
+            ["样本1,b,synthetic,0.250000,glm"],
             id="name-is-the-id",
         ),
     ],
@@ -109,13 +111,13 @@ def test_samples_follow_the_real_rows(tmp_path: Path) -> None:
 def test_any_column_names_work(
     content: str, names: dict[str, str | None], added: list[str], tmp_path: Path
 ) -> None:
-    """The balanced file is the user's file, with two columns and some rows more."""
+    """The balanced file is the user's file, with three columns and some rows more."""
     data = DATA.model_copy(update=names)
     merged = merge(train_of(tmp_path, content, data), [sample(1, "b")], PLAN, data)
     header, *real = content.splitlines()
     assert merged.to_csv(index=False, lineterminator="\n").splitlines() == [
-        f"{header},origin,label_score",
-        *(f"{row},real," for row in real),
+        f"{header},origin,label_score,written_by",
+        *(f"{row},real,," for row in real),
         *added,
     ]
 
@@ -127,6 +129,7 @@ def test_a_balanced_file_is_read_again(tmp_path: Path) -> None:
     assert again["row_id"].tolist() == ["c1", "c2", "c3", "s1"]
     assert again["label"].tolist() == ["a", "a", "b", "b"]
     assert again["origin"].tolist() == ["real"] * 3 + ["synthetic"]
+    assert again["written_by"].tolist() == ["", "", "", "glm"]
 
 
 def test_without_samples_nothing_is_added(tmp_path: Path) -> None:

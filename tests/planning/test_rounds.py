@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from src.config import UserError
-from src.planning.rounds import Round, Score, last_kept, read_rounds, write_round
+from src.planning.rounds import (
+    Round,
+    Score,
+    has_stopped,
+    last_kept,
+    misses,
+    read_rounds,
+    write_round,
+)
 
 FIRST = Round(
     number=1,
@@ -31,6 +39,27 @@ def test_rounds_come_back_as_they_were_written(tmp_path: Path) -> None:
         write_round(tmp_path, one)
     assert read_rounds(tmp_path) == rounds
     assert last_kept(rounds) == rounds[9]
+
+
+@pytest.mark.parametrize(
+    ("kept", "count"),
+    [
+        pytest.param("", 0, id="none"),
+        pytest.param("y", 0, id="kept"),
+        pytest.param("n", 1, id="missed"),
+        pytest.param("ynn", 2, id="two-in-a-row"),
+        pytest.param("nny", 0, id="the-last-was-kept"),
+        pytest.param("nyn", 1, id="those-before-a-kept-one-are-over"),
+    ],
+)
+def test_rounds_end_after_more_misses_than_there_is_patience(kept: str, count: int) -> None:
+    """The last ones in a row count, and only those on the real rows of today."""
+    rounds = [replace(FIRST, number=n, kept=one == "y") for n, one in enumerate(kept, 1)]
+    assert misses(rounds, FIRST.real) == count
+    assert [has_stopped(rounds, FIRST.real, patience) for patience in range(3)] == [
+        count > patience for patience in range(3)
+    ]
+    assert misses(rounds, {**FIRST.real, "a": 6}) == 0
 
 
 def test_no_rounds_is_no_round(tmp_path: Path) -> None:

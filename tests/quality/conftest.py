@@ -34,6 +34,7 @@ def params() -> FilterParams:
             "judge": {
                 "enabled": False,
                 "endpoints": (),
+                "classifier": False,
                 "min_label_consistency": 6,
                 "min_score": 6,
                 "vote": "majority",

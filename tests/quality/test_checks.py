@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import FilterParams, JudgeRule, LabelRule, UserError
+from src.config import FilterParams, LabelRule, UserError
 from src.quality.checks import (
     best_first,
     read_scores,
@@ -22,7 +22,7 @@ from src.quality.checks import (
     with_label_scores,
 )
 from src.quality.decisions import Decision
-from src.quality.judge import Judgement
+from src.quality.judge import Judgement, Vote
 from src.quality.label_check import LabelCheck, LabelScores
 
 RULE = LabelRule(enabled=True, min_score=0.5, action="drop")
@@ -80,6 +80,14 @@ def test_a_threshold_and_what_follows(rule: LabelRule, kept: set[str], expected:
     assert outcome(checked) == expected
 
 
+def test_a_label_check_that_votes_drops_nothing_itself() -> None:
+    """It gives scores, whatever its rule says of them."""
+    for rule in (RULE, altered(action="relabel")):
+        checked = with_label_scores(RECORDS, SCORES, rule, NOBODY, judges=False)
+        assert outcome(checked) == ["缴费"] * 3
+        assert [one["scores"]["label_score"] for one in checked] == [0.9, 0.4, 0.1]
+
+
 def test_what_is_said_of_a_label() -> None:
     """Every record carries its scores; a dropped one says how likely, and what is likelier."""
     a, b, c = with_label_scores(RECORDS, SCORES, RULE, NOBODY)
@@ -135,50 +143,109 @@ def test_no_scores_say_what_to_run(tmp_path: Path) -> None:
         read_scores(tmp_path / "scores.csv")
 
 
-@pytest.fixture
-def judge_rule(params: FilterParams) -> JudgeRule:
-    """Six points or more, by most of the judges."""
-    return params.judge
-
-
 def says(points: float, judge: str = "glm4") -> Judgement:
     """A judge that gives so many points for everything."""
     return Judgement(judge, judge, points, points, points, best_label="补卡", reason="跑题")
 
 
+def voting(params: FilterParams, vote: Vote = "majority", *, classifier: bool) -> FilterParams:
+    """Six points or more; the label check asks for 0.5."""
+    judge = params.judge.model_copy(update={"vote": vote, "classifier": classifier})
+    return params.model_copy(update={"judge": judge, "label_check": RULE})
+
+
 @pytest.mark.parametrize(
-    ("judged", "kept", "reason"),
+    ("judged", "kept", "reason", "votes"),
     [
-        pytest.param([says(9)], NOBODY, None, id="accepted"),
-        pytest.param([says(3)], NOBODY, "judge", id="rejected"),
-        pytest.param([says(3)], {"a"}, None, id="rejected-but-people-accepted-it"),
-        pytest.param([says(9), says(3, "b"), says(3, "c")], NOBODY, "judge", id="outvoted"),
-        pytest.param([says(3, "gemma")], NOBODY, None, id="its-own-model-alone"),
-        pytest.param([], NOBODY, None, id="nobody-answered"),
+        pytest.param([says(9)], NOBODY, None, {"glm4": True}, id="accepted"),
+        pytest.param([says(3)], NOBODY, "judge", {"glm4": False}, id="rejected"),
+        pytest.param([says(3)], {"a"}, None, {"glm4": False}, id="rejected-but-people-accepted-it"),
+        pytest.param(
+            [says(9), says(3, "b"), says(3, "c")],
+            NOBODY,
+            "judge",
+            {"glm4": True, "b": False, "c": False},
+            id="outvoted",
+        ),
+        pytest.param([], NOBODY, None, {}, id="nobody-answered"),
     ],
 )
 def test_what_judges_say(
-    judged: list[Judgement], kept: set[str], reason: str | None, judge_rule: JudgeRule
+    judged: list[Judgement],
+    kept: set[str],
+    reason: str | None,
+    votes: dict[str, bool],
+    params: FilterParams,
 ) -> None:
     """A vote against it is a reason; without a vote it is kept, its scores are empty."""
-    (checked,) = with_judgements(
-        [record("a") | {"model": "gemma"}], {"a": judged}, judge_rule, kept
-    )
+    (checked,) = with_judgements([record("a", label_score=0.9)], {"a": judged}, params, kept)
     assert checked.get("reason") == reason
     assert ("detail" in checked) is (reason is not None)
-    counted = [judgement for judgement in judged if judgement.judge != "gemma"]
-    expected = sum(judgement.score for judgement in counted) / len(counted) if counted else None
-    assert checked["scores"]["judge_score"] == (pytest.approx(expected) if counted else None)
+    assert checked["votes"] == votes
+    expected = sum(judgement.score for judgement in judged) / len(judged) if judged else None
+    assert checked["scores"]["judge_score"] == (pytest.approx(expected) if judged else None)
     assert checked["scores"]["chars"] == 9
 
 
-def test_what_judges_say_is_given_as_the_reason(judge_rule: JudgeRule) -> None:
+def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
     """In their words; a record that no judge was asked about is kept in its place."""
-    records = [record("a"), record("b")]
-    asked, other = with_judgements(records, {"a": [says(3)]}, judge_rule, NOBODY)
+    records = [record("a", label_score=0.9), record("b", label_score=0.9)]
+    asked, other = with_judgements(records, {"a": [says(3)]}, params, NOBODY)
     assert asked["detail"] == "glm4: label consistency 3 < 6, best label 补卡 (跑题)"
     assert "reason" not in other
     assert list(asked["scores"]) == list(other["scores"])
+
+
+@pytest.mark.parametrize(
+    ("classifier", "details"),
+    [
+        pytest.param(
+            True,
+            [
+                "",
+                "classifier: 0.40 likely to be of its class, under 0.5",
+                "glm4: label consistency 3 < 6, best label 补卡 (跑题); "
+                "classifier: 0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+            ],
+            id="votes",
+        ),
+        pytest.param(
+            False, ["", "", "glm4: label consistency 3 < 6, best label 补卡 (跑题)"], id="does-not"
+        ),
+    ],
+)
+def test_the_label_check_votes_by_its_rule(
+    classifier: bool, details: list[str], params: FilterParams
+) -> None:
+    """Alone on a; b is a tie with it and accepted without it; both are against c."""
+    scored = with_label_scores(RECORDS, SCORES, RULE, NOBODY, judges=False)
+    judged = {"b": [says(9)], "c": [says(3)]}
+    rules = voting(params, classifier=classifier)
+    checked = with_judgements(scored, judged, rules, NOBODY)
+    assert [one.get("detail", "") for one in checked] == details
+    assert [one.get("reason", "") for one in checked] == [detail and "judge" for detail in details]
+    mine = [one["votes"].pop("classifier", None) for one in checked]
+    assert mine == ([True, False, False] if classifier else [None] * 3)
+    assert [one["votes"] for one in checked] == [{}, {"glm4": True}, {"glm4": False}]
+
+
+@pytest.mark.parametrize(
+    ("vote", "accepted"),
+    [
+        pytest.param("majority", "abcde", id="majority"),
+        pytest.param("weighted", "abc", id="weighted"),
+    ],
+)
+def test_weights_are_those_of_all_samples(vote: Vote, accepted: str, params: FilterParams) -> None:
+    """The third judge always accepts, which makes ties of the others a majority, unless weighed."""
+    panel = {"one": "++++----", "two": "+++-+---", "three": "++++++++"}
+    records = [record(name, label_score=0.9) for name in "abcdefgh"]
+    judged = {
+        name: [says(9 if marks[number] == "+" else 3, judge) for judge, marks in panel.items()]
+        for number, name in enumerate("abcdefgh")
+    }
+    checked = with_judgements(records, judged, voting(params, vote, classifier=False), NOBODY)
+    assert "".join(one["id"] for one in checked if "reason" not in one) == accepted
 
 
 def decision(name: str, choice: str, label: str) -> Decision:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import permutations
-from typing import Any, Literal
+from random import Random
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,18 @@ from pydantic import ValidationError
 
 from src.config import JudgeRule
 from src.data.schema import LabelInfo
-from src.quality.judge import Judgement, agreement, decide, kappa, read_judgement
+from src.quality.judge import (
+    CLASSIFIER,
+    Judgement,
+    Verdict,
+    Vote,
+    agreement,
+    decide,
+    faults_of,
+    kappa,
+    read_judgement,
+    vote_weights,
+)
 
 LABELS = {
     name: LabelInfo(number, name, "", ())
@@ -33,13 +46,18 @@ FIELDS: dict[str, Any] = {
 }
 READ = Judgement("", "", 8, 7.5, 6, "补换卡", "要补卡")
 REPLY = json.dumps(FIELDS, ensure_ascii=False)
-Vote = Literal["majority", "all", "any"]
+VOTES: tuple[Vote, ...] = get_args(Vote)
+VOTERS = "abcdef"
 
-
-def rule(vote: Vote = "majority", **of: float) -> JudgeRule:
-    """Label consistency from 7 and a score from 6."""
-    thresholds = {"min_label_consistency": 7.0, "min_score": 6.0, **of}
-    return JudgeRule(enabled=True, endpoints=("a", "b"), vote=vote, **thresholds)
+RULE = JudgeRule(
+    enabled=True,
+    endpoints=("a", "b"),
+    classifier=False,
+    min_label_consistency=7,
+    min_score=6,
+    vote="majority",
+)
+WITH_CLASSIFIER = RULE.model_copy(update={"classifier": True})
 
 
 def judged(*scores: float, judge: str = "a", model: str = "m", best: str = "补换卡") -> Judgement:
@@ -47,7 +65,24 @@ def judged(*scores: float, judge: str = "a", model: str = "m", best: str = "补�
     return Judgement(judge, model, *scores, best_label=best, reason="")
 
 
-YES, NO = judged(9, 9, 9), judged(2, 9, 9)
+def voted(judgements: Sequence[Judgement], vote: Vote = "majority") -> Verdict:
+    """What they decide among themselves."""
+    return decide(judgements, faults_of(judgements, RULE), vote)
+
+
+def ballot(marks: str) -> dict[str, bool]:
+    """Votes of a, b, c and so on: + accepts, - rejects, . abstains."""
+    return {voter: mark == "+" for voter, mark in zip(VOTERS, marks, strict=False) if mark != "."}
+
+
+def faults(marks: str) -> dict[str, str | None]:
+    """Why a, b, c and so on reject."""
+    return {voter: None if yes else f"{voter}: no" for voter, yes in ballot(marks).items()}
+
+
+def panel(marks: str) -> list[Judgement]:
+    """Judges who vote like that, for their label consistency."""
+    return [judged(9 if yes else 2, 9, 9, judge=voter) for voter, yes in ballot(marks).items()]
 
 
 @pytest.mark.parametrize(
@@ -206,25 +241,23 @@ def test_scores_come_through_as_they_were_given(scores: tuple[float, float, floa
 
 
 @pytest.mark.parametrize(
-    ("judgements", "majority", "every", "one"),
+    ("marks", "majority", "every", "one"),
     [
-        pytest.param([YES], True, True, True, id="1-of-1"),
-        pytest.param([NO], False, False, False, id="0-of-1"),
-        pytest.param([YES, NO], False, False, True, id="tie-is-no-majority"),
-        pytest.param([YES, YES, NO], True, False, True, id="2-of-3"),
-        pytest.param([YES, NO, NO], False, False, True, id="1-of-3"),
-        pytest.param([YES, YES, YES], True, True, True, id="3-of-3"),
-        pytest.param([NO, NO], False, False, False, id="0-of-2"),
+        pytest.param("+", True, True, True, id="1-of-1"),
+        pytest.param("-", False, False, False, id="0-of-1"),
+        pytest.param("+-", False, False, True, id="tie-is-no-majority"),
+        pytest.param("++-", True, False, True, id="2-of-3"),
+        pytest.param("+--", False, False, True, id="1-of-3"),
+        pytest.param("+++", True, True, True, id="3-of-3"),
+        pytest.param("--", False, False, False, id="0-of-2"),
     ],
 )
-def test_votes(judgements: list[Judgement], majority: bool, every: bool, one: bool) -> None:
-    """How many must accept, in whatever order they answer."""
-    for order in permutations(judgements):
-        votes = {vote: decide(order, "writer", rule(vote)).accepted for vote in VOTES}
-        assert votes == {"majority": majority, "all": every, "any": one}
-
-
-VOTES: tuple[Vote, ...] = ("majority", "all", "any")
+def test_votes(marks: str, majority: bool, every: bool, one: bool) -> None:
+    """How many must accept, in whatever order they answer; without weights all count the same."""
+    for order in permutations(panel(marks)):
+        accepted = {vote: voted(order, vote).accepted for vote in VOTES}
+        assert accepted == {"majority": majority, "weighted": majority, "all": every, "any": one}
+        assert voted(order).votes == ballot(marks)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +271,7 @@ VOTES: tuple[Vote, ...] = ("majority", "all", "any")
 )
 def test_both_thresholds_are_of_each_judge(scores: tuple[float, ...], accepted: bool) -> None:
     """The label's own one, and that of the weighted score; a value at it passes."""
-    assert decide([judged(*scores)], "writer", rule()).accepted is accepted
+    assert voted([judged(*scores)]).accepted is accepted
 
 
 def test_a_rejection_says_who_and_why() -> None:
@@ -248,7 +281,7 @@ def test_a_rejection_says_who_and_why() -> None:
         judged(9, 9, 9, judge="qwen"),
         judged(7, 5, 5, judge="deepseek"),
     ]
-    verdict = decide(judgements, "writer", rule())
+    verdict = voted(judgements)
     assert verdict.accepted is False
     assert verdict.detail == (
         "glm4: label consistency 3 < 7, best label 办理取消 (客户要退订); deepseek: score 5.8 < 6"
@@ -257,7 +290,7 @@ def test_a_rejection_says_who_and_why() -> None:
 
 def test_scores_are_means_over_the_judges() -> None:
     """And the share of judges that accepts."""
-    verdict = decide([judged(8, 6, 4), judged(2, 10, 6, judge="b")], "writer", rule())
+    verdict = voted([judged(8, 6, 4), judged(2, 10, 6, judge="b")])
     assert verdict.scores == {
         "judge_label_consistency": 5.0,
         "judge_completeness": 8.0,
@@ -267,40 +300,147 @@ def test_scores_are_means_over_the_judges() -> None:
     }
 
 
+UNLIKELY = "0.10 likely to be of its class, under 0.3"
+
+
 @pytest.mark.parametrize(
-    ("judges", "accepted", "detail"),
+    ("marks", "fault", "accepted", "detail"),
     [
-        pytest.param([], None, "no judge gave an answer", id="all-abstain"),
-        pytest.param(["glm-4"], None, "only its own model judged it", id="itself-alone"),
+        pytest.param("+-", None, True, "", id="turns-a-tie"),
         pytest.param(
-            ["zai/GLM-4", "glm-4"], None, "only its own model judged it", id="under-two-names"
+            "+-",
+            UNLIKELY,
+            False,
+            f"b: label consistency 2 < 7, best label 补换卡; classifier: {UNLIKELY}",
+            id="the-other-way",
         ),
-        pytest.param(["qwen"], True, "", id="another-alone"),
-        pytest.param(["glm-4", "qwen"], True, "", id="itself-beside-another"),
-        pytest.param(["glm-4-flash"], True, "", id="a-name-that-only-begins-alike"),
+        pytest.param("++", UNLIKELY, True, "", id="outvoted"),
+        pytest.param("", None, True, "", id="alone"),
+        pytest.param("", UNLIKELY, False, f"classifier: {UNLIKELY}", id="alone-against-it"),
     ],
 )
-def test_no_model_judges_its_own_text_alone(
-    judges: list[str], accepted: bool | None, detail: str
-) -> None:
-    """Such a sample is unjudged, whatever the scores."""
-    verdict = decide([judged(9, 9, 9, model=model) for model in judges], "glm-4", rule())
+def test_the_classifier_votes(marks: str, fault: str | None, accepted: bool, detail: str) -> None:
+    """As one among the judges, also where none of them answered; it gives no points."""
+    judgements = panel(marks)
+    verdict = decide(judgements, faults_of(judgements, WITH_CLASSIFIER, fault), "majority")
     assert (verdict.accepted, verdict.detail) == (accepted, detail)
+    assert verdict.votes == {**ballot(marks), CLASSIFIER: fault is None}
+    accepts = sum(verdict.votes.values()) / len(verdict.votes)
+    assert verdict.scores["judge_accepts"] == pytest.approx(accepts)
+    without = voted(judgements).scores
+    assert verdict.scores | {"judge_accepts": None} == without | {"judge_accepts": None}
 
 
-def test_beside_another_the_own_model_has_a_full_vote() -> None:
-    """It may turn a decision."""
-    own, other = judged(2, 9, 9, model="glm-4"), judged(9, 9, 9, model="qwen")
-    assert decide([other], "glm-4", rule("all")).accepted is True
-    assert decide([own, other], "glm-4", rule("all")).accepted is False
+def test_a_classifier_without_a_vote_decides_nothing() -> None:
+    """The label check then drops by itself."""
+    assert faults_of(panel("+"), RULE, UNLIKELY) == {"a": None}
+
+
+# 8 samples: a and b agree on 6, each accepts 4, so that chance is 1/2 and kappa 1/2
+A, B = "++++----", "+++-+---"
+
+
+@pytest.mark.parametrize(
+    ("voters", "expected"),
+    [
+        pytest.param((), (), id="nobody"),
+        pytest.param((A,), (1,), id="one"),
+        pytest.param((A, B), (1 / 2, 1 / 2), id="two-count-the-same"),
+        pytest.param((A, B, A), (3 / 4, 1 / 2, 3 / 4), id="mean-over-the-others"),
+        pytest.param((A, B, "++++++++"), (1 / 4, 1 / 4, 0), id="one-always-accepts"),
+        pytest.param((A, B, "++---++-"), (1 / 4, 1 / 4, 0), id="one-at-random"),
+        pytest.param((A, B, "----++++"), (1 / 4, 1 / 4, 0), id="one-votes-the-other-way"),
+        pytest.param((f"{A}.", f"{B}.", "........+"), (1 / 2, 1 / 2, 0), id="one-with-no-other"),
+        pytest.param((f"{A}.", f"{B}+", f"{A}."), (3 / 4, 1 / 2, 3 / 4), id="common-samples-only"),
+        pytest.param(("++..", "..+-"), (1, 1), id="unknown"),
+        pytest.param(("++++", "++++"), (1, 1), id="nothing-to-tell-apart"),
+        pytest.param(("++--", "--++"), (1, 1), id="all-against-all"),
+        pytest.param(
+            ("+++---------", "++-++++++---", "+" * 12),
+            (1, 1, 1),
+            id="chance-of-thirds",
+        ),
+    ],
+)
+def test_weights(voters: tuple[str, ...], expected: tuple[float, ...]) -> None:
+    """By hand: mean kappa with each other voter, at least 0; all 1 where that is 0 for all."""
+    votes = [ballot("".join(marks)) for marks in zip(*voters, strict=True)]
+    assert vote_weights(votes) == dict(zip(VOTERS, expected, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("marks", "weights", "accepts"),
+    [
+        pytest.param("++-", (0.25, 0.25, 0), 1.0, id="no-weight-no-say"),
+        pytest.param("+-+", (0.25, 0.25, 0), 0.5, id="nor-in-a-tie"),
+        pytest.param("+--", (0.75, 0.25, 0.25), 0.6, id="one-outweighs-two"),
+        pytest.param("+-.", (0.75, 0.25, 0.25), 0.75, id="of-those-who-voted"),
+        pytest.param("..+", (0.25, 0.25, 0), 1.0, id="no-weight-alone"),
+        pytest.param("..-", (0.25, 0.25, 0), 0.0, id="no-weight-alone-against-it"),
+        pytest.param(".++-", (0.25, 0, 0, 0), 2 / 3, id="no-weight-among-such"),
+        pytest.param("+-", (), 0.5, id="no-weights"),
+        pytest.param(
+            "-++",
+            (0.3, 0.2, 0.1),
+            0.5,
+            id="tie-of-decimals",
+        ),
+    ],
+)
+def test_weighted_votes(marks: str, weights: tuple[float, ...], accepts: float) -> None:
+    """More than half of the weight; where no voter has any, all count the same."""
+    weight = dict(zip(VOTERS, weights, strict=False))
+    verdict = decide((), faults(marks), "weighted", weight)
+    assert verdict.scores["judge_accepts"] == pytest.approx(accepts)
+    assert verdict.accepted is (accepts > 0.5)
+
+
+MARKS = st.text("+-.", min_size=1, max_size=len(VOTERS))
+# such that sums are exact
+EIGHTHS = st.integers(0, 8).map(lambda eighths: eighths / 8)
+
+
+@given(votes=st.lists(MARKS.map(ballot)), seed=st.randoms(use_true_random=False))
+def test_weights_are_shares(votes: list[dict[str, bool]], seed: Random) -> None:
+    """Each voter has one, somebody's is not 0, and no order of samples or voters matters."""
+    weights = vote_weights(votes)
+    assert weights.keys() == {voter for each in votes for voter in each}
+    assert all(0 <= weight <= 1 for weight in weights.values())
+    assert any(weights.values()) or not weights
+    mixed = [dict(seed.sample(list(each.items()), len(each))) for each in votes]
+    seed.shuffle(mixed)
+    assert vote_weights(mixed) == weights
+
+
+@given(marks=MARKS, weight=EIGHTHS)
+def test_equal_weights_are_a_majority(marks: str, weight: float) -> None:
+    """Whatever they are; none at all too."""
+    weights = dict.fromkeys(VOTERS, weight)
+    assert decide((), faults(marks), "weighted", weights) == decide((), faults(marks), "majority")
+
+
+@given(
+    marks=MARKS,
+    weights=st.lists(EIGHTHS, min_size=len(VOTERS), max_size=len(VOTERS)),
+    seed=st.randoms(use_true_random=False),
+)
+def test_the_order_of_voters_decides_nothing(
+    marks: str, weights: list[float], seed: Random
+) -> None:
+    """Nor the share that accepts."""
+    of_each, given_ = dict(zip(VOTERS, weights, strict=True)), faults(marks)
+    mixed = dict(seed.sample(list(given_.items()), len(given_)))
+    one, other = (decide((), each, "weighted", of_each) for each in (given_, mixed))
+    assert (one.accepted, one.votes, one.scores) == (other.accepted, other.votes, other.scores)
 
 
 def test_an_unjudged_sample_has_the_same_names_of_scores_as_a_judged_one() -> None:
     """So that tables of scores have the same columns."""
-    unjudged, whole = decide([], "m", rule()), decide([YES], "writer", rule())
+    unjudged, whole = voted([]), voted(panel("+"))
     assert list(unjudged.scores) == list(whole.scores)
     assert set(unjudged.scores.values()) == {None}
-    assert unjudged.best_label is None
+    assert (unjudged.accepted, unjudged.best_label, unjudged.votes) == (None, None, {})
+    assert unjudged.detail == "no judge of another model answered"
 
 
 @pytest.mark.parametrize(
@@ -316,43 +456,48 @@ def test_an_unjudged_sample_has_the_same_names_of_scores_as_a_judged_one() -> No
 def test_more_than_half_of_the_judges_suggest_a_label(named: list[str], best: str | None) -> None:
     """Those that name no class count against it, in whatever order."""
     for order in permutations(named):
-        judgements = [judged(2, 9, 9, best=label) for label in order]
-        assert decide(judgements, "writer", rule()).best_label == best
+        judgements = [
+            judged(2, 9, 9, judge=judge, best=label)
+            for judge, label in zip(VOTERS, order, strict=False)
+        ]
+        assert voted(judgements).best_label == best
 
 
 @pytest.mark.parametrize(
     ("samples", "share"),
     [
         pytest.param([], None, id="none"),
-        pytest.param([[YES], [NO], []], None, id="no-pairs"),
-        pytest.param([[YES, YES], [NO, NO]], 1.0, id="always"),
-        pytest.param([[YES, NO]], 0.0, id="never"),
-        pytest.param([[YES, YES, NO]], 1 / 3, id="three-pairs"),
-        pytest.param([[YES, YES, NO], [NO, NO], [YES]], 2 / 4, id="pairs-count-not-samples"),
+        pytest.param(["+", "-", ""], None, id="no-pairs"),
+        pytest.param(["++", "--"], 1.0, id="always"),
+        pytest.param(["+-"], 0.0, id="never"),
+        pytest.param(["++-"], 1 / 3, id="three-pairs"),
+        pytest.param(["++-", "-.-", "+"], 2 / 4, id="pairs-count-not-samples"),
     ],
 )
-def test_agreement(samples: list[list[Judgement]], share: float | None) -> None:
+def test_agreement(samples: list[str], share: float | None) -> None:
     """The share of pairs of judges with the same vote."""
-    assert agreement(samples, rule()) == (None if share is None else pytest.approx(share))
+    votes = [ballot(marks) for marks in samples]
+    assert agreement(votes) == (None if share is None else pytest.approx(share))
 
 
 @pytest.mark.parametrize(
     ("samples", "expected"),
     [
         pytest.param([], None, id="none"),
-        pytest.param([[YES], [NO]], None, id="no-pairs"),
-        pytest.param([[YES, YES], [YES, YES]], None, id="nothing-to-tell-apart"),
-        pytest.param([[YES, YES], [NO, NO]], 1.0, id="always"),
-        pytest.param([[YES, NO]], -1.0, id="never"),
+        pytest.param(["+", "-"], None, id="no-pairs"),
+        pytest.param(["++", "++"], None, id="nothing-to-tell-apart"),
+        pytest.param(["++", "--"], 1.0, id="always"),
+        pytest.param(["+-"], -1.0, id="never"),
         # 3 of 4 pairs agree; of 8 votes 5 accept: chance 34/64
-        pytest.param([[YES, YES], [YES, NO], [YES, YES], [NO, NO]], 7 / 15, id="two-judges"),
+        pytest.param(["++", "+-", "++", "--"], 7 / 15, id="two-judges"),
         # 4 of 6 pairs agree; of 12 votes in them 10 accept: chance 13/18
-        pytest.param([[YES, YES, NO], [YES, YES, YES]], -1 / 5, id="three-judges"),
+        pytest.param(["++-", "+++"], -1 / 5, id="three-judges"),
     ],
 )
-def test_kappa(samples: list[list[Judgement]], expected: float | None) -> None:
+def test_kappa(samples: list[str], expected: float | None) -> None:
     """By hand: the agreement less that of votes drawn from all of them."""
-    assert kappa(samples, rule()) == (None if expected is None else pytest.approx(expected))
+    votes = [ballot(marks) for marks in samples]
+    assert kappa(votes) == (None if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
@@ -367,10 +512,10 @@ def test_kappa(samples: list[list[Judgement]], expected: float | None) -> None:
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any], says: str) -> None:
     """With what is allowed."""
     with pytest.raises(ValidationError, match=says):
-        JudgeRule.model_validate({**rule().model_dump(), **change})
+        JudgeRule.model_validate({**RULE.model_dump(), **change})
 
 
 def test_a_judge_that_is_off_needs_no_endpoint() -> None:
     """The default of a project without an API."""
-    off = {**rule().model_dump(), "enabled": False, "endpoints": []}
+    off = {**RULE.model_dump(), "enabled": False, "endpoints": []}
     assert JudgeRule.model_validate(off).endpoints == ()

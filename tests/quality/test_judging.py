@@ -168,6 +168,14 @@ def test_a_judge_that_refuses_every_sample_takes_no_other_with_it(
     assert sorted(told) == faulty
 
 
+def test_a_lock_is_told_where_the_other_judge_wrote_all(server: Server, place: Place) -> None:
+    """Samples are not let through unseen because of a wrong key."""
+    server.default = lambda _: fails(401)
+    samples = [candidate(number, model="model-b") for number in range(3)]
+    with pytest.raises(UserError, match=r"'a' at .* answers HTTP 401"):
+        place.ask(judge(server, "a"), judge(server, "b"), samples=samples)
+
+
 def test_judges_that_refuse_every_sample_end_the_run(server: Server, place: Place) -> None:
     """With the rate that was passed."""
     server.default = lambda _: fails(400)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -24,22 +26,6 @@ def scores(macro_f1: float, tail_recall: float, accuracy: float) -> dict[str, di
         "balanced_accuracy": interval(macro_f1 / 2),
         "tail_recall_micro": interval(tail_recall / 2),
     }
-
-
-@pytest.fixture
-def per_model() -> dict[str, Record]:
-    """`per_model` of metrics/generate.json: one that writes well, and one that cannot."""
-    good = {
-        **{"requests": 1100, "candidates": 1090, "accepted": 990, "acceptance": 0.9},
-        **{"cost": 1.98, "cost_per_accepted": 0.002},
-        "diversity": {"samples": 40, "distinct_2": 0.8125},
-    }
-    bad = {
-        **{"requests": 30, "candidates": 0, "accepted": 0, "acceptance": 0.0},
-        **{"cost": 0.0, "cost_per_accepted": None},
-        "diversity": {"samples": 0, "distinct_2": None},
-    }
-    return {"glm<4>": good, "small|one": bad}
 
 
 @pytest.fixture
@@ -135,6 +121,38 @@ def metrics() -> Metrics:
                 }.items()
             },
         },
+    )
+
+
+@pytest.fixture
+def several(metrics: Metrics) -> Metrics:
+    """The same with a model that writes well, one that cannot, and the votes of three."""
+    good = {
+        **{"requests": 1100, "candidates": 1090, "accepted": 990, "acceptance": 0.9},
+        **{"cost": 1.98, "cost_per_accepted": 0.002},
+        "diversity": {"samples": 40, "distinct_2": 0.8125},
+    }
+    bad = {
+        **{"requests": 30, "candidates": 0, "accepted": 0, "acceptance": 0.0},
+        **{"cost": 0.0, "cost_per_accepted": None},
+        "diversity": {"samples": 0, "distinct_2": None},
+    }
+    gain = {"samples": 16, "alone": interval(0.07), "on_top": interval(0.01)}
+    judged = {
+        "per_model": {"glm<4>": {"candidates": 1200, "accepted": 720}},
+        "judges": {
+            "classifier": {"judged": 1200, "accepted": 900, "weight": 0.625},
+            "glm<4>": {"judged": 30, "accepted": 0, "weight": 0.0},
+            "qwen|one": {"judged": 1170, "accepted": 1170, "weight": 0.25},
+        },
+        "judges_agree": 0.875,
+        "judges_kappa": 0.625,
+    }
+    return dataclasses.replace(
+        metrics,
+        generate={**metrics.generate, "per_model": {"glm<4>": good, "small|one": bad}},
+        filter={**metrics.filter, **judged},
+        evaluate={**metrics.evaluate, "per_model": {"glm<4>": gain}},
     )
 
 

@@ -329,20 +329,52 @@ def test_full_report_says_what_was_measured(full: Metrics, examples: Examples, p
     ("language", "heading"), [("en", "What each model is worth"), ("zh", "各模型的贡献")]
 )
 def test_models_have_a_table_where_there_are_several(
-    metrics: Metrics,
-    examples: Examples,
-    per_model: dict[str, Record],
-    language: Language,
-    heading: str,
+    several: Metrics, examples: Examples, language: Language, heading: str
 ):
     """What each is worth, a dash where nothing can be said; one alone has none."""
-    metrics.generate["per_model"] = per_model
-    text = str(Text(render_html(metrics, examples, SETTINGS, {}, language)))
+    page = render_html(several, examples, SETTINGS, {}, language)
+    text = str(Text(page))
     assert heading in text
-    assert "glm<4> 1,100 1,090 990 90.0% 0.0020 CNY 0.812" in text
-    assert "small|one 30 0 0 0.0% - -" in text
-    metrics.generate["per_model"] = {"glm<4>": per_model["glm<4>"]}
-    assert heading not in str(Text(render_html(metrics, examples, SETTINGS, {}, language)))
+    assert (
+        "glm<4> 1,100 1,090 990 90.0% 720 0.0020 CNY 0.812 "
+        "+0.070 [+0.050, +0.090] +0.010 [-0.010, +0.030]"
+    ) in text
+    row = page[page.index("<td>glm&lt;4&gt;</td>") :]
+    assert re.findall(r'class="n (\w+)"', row[: row.index("</tr>")]) == ["better"]
+    assert "small|one 30 0 0 0.0% - - - - -" in text
+    del several.generate["per_model"]["small|one"]
+    assert heading not in str(Text(render_html(several, examples, SETTINGS, {}, language)))
+
+
+@pytest.mark.parametrize(
+    ("language", "agreed", "unknown"),
+    [
+        pytest.param(
+            "en",
+            "Two of them agree on 87.5% of the samples, Fleiss' kappa 0.62.",
+            "Two of them agree on - of the samples, Fleiss' kappa -.",
+            id="en",
+        ),
+        pytest.param(
+            "zh",
+            "两个评审对 87.5% 的样本意见一致，Fleiss kappa 为 0.62。",
+            "两个评审对 - 的样本意见一致，Fleiss kappa 为 -。",
+            id="zh",
+        ),
+    ],
+)
+def test_judges_have_a_table_where_there_are_any(
+    several: Metrics, examples: Examples, language: Language, agreed: str, unknown: str
+):
+    """Who accepted how much, and how far they agree; a dash where no two voted on a sample."""
+    text = str(Text(render_html(several, examples, SETTINGS, {}, language)))
+    rows = "classifier 1,200 75.0% 0.62 glm<4> 30 0.0% 0.00 qwen|one 1,170 100.0% 0.25"
+    assert f"{rows} {agreed}" in text
+    several.filter.update(judges_agree=None, judges_kappa=None)
+    assert unknown in str(Text(render_html(several, examples, SETTINGS, {}, language)))
+    several.filter["judges"] = {}
+    page = render_html(several, examples, SETTINGS, {}, language)
+    assert WORDS[language]["judges"] not in page
 
 
 def test_older_metrics_leave_their_sections_out(metrics: Metrics, examples: Examples):

@@ -114,16 +114,46 @@ def test_report_of_a_run_without_candidates(metrics: Metrics, per_class: pd.Data
     assert "## How the samples differ" not in text
 
 
-def test_models_have_a_table_where_there_are_several(
-    metrics: Metrics, per_class: pd.DataFrame, per_model: dict[str, Record]
-):
+def test_models_have_a_table_where_there_are_several(several: Metrics, per_class: pd.DataFrame):
     """What each is worth, a dash where nothing can be said; one alone has none."""
-    metrics.generate["per_model"] = per_model
-    text = render_report(metrics, per_class, [], SETTINGS, {})
-    assert "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | 0.0020 | 0.812 |" in text
-    assert "| small\\|one | 30 | 0 | 0 | 0.0% | - | - |" in text
-    metrics.generate["per_model"] = {"glm<4>": per_model["glm<4>"]}
-    assert "## Models" not in render_report(metrics, per_class, [], SETTINGS, {})
+    text = render_report(several, per_class, [], SETTINGS, {})
+    assert (
+        "| model | requests | samples | accepted | accepted share | kept | cost of one "
+        "| distinct pairs | dev gain alone | dev gain on top |"
+    ) in text
+    assert (
+        "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | 720 | 0.0020 | 0.812 "
+        "| +0.070 [+0.050, +0.090] | +0.010 [-0.010, +0.030] |"
+    ) in text
+    assert "| small\\|one | 30 | 0 | 0 | 0.0% | - | - | - | - | - |" in text
+    del several.generate["per_model"]["small|one"]
+    assert "## Models" not in render_report(several, per_class, [], SETTINGS, {})
+
+
+def test_models_of_an_older_run_keep_their_table(several: Metrics, per_class: pd.DataFrame):
+    """What it did not measure is a dash, and it had no judges."""
+    del several.filter["per_model"], several.filter["judges"], several.evaluate["per_model"]
+    text = render_report(several, per_class, [], SETTINGS, {})
+    assert "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | - | 0.0020 | 0.812 | - | - |" in text
+    assert "## Judges" not in text
+
+
+def test_judges_have_a_table_where_there_are_any(several: Metrics, per_class: pd.DataFrame):
+    """Who accepted how much, and how far they agree; a dash where no two voted on a sample."""
+    text = render_report(several, per_class, [], SETTINGS, {})
+    assert "Two of them agree on 87.5% of the samples, Fleiss' kappa 0.62." in text
+    assert (
+        "| judge | judged | accepted | weight |\n"
+        "| --- | ---: | ---: | ---: |\n"
+        "| classifier | 1,200 | 75.0% | 0.62 |\n"
+        "| glm<4> | 30 | 0.0% | 0.00 |\n"
+        "| qwen\\|one | 1,170 | 100.0% | 0.25 |\n"
+    ) in text
+    several.filter.update(judges_agree=None, judges_kappa=None)
+    text = render_report(several, per_class, [], SETTINGS, {})
+    assert "Two of them agree on - of the samples, Fleiss' kappa -." in text
+    several.filter["judges"] = {}
+    assert "## Judges" not in render_report(several, per_class, [], SETTINGS, {})
 
 
 def test_bars_in_a_class_name_stay_in_their_cell(metrics: Metrics, per_class: pd.DataFrame):

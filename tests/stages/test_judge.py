@@ -91,6 +91,11 @@ def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
     assert metrics["per_class"][BAD]["rejected_by"]["judge"] == len(lost)
     assert metrics["per_class"][BAD]["accepted"] == 0
     assert metrics["accepted"] + sum(metrics["rejected_by"].values()) == metrics["candidates"]
+    share = {"candidates": metrics["candidates"], "accepted": len(accepted)}
+    assert metrics["per_model"] == {"loopback": share}
+    seen = len(accepted) + len(lost)
+    assert metrics["judges"] == {"chat": {"judged": seen, "accepted": len(accepted), "weight": 1}}
+    assert (metrics["judges_agree"], metrics["judges_kappa"]) == (None, None)
     assert {sample["detail"] for sample in lost} == {
         f"chat: label consistency 2 < 6, best label {LIKELIER} (按诉求判断)"
     }
@@ -105,6 +110,43 @@ def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
     balance.main()
     merged = pd.read_csv(paths.BALANCED)
     assert set(merged.loc[merged["origin"] == "synthetic", "label_raw"]) == OTHERS
+
+
+def test_the_label_check_votes_among_the_judges(here: Project, judge: Server) -> None:
+    """It drops nothing by itself; against the judge alone it makes a tie, which drops."""
+
+    def votes(values: dict[str, Any]) -> None:
+        values["filter"]["judge"] |= {"classifier": True, "vote": "weighted"}
+        values["filter"]["label_check"]["min_score"] = 0.9
+
+    here.settings(votes)
+    metrics, accepted, rejected = filtered()
+    assert "label_check" not in metrics["rejected_by"]
+    said = [sample["votes"] for sample in (*accepted, *by_judge(rejected))]
+    both = [(each["chat"], each["classifier"]) for each in said]
+    assert len(set(both)) > 2
+    assert len(accepted) == both.count((True, True))
+    judges = metrics["judges"]
+    assert judges["chat"]["weight"] == judges["classifier"]["weight"]
+    for place, voter in enumerate(("chat", "classifier")):
+        assert judges[voter]["judged"] == len(said)
+        assert judges[voter]["accepted"] == sum(each[place] for each in both)
+    agree = sum(one == other for one, other in both) / len(both)
+    assert metrics["judges_agree"] == pytest.approx(agree, abs=1e-6)
+
+
+def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Server) -> None:
+    """All that the rules let pass is kept, unjudged."""
+
+    def itself(values: dict[str, Any]) -> None:
+        values["llm"]["endpoints"][-1]["model"] = "vendor/SMALL"
+
+    here.settings(itself)
+    metrics, accepted, rejected = filtered()
+    assert judge.calls == []
+    assert (metrics["judges"], by_judge(rejected)) == ({}, [])
+    assert {sample["label"] for sample in accepted} == {BAD, *OTHERS}
+    assert all(sample["votes"] == {} for sample in accepted)
 
 
 def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> None:

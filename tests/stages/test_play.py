@@ -38,7 +38,7 @@ def here(project: Project, model: Model, monkeypatch: pytest.MonkeyPatch) -> Pat
     project.settings(endpoint(model.url))
 
     def by_errors(values: dict[str, Any]) -> None:
-        values["plan"] |= {"policy": "error_driven", "round_samples": 15}
+        values["plan"] |= {"policy": "error_driven", "round_samples": 15, "patience": 0}
         values["generate"] |= {"contrast": 1, "surplus": 0.0}
         values["filter"]["label_check"]["enabled"] = False
 
@@ -91,12 +91,31 @@ def test_a_round_that_is_no_better_is_the_last(
     assert printed.rstrip().endswith("| no |")
 
 
+def test_with_patience_the_next_round_takes_a_larger_step(
+    here: Path, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A miss does not end the rounds yet: its samples come again, and as many more; two do."""
+    project.settings(lambda values: values["plan"].update(patience=1))
+    (first,), _ = play(capsys)
+    write_round(FOLDER, replace(first, kept=True))
+    (_, second), _ = play(capsys)
+    write_round(FOLDER, replace(second, kept=False))
+    (*_, third), _ = play(capsys)
+    assert samples() == len(third.ids) == 45
+    assert set(second.ids) <= set(third.ids)
+    assert third.added == 30  # to the last kept round
+    write_round(FOLDER, replace(third, kept=False))
+    played, _ = play(capsys)
+    assert (len(played), samples()) == (3, 15)
+
+
 def test_new_real_rows_start_the_rounds_again(
     here: Path, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a stop, appended rows are counted and a new round is played."""
     (first,), _ = play(capsys)
     write_round(FOLDER, replace(first, kept=False))
+    assert play(capsys)[0] == read_rounds(FOLDER)[:1]
     project.frame(
         "train",
         lambda frame: pd.concat(
