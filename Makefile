@@ -64,7 +64,7 @@ record: setup ## ask what is not yet answered, and pack the answers into data/re
 	python -m src.llm.record data/interim/cassette.jsonl data/interim/judge_cassette.jsonl
 
 standin: setup ## what the stand-in corpus looks like
-	@python -m src.data.describe
+	@python -m src.describe
 
 bench-generation: setup ## the engine against a loopback endpoint, beside one request at a time
 	python -m benchmarks.generation

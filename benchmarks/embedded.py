@@ -23,9 +23,9 @@ from src.llm.cache import open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import Generated, QuotaLoop
+from src.paths import PLAN
 from src.planning.plan import read_plan
 from src.quality.gate import Gate
-from src.stages.paths import PLAN
 
 LABELS = ("办理缴费", "办理补换卡")
 SAMPLES = 24  # accepted ones, each

@@ -27,9 +27,9 @@ from src.llm.cache import open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import ClassRun, QuotaLoop
+from src.paths import PLAN
 from src.planning.plan import read_plan
 from src.quality.gate import Gate
-from src.stages.paths import PLAN
 from tests.llm.server import Call, says, serve
 from tests.llm.server import Reply as Sent
 

@@ -28,13 +28,13 @@ from src.modeling.baseline import predict
 from src.modeling.scoring import tail_classes
 from src.modeling.significance import Interval, bootstrap
 from src.modeling.tuning import fit_arm, tuned
+from src.paths import CANDIDATES, DECISIONS, PLAN, SCORES
 from src.planning.balance import used_samples
 from src.planning.plan import Plan, read_plan
 from src.quality.checks import read_scores, screen_all
 from src.quality.decisions import Decision, read_decisions, verdicts
 from src.quality.rules import RULES
 from src.reporting.report import signed
-from src.stages.paths import CANDIDATES, DECISIONS, PLAN, SCORES
 from src.stages.rows import with_plain_text
 
 log = logging.getLogger(__name__)

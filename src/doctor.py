@@ -18,7 +18,7 @@ import typer
 from packaging.requirements import Requirement
 
 from src.config import PARAMS, DataParams, EndpointParams, Params, UserError, load_params
-from src.stages.paths import STANDIN
+from src.paths import STANDIN
 
 REQUIREMENTS = Path("requirements.txt")
 OLDEST_PYTHON = (3, 11)

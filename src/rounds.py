@@ -31,10 +31,10 @@ from src.data.schema import load_splits
 from src.modeling.arms import Choice
 from src.modeling.scoring import score, tail_classes
 from src.modeling.significance import Bootstrap, Interval, bootstrap
+from src.paths import ACCEPTED, BALANCED, REJECTED, ROUNDS
 from src.planning.balance import used_samples
 from src.planning.rounds import Round, Score, has_stopped, last_kept, read_rounds, write_round
 from src.reporting.report import signed
-from src.stages.paths import ACCEPTED, BALANCED, REJECTED, ROUNDS
 from src.stages.rows import dev_predictions, train_rows, with_plain_text
 
 log = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from src import check, sync
+from src import check, paths, sync
 from src.config import Arm, UserError, load_params
 from src.data.io import write_csv, write_json, write_jsonl, write_text
 from src.modeling.scoring import METRICS
 from src.reporting import tracking
 from src.reporting.tracking import ALIAS, EXPERIMENT, REGISTERED, register, track
-from src.stages import choose, paths, train_baseline
+from src.stages import choose, train_baseline
 from src.stages.common import settings
 from tests.stages.small_project import TRAIN_ROWS, WORDS, make_project, rows
 

@@ -17,8 +17,7 @@ from typing import Any
 
 from src.config import FREE_ARMS, Arm, DataParams
 from src.data.io import Record, read_json
-from src.stages.common import flat_numbers
-from src.stages.paths import (
+from src.paths import (
     BALANCED,
     CANDIDATES,
     METRICS,
@@ -229,6 +228,18 @@ def _evaluate(settings: Settings, files: Files, _: str) -> StageRun:
         datasets={Path(settings["data"]["test"]): EVALUATION},
         tags={"ours": found["ours"], "best_free": found["best_free"]},
     )
+
+
+def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers of a nested metrics file, keys joined by dots."""
+    numbers: dict[str, float] = {}
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, Mapping):
+            numbers.update(flat_numbers(item, f"{name}."))
+        elif isinstance(item, int | float):
+            numbers[name] = float(item)
+    return numbers
 
 
 def _only(settings: Settings, *sections: str) -> dict[str, Any]:

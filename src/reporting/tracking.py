@@ -27,8 +27,8 @@ import yaml
 
 from src.config import PARAMS
 from src.data.io import read_json
+from src.paths import METRICS
 from src.reporting.runs import ARM_STAGE, Files, Settings, StageRun, describe, md5
-from src.stages.paths import METRICS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -26,6 +26,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from src.config import DataParams, UserError, command, load_params
 from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo, read_labels, read_split
+from src.paths import DECISIONS, PLAN, REVIEW_QUEUE
 from src.planning.plan import read_plan
 from src.quality.decisions import (
     CHOICES,
@@ -37,7 +38,6 @@ from src.quality.decisions import (
     write_decisions,
 )
 from src.review.words import WORDS, reason_to_look, score_name
-from src.stages.paths import DECISIONS, PLAN, REVIEW_QUEUE
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

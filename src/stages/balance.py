@@ -18,11 +18,11 @@ from src.config import EmbeddingParams, command, load_params
 from src.data.dialogue import plain
 from src.data.io import read_jsonl, write_csv, write_json
 from src.data.schema import load_splits
+from src.paths import ACCEPTED, BALANCED, METRICS, PLAN
 from src.planning.balance import balance_metrics, merge, staying
 from src.planning.plan import read_plan
 from src.reporting.tracking import track
 from src.stages.common import settings
-from src.stages.paths import ACCEPTED, BALANCED, METRICS, PLAN
 
 log = logging.getLogger(__name__)
 

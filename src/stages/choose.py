@@ -18,9 +18,9 @@ from src.data.io import write_csv, write_json
 from src.data.schema import load_splits
 from src.modeling.choose import choose
 from src.modeling.scoring import tail_classes
+from src.paths import BALANCED, METRICS, PLOTS
 from src.reporting.tracking import track
 from src.stages.common import settings
-from src.stages.paths import BALANCED, METRICS, PLOTS
 from src.stages.rows import train_rows, with_plain_text
 
 log = logging.getLogger(__name__)

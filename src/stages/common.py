@@ -1,23 +1,11 @@
-"""What several stages hand to MLflow and the report: settings and numbers."""
+"""What every stage hands to MLflow and the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from src.config import Params
-
-
-def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers of a nested metrics file, keys joined by dots."""
-    numbers: dict[str, float] = {}
-    for key, item in value.items():
-        name = f"{prefix}{key}"
-        if isinstance(item, Mapping):
-            numbers.update(flat_numbers(item, f"{name}."))
-        elif isinstance(item, int | float):
-            numbers[name] = float(item)
-    return numbers
 
 
 def settings(params: Params, sections: Iterable[str] | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from src.config import command, load_params
 from src.data.chat import chat_examples
 from src.data.io import write_jsonl
 from src.data.schema import read_labels, read_split
-from src.stages.paths import BALANCED, CHAT
+from src.paths import BALANCED, CHAT
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import typer
 
 from src.config import command, load_params
 from src.data.standin import BANK, CLASSES, compose_corpus, load_bank
-from src.stages.paths import STANDIN
+from src.paths import STANDIN
 
 log = logging.getLogger(__name__)
 

@@ -22,15 +22,7 @@ from src.modeling.paired import class_changes, heads_lost, mcnemar, tail_false_p
 from src.modeling.scoring import confusion, per_class, score, tail_classes
 from src.modeling.second import FAMILY, second_predictions
 from src.modeling.significance import Bootstrap, best_free, bootstrap
-from src.planning.rounds import read_rounds, summaries
-from src.quality.embedding import fit_embedder
-from src.quality.leakage import check_leakage, require_no_leakage
-from src.reporting import plots
-from src.reporting.html import Examples, write_reports
-from src.reporting.report import Metrics, arms_table, render_report
-from src.reporting.tracking import track
-from src.stages.common import settings
-from src.stages.paths import (
+from src.paths import (
     ACCEPTED,
     BALANCED,
     METRICS,
@@ -40,6 +32,14 @@ from src.stages.paths import (
     REPORTS,
     ROUNDS,
 )
+from src.planning.rounds import read_rounds, summaries
+from src.quality.embedding import fit_embedder
+from src.quality.leakage import check_leakage, require_no_leakage
+from src.reporting import plots
+from src.reporting.html import Examples, write_reports
+from src.reporting.report import Metrics, arms_table, render_report
+from src.reporting.tracking import track
+from src.stages.common import settings
 from src.stages.rows import read_choice, train_rows, with_plain_text
 
 if TYPE_CHECKING:

@@ -24,6 +24,17 @@ from src.data.schema import Splits, load_splits
 from src.llm.budget import Budget
 from src.llm.cache import CACHE, RECORDINGS, open_store
 from src.llm.client import Client
+from src.paths import (
+    ACCEPTED,
+    CANDIDATES,
+    DECISIONS,
+    JUDGE_CASSETTE,
+    METRICS,
+    PLAN,
+    REJECTED,
+    REVIEW_QUEUE,
+    SCORES,
+)
 from src.planning.plan import read_plan
 from src.quality.bias import bias_report
 from src.quality.checks import read_scores, screen_all
@@ -35,17 +46,6 @@ from src.quality.judging import JudgeWriter, all_labels, ask_judges
 from src.quality.review import review_queue
 from src.reporting.tracking import track
 from src.stages.common import settings
-from src.stages.paths import (
-    ACCEPTED,
-    CANDIDATES,
-    DECISIONS,
-    JUDGE_CASSETTE,
-    METRICS,
-    PLAN,
-    REJECTED,
-    REVIEW_QUEUE,
-    SCORES,
-)
 
 log = logging.getLogger(__name__)
 

@@ -26,13 +26,13 @@ from src.llm.estimate import estimate, render_estimate
 from src.llm.progress import Progress, Status
 from src.llm.prompts import Ask, PromptWriter
 from src.llm.quota import Attempt, ClassRun, Generated, QuotaLoop
+from src.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN
 from src.planning.plan import read_plan
 from src.quality.decisions import read_decisions, verdicts
 from src.quality.diversity import diversity
 from src.quality.gate import Gate
 from src.reporting.tracking import track
 from src.stages.common import settings
-from src.stages.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN
 
 log = logging.getLogger(__name__)
 

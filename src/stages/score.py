@@ -17,11 +17,11 @@ import typer
 from src.config import command, load_params
 from src.data.io import read_jsonl, write_csv
 from src.data.schema import load_splits
+from src.paths import CANDIDATES, DECISIONS, SCORES, SUSPECTS
 from src.quality.checks import relabelled, scores_table
 from src.quality.decisions import read_decisions, verdicts
 from src.quality.label_check import check_labels, suspects
 from src.quality.style import match_surface, measure_surface
-from src.stages.paths import CANDIDATES, DECISIONS, SCORES, SUSPECTS
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from src.modeling.arms import ArmData, draws_something, training_frame
 from src.modeling.baseline import adjusted, predict, save
 from src.modeling.scoring import score, tail_classes
 from src.modeling.tuning import fit_arm, tuned
+from src.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
 from src.reporting.tracking import track
 from src.stages.common import settings
-from src.stages.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
 from src.stages.rows import read_choice, train_rows, with_plain_text
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from src.stages import analyze, paths
+from src import paths
+from src.stages import analyze
 
 ROWS = {"补卡": 10, "销户": 2}
 

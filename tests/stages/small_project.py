@@ -20,8 +20,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from src.paths import DECISIONS, ROUNDS
 from src.quality.decisions import write_decisions
-from src.stages.paths import DECISIONS, ROUNDS
 
 ROOT = Path(__file__).parents[2]
 TRAIN_ROWS = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from src.stages import paths
+from src import paths
 
 ROOT = Path(__file__).parents[2]
 UNTRACKED_MODULE = (

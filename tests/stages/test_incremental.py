@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from src import paths
 from src.data.io import Record, read_jsonl
 from src.llm import record
 from src.quality.decisions import Decision, write_decisions
-from src.stages import analyze, generate, paths, score
+from src.stages import analyze, generate, score
 from src.stages import filter as filter_stage
 from tests.llm.server import Call, Reply, Server, says, serve
 from tests.stages.small_project import WORDS, Project, call, endpoint, make_project, rows

@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from src import paths
 from src.data.io import Record, read_jsonl
 from src.llm import record
 from src.quality.judge import WEIGHTS
-from src.stages import balance, generate, paths, score
+from src.stages import balance, generate, score
 from src.stages import filter as filter_stage
 from tests.llm.server import Call, Reply, Server, fails, says, serve
 from tests.stages.small_project import WORDS, Model, Project, endpoint

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from src import paths
 from src.config import FREE_ARMS, OUR_ARMS
 from src.modeling.scoring import METRICS
 from src.quality.decisions import Decision, write_decisions
-from src.stages import paths
 from tests.stages.small_project import (
     TRAIN_ROWS,
     Model,

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src import rounds
+from src import paths, rounds
 from src.planning.rounds import Round, Score, read_rounds, write_round
-from src.stages import analyze, balance, generate, paths, score
+from src.stages import analyze, balance, generate, score
 from src.stages import filter as filter_stage
 from tests.stages.small_project import Model, Project, endpoint
 

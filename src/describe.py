@@ -1,7 +1,7 @@
 """Figures of the stand-in at several noise levels, beside those of any other CSV of calls.
 
-python -m src.data.describe                                  # noise 0, default, 1
-python -m src.data.describe --reference calls.csv            # a further column
+python -m src.describe                                  # noise 0, default, 1
+python -m src.describe --reference calls.csv            # a further column
 make standin                                                 # the table in docs/standin.md
 """
 
