@@ -48,7 +48,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class ModelGain:
-    """What the samples of one model do to dev macro-F1, at the best weight of a sample.
+    """What the samples of one model do to dev macro-F1, as many a class as is best and of that weight.
 
     Attributes:
         samples: how many it wrote.
@@ -118,11 +118,11 @@ def choose(
         ]
     )
     best = max(weighed, key=lambda choice: trial.macro_f1(weighed[choice]))
-    others = [
+    others = dict.fromkeys(
         replace(way, samples_per_class=amount)
         for way in (best, Choice(0, best.class_weight, 1.0))
         for amount in amounts
-    ]
+    )
     said |= weighed | trial.run([choice for choice in others if choice not in weighed])
     chosen = _conclude(list(said), _bootstrap(dev, said, evaluate, tail))
     return replace(chosen, per_model=_per_model(trial, said, best, evaluate))
@@ -136,7 +136,7 @@ def _conclude(tried: Sequence[Choice], draws: Bootstrap) -> Chosen:
     recommended = 0
     gain, error = _difference(draws, best, free)
     if best.samples_per_class and gain > error:
-        same = [c for c in with_samples if c.class_weight == best.class_weight]
+        same = [c for c in with_samples if c.class_weight == best.class_weight] or with_samples
         top = max(same, key=lambda choice: _f1(draws, choice))
         near = [c for c in same if _difference(draws, top, c)[0] <= _difference(draws, top, c)[1]]
         recommended = min(c.samples_per_class for c in (*near, top))

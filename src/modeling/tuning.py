@@ -37,8 +37,6 @@ def tuned(
     """
     unfitted = [build(baseline, data.class_weight, c) for c in baseline.c]
     models = dict(zip(baseline.c, fit_each(unfitted, data.frame, data.smote), strict=True))
-    if len(models) == 1:
-        return models[baseline.c[0]]
     terms = models[baseline.c[0]]["tfidf"].transform(dev["text"].tolist())
     said = {c: [model["classifier"].predict(terms)] for c, model in models.items()}
     return models[strongest(dev["label"], said, tail)]
@@ -56,6 +54,8 @@ def strongest(
         said: value -> predictions, one array a draw.
         tail: tail classes.
     """
+    if len(said) == 1:
+        return next(iter(said))
     draws = bootstrap(
         truth,
         {str(c): predictions for c, predictions in said.items()},
