@@ -67,7 +67,7 @@ def screen_all(
     ruled = gate.screen(records)
     kept = {name for name, decision in decisions.items() if decision.decision != "reject"}
     votes = ask_judges is not None and rules.judge.classifier
-    checked = with_label_scores(ruled.accepted, scores, rules.label_check, kept, judges=not votes)
+    checked = with_label_scores(ruled.accepted, scores, rules.label_check, kept, decides=not votes)
     if ask_judges is not None:
         passed = [record for record in checked if "reason" not in record]
         judged = with_judgements(passed, ask_judges(passed), rules, kept)
@@ -141,7 +141,7 @@ def with_label_scores(
     rule: LabelRule,
     kept: AbstractSet[str],
     *,
-    judges: bool = True,
+    decides: bool = True,
 ) -> list[Record]:
     """The records with their label scores; a reason, or another label, where the rule says so.
 
@@ -150,7 +150,7 @@ def with_label_scores(
         scores: `scores_table`, of these and maybe others.
         rule: the section `filter.label_check`.
         kept: ids that people accepted.
-        judges: False adds the scores alone, for a label check that votes among the judges.
+        decides: False adds the scores alone, for a label check that votes among the judges.
 
     Raises:
         UserError: a record has no scores.
@@ -168,7 +168,7 @@ def with_label_scores(
             "scores": record["scores"] | {name: found[name] for name in SCORE_COLUMNS},
             "suggested": found["suggested"],
         }
-        fault = _label_fault(found, rule) if judges and record["id"] not in kept else None
+        fault = _label_fault(found, rule) if decides and record["id"] not in kept else None
         if fault and rule.action == "relabel" and found["suggested"]:
             scored |= {"label": found["suggested"], "label_before": record["label"]}
         elif fault:

@@ -83,7 +83,7 @@ def test_a_threshold_and_what_follows(rule: LabelRule, kept: set[str], expected:
 def test_a_label_check_that_votes_drops_nothing_itself() -> None:
     """It gives scores, whatever its rule says of them."""
     for rule in (RULE, altered(action="relabel")):
-        checked = with_label_scores(RECORDS, SCORES, rule, NOBODY, judges=False)
+        checked = with_label_scores(RECORDS, SCORES, rule, NOBODY, decides=False)
         assert outcome(checked) == ["缴费"] * 3
         assert [one["scores"]["label_score"] for one in checked] == [0.9, 0.4, 0.1]
 
@@ -218,7 +218,7 @@ def test_the_label_check_votes_by_its_rule(
     classifier: bool, details: list[str], params: FilterParams
 ) -> None:
     """Alone on a; b is a tie with it and accepted without it; both are against c."""
-    scored = with_label_scores(RECORDS, SCORES, RULE, NOBODY, judges=False)
+    scored = with_label_scores(RECORDS, SCORES, RULE, NOBODY, decides=False)
     judged = {"b": [says(9)], "c": [says(3)]}
     rules = voting(params, classifier=classifier)
     checked = with_judgements(scored, judged, rules, NOBODY)
