@@ -3,13 +3,17 @@
     plan = follow_errors(plan, room_of(counts, params.plan), recall, budget=1140)
     neighbours = taken_for(truth, said, near)
 
-The worth of one more sample of a class is its recall gap times how little is known of the class,
-1 / sqrt(rows), times what earlier samples of it gained. Recall is measured on dev rows and drawn to
-the mean of all classes, because few dev rows say little.
+What is won in a class is its recall gap times how little is known of it, 1 / sqrt(rows); one more
+sample is worth what it takes off that, times what earlier samples gained there. So each sample that
+is given out makes the next one of its class worth less, and classes that err alike get alike many
+rows (the optimal allocation of Neyman, On the Two Different Aspects of the Representative Method,
+1934, is of this kind). Recall is measured on dev rows and drawn to the mean of all classes, because
+few dev rows say little.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -42,46 +46,48 @@ def recall_by_class(
     return {c: (hits[c] + PRIOR * mean) / (rows[c] + PRIOR) for c in classes}
 
 
-def worth_of_samples(rows: Counts, recall: Floats, gained: Floats | None = None) -> Floats:
-    """What one more sample of each class is worth, in no unit.
+def promise(recall: Floats, gained: Floats | None = None) -> Floats:
+    """How much may be won in each class, in no unit: its recall gap, by what samples gained there.
 
     Args:
-        rows: of each class, real ones and samples.
         recall: of each class, see `recall_by_class`.
         gained: how much its recall rose in the last round; a class whose recall rose by more than
-            the others' is worth up to `MOST` times as much, one that fell behind `LEAST`.
+            the others' promises up to `MOST` times as much, one that fell behind `LEAST`.
     """
-    worth: Floats = (1 - recall) / np.sqrt(np.maximum(rows, 1))
+    gap: Floats = 1 - recall
     if gained is None or not np.ptp(gained):
-        return worth
+        return gap
     standing = (gained - gained.mean()) / gained.std()
-    worth *= np.clip(2.0 ** (standing / 2), LEAST, MOST)
-    return worth
+    gap *= np.clip(2.0 ** (standing / 2), LEAST, MOST)
+    return gap
 
 
-def allocate(worth: Floats, most: Counts, budget: int) -> Counts:
-    """Samples of each class: in proportion to their worth, the largest remainders rounded up.
-
-    What a class cannot take goes to the others, in proportion again.
+def allocate(promised: Floats, rows: Counts, most: Counts, budget: int) -> Counts:
+    """Samples of each class, given out one by one to the class where the next is worth most.
 
     Args:
-        worth: of one more sample of each class.
+        promised: of each class, see `promise`; one more of n rows takes off
+            promised / sqrt(n) - promised / sqrt(n + 1).
+        rows: that each class has.
         most: samples that each class may have.
         budget: samples of all classes; fewer where no class has room.
     """
-    given = np.zeros(len(worth), dtype=np.int64)
-    left = min(budget, int(most.sum()))
-    while left:
-        room = most - given
-        open_ = room > 0
-        weight = np.where(open_, np.maximum(worth, 1e-12), 0.0)
-        share = weight / weight.sum() * left
-        step = np.minimum(np.floor(share).astype(np.int64), room)
-        if not step.any():  # less than one for each: the largest shares get one
-            first = np.argsort(-np.where(open_, share, -1.0), kind="stable")[:left]
-            step[first] = np.minimum(1, room[first])
-        given += step
-        left -= int(step.sum())
+    given = np.zeros(len(rows), dtype=np.int64)
+
+    def worth(i: int) -> float:
+        """As a negative number, for the heap; where nothing is promised the smallest is first."""
+        there = max(rows[i], 1) + given[i]
+        return float(max(promised[i], 1e-12) * ((there + 1) ** -0.5 - there**-0.5))
+
+    best = [(worth(i), i) for i in range(len(rows)) if most[i] > 0]
+    heapq.heapify(best)
+    for _ in range(min(budget, int(most.sum()))):
+        _, i = best[0]
+        given[i] += 1
+        if given[i] < most[i]:
+            heapq.heapreplace(best, (worth(i), i))
+        else:
+            heapq.heappop(best)
     return given
 
 
@@ -139,13 +145,12 @@ def follow_errors(
     named = room.override >= 0
     free = np.maximum(np.minimum(room.most, largest) - room.kept, 0)
     start = np.where(named, plan["needed"], np.minimum(there, free))
-    worth = worth_of_samples(
-        room.kept + start,
+    promised = promise(
         np.array([recall[label] for label in labels], dtype=np.float64),
         np.array([gained[label] for label in labels], dtype=np.float64) if gained else None,
     )
     most = np.where(named, 0, free - start)
     spent = int(start[named].sum()) if not before else 0
     left = max(0, min(budget - spent, room.samples - int(start.sum())))
-    needed = start + allocate(worth, most, left)
+    needed = start + allocate(promised, room.kept + start, most, left)
     return plan.assign(needed=needed, target=room.kept + needed)

@@ -1,5 +1,7 @@
 """The budget follows the errors: who gets how many samples, and who is shown beside whom."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +12,9 @@ from src.config import PlanParams
 from src.planning.errors import (
     allocate,
     follow_errors,
+    promise,
     recall_by_class,
     taken_for,
-    worth_of_samples,
 )
 from src.planning.strategies import plan_classes, room_of
 
@@ -42,42 +44,71 @@ def test_recall_is_drawn_to_the_mean() -> None:
     assert found == pytest.approx({"a": 3 / 4, "b": 1 / 4, "c": 1 / 2})
 
 
-def test_worth_falls_with_recall_and_rows() -> None:
-    """Gap over the root of the rows: 0.5 / 2, 0.5 / 10, 0 of a class that is always right."""
-    worth = worth_of_samples(np.array([4, 100, 4]), np.array([0.5, 0.5, 1.0]))
-    assert worth == pytest.approx([0.25, 0.05, 0.0])
+def test_what_is_promised_is_the_recall_gap() -> None:
+    """Nothing in a class that is always right."""
+    assert promise(np.array([0.5, 0.75, 1.0])) == pytest.approx([0.5, 0.25, 0.0])
 
 
-def test_worth_follows_what_samples_gained() -> None:
-    """Of equal classes the one that rose most is worth more, within the limits."""
-    worth = worth_of_samples(np.full(3, 4), np.full(3, 0.5), np.array([0.2, 0.0, -0.2]))
-    assert worth[0] > worth[1] > worth[2]
-    assert worth[1] == pytest.approx(0.25)
-    assert worth.max() <= 0.5
-    assert worth.min() >= 0.125
+def test_a_class_promises_more_where_samples_gained() -> None:
+    """Of equal classes the one that rose most, within the limits."""
+    promised = promise(np.full(3, 0.5), np.array([0.2, 0.0, -0.2]))
+    assert promised[0] > promised[1] > promised[2]
+    assert promised[1] == pytest.approx(0.5)
+    assert promised.max() <= 1.0
+    assert promised.min() >= 0.25
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 10), st.integers(0, 300)), min_size=1, max_size=30),
+    st.lists(
+        st.tuples(st.floats(0, 10), st.integers(0, 50), st.integers(0, 300)),
+        min_size=1,
+        max_size=30,
+    ),
     st.integers(0, 2000),
 )
 def test_allocation_spends_the_budget_within_the_limits(
-    classes: list[tuple[float, int]], budget: int
+    classes: list[tuple[float, int, int]], budget: int
 ) -> None:
     """All of it is given out, or all the room there is; no class gets more than it may."""
-    worth = np.array([one for one, _ in classes])
-    most = np.array([rows for _, rows in classes], dtype=np.int64)
-    given_out = allocate(worth, most, budget)
+    promised = np.array([one for one, _, _ in classes])
+    rows, most = (np.array([one[k] for one in classes], dtype=np.int64) for k in (1, 2))
+    given_out = allocate(promised, rows, most, budget)
     assert (given_out <= most).all()
     assert (given_out >= 0).all()
     assert given_out.sum() == min(budget, most.sum())
 
 
-def test_allocation_is_proportional_to_the_worth() -> None:
-    """Golden: 10 over worths 3, 1, 1; and a class that is full leaves its share to the others."""
-    wide = np.array([100, 100, 100])
-    assert allocate(np.array([3.0, 1.0, 1.0]), wide, 10).tolist() == [6, 2, 2]
-    assert allocate(np.array([3.0, 1.0, 1.0]), np.array([2, 100, 100]), 10).tolist() == [2, 4, 4]
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=12), st.integers(0, 300))
+def test_classes_that_promise_alike_are_filled_from_below(rows: list[int], budget: int) -> None:
+    """Those that got samples end within one row of each other; those that got none had as many."""
+    there = np.array(rows, dtype=np.int64)
+    filled = there + allocate(np.full(len(rows), 0.5), there, np.full(len(rows), 1000), budget)
+    level = filled[filled > there]
+    assert level.size == 0 or level.max() - level.min() <= 1
+    assert level.size == 0 or (filled[filled == there] >= level.max() - 1).all()
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1), st.integers(1, 9)), min_size=2, max_size=3),
+    st.integers(0, 6),
+)
+def test_no_other_allocation_leaves_less(classes: list[tuple[float, int]], budget: int) -> None:
+    """Against all of them: the summed gap over the root of the rows is the smallest."""
+    promised = np.array([one for one, _ in classes])
+    rows = np.array([there for _, there in classes], dtype=np.int64)
+    found = allocate(promised, rows, np.full(len(classes), budget), budget)
+    ways = (way for way in product(range(budget + 1), repeat=len(classes)) if sum(way) == budget)
+    least = min(float((promised / np.sqrt(rows + np.array(way))).sum()) for way in ways)
+    assert float((promised / np.sqrt(rows + found)).sum()) == pytest.approx(least)
+
+
+def test_allocation_golden() -> None:
+    """A gap of 0.8 has four to the power of 2/3 times the rows of one of 0.2; a full class stays."""
+    wide = np.array([10_000, 10_000])
+    one_row = np.array([1, 1])
+    first, second = allocate(np.array([0.8, 0.2]), one_row, wide, 998)
+    assert (first + 1) / (second + 1) == pytest.approx(4 ** (2 / 3), rel=0.01)
+    assert allocate(np.array([0.8, 0.2]), one_row, np.array([3, 10]), 9).tolist() == [3, 6]
 
 
 def test_the_class_that_errs_gets_the_samples() -> None:
