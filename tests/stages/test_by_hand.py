@@ -9,6 +9,7 @@ from typing import get_args
 import pandas as pd
 import pytest
 
+from src import paths
 from src.config import Arm
 from src.stages import (
     analyze,
@@ -18,7 +19,6 @@ from src.stages import (
     corpus,
     evaluate,
     generate,
-    paths,
     score,
     train_baseline,
 )
