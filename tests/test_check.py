@@ -246,7 +246,7 @@ def test_broken_thresholds_say_where(text: str, message: str, tmp_path: Path):
 
 def test_the_thresholds_of_the_project_are_of_its_metrics(monkeypatch: pytest.MonkeyPatch):
     """Each name is there, and the committed numbers pass when compared with themselves."""
-    from src.stages.common import flat_numbers
+    from src.reporting.runs import flat_numbers
 
     monkeypatch.chdir(ROOT)
     rules = load_thresholds(check.THRESHOLDS)

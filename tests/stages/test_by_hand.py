@@ -92,7 +92,7 @@ def test_the_chosen_arm_trains_on_what_choose_found(here: Path):
     choose.main()
     found = json.loads((paths.METRICS / "choose.json").read_text(encoding="utf-8"))
     tried = [point["samples_per_class"] for point in found["curve"]]
-    assert tried[:6] == [0, 0, 5, 5, 20, 20]
+    assert (tried[:2], set(tried)) == ([0, 0], {0, 5, 20})
     curve = pd.read_csv(paths.PLOTS / "learning_curve.csv")
     assert curve["samples_per_class"].tolist() == tried
     expected = [point["macro_f1"]["value"] for point in found["curve"]]
