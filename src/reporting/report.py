@@ -262,13 +262,13 @@ def _models(metrics: Metrics) -> list[str]:
             f"{worth['accepted']:,}",
             f"{worth['acceptance']:.1%}",
             f"{kept[name]['accepted']:,}" if name in kept else "-",
-            _figure(worth["cost_per_accepted"], ".4f"),
+            "-" if (one := worth["cost_per_accepted"]) is None else f"{1000 * one:.2f}",
             _figure(worth["diversity"]["distinct_2"], ".3f"),
             *(signed(gains[name][way]) if name in gains else "-" for way in ("alone", "on_top")),
         ]
         for name, worth in models.items()
     ]
-    columns = ["requests", "samples", "accepted", "accepted share", "kept", "cost of one"]
+    columns = ["requests", "samples", "accepted", "accepted share", "kept", "cost of 1,000"]
     columns += ["distinct pairs", "dev gain alone", "dev gain on top"]
     return [
         "## Models",

@@ -336,7 +336,7 @@ def test_models_have_a_table_where_there_are_several(
     text = str(Text(page))
     assert heading in text
     assert (
-        "glm<4> 1,100 1,090 990 90.0% 720 0.0020 CNY 0.812 "
+        "glm<4> 1,100 1,090 990 90.0% 720 2.00 CNY 0.812 "
         "+0.070 [+0.050, +0.090] +0.010 [-0.010, +0.030]"
     ) in text
     row = page[page.index("<td>glm&lt;4&gt;</td>") :]

@@ -122,7 +122,7 @@ def test_models_have_a_table_where_there_are_several(several: Metrics, per_class
         "| distinct pairs | dev gain alone | dev gain on top |"
     ) in text
     assert (
-        "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | 720 | 0.0020 | 0.812 "
+        "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | 720 | 2.00 | 0.812 "
         "| +0.070 [+0.050, +0.090] | +0.010 [-0.010, +0.030] |"
     ) in text
     assert "| small\\|one | 30 | 0 | 0 | 0.0% | - | - | - | - | - |" in text
@@ -134,7 +134,7 @@ def test_models_of_an_older_run_keep_their_table(several: Metrics, per_class: pd
     """What it did not measure is a dash, and it had no judges."""
     del several.filter["per_model"], several.filter["judges"], several.evaluate["per_model"]
     text = render_report(several, per_class, [], SETTINGS, {})
-    assert "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | - | 0.0020 | 0.812 | - | - |" in text
+    assert "| glm<4> | 1,100 | 1,090 | 990 | 90.0% | - | 2.00 | 0.812 | - | - |" in text
     assert "## Judges" not in text
 
 
