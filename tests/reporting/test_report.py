@@ -118,7 +118,7 @@ def test_models_have_a_table_where_there_are_several(several: Metrics, per_class
     """What each is worth, a dash where nothing can be said; one alone has none."""
     text = render_report(several, per_class, [], SETTINGS, {})
     assert (
-        "| model | requests | samples | accepted | accepted share | kept | cost of one "
+        "| model | requests | samples | accepted | accepted share | kept | cost of 1,000 "
         "| distinct pairs | dev gain alone | dev gain on top |"
     ) in text
     assert (
