@@ -36,6 +36,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 60.0
 REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
 GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once answered is given up
 KEPT = "what was bought is kept"
+GRACE_S = 30  # so long an error waits for the answers that are under way: they are paid for
 
 Commit = Callable[[Request, Answer], Awaitable[None]]
 
@@ -133,6 +134,7 @@ class Client:
         self._engines = ExitStack()
         self._errors = ErrorRate(runtime.error_window)
         self._kinds: Counter[str] = Counter()
+        self._under_way: set[asyncio.Task[Answer | Trouble]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,6 +145,11 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._under_way and isinstance(error, UserError):
+            await asyncio.wait(self._under_way, timeout=GRACE_S)
+        for call in self._under_way:
+            call.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         for client in self._clients.values():
             await client.close()
         self._engines.close()
@@ -226,11 +233,24 @@ class Client:
     async def _pay_for(
         self, request: Request, endpoint: Endpoint, commit: Commit
     ) -> Answer | Trouble | OutOfBudget:
-        """One call within the rates and the budget; an answer is stored before it is returned."""
+        """One call within the rates and the budget.
+
+        Who waits for it may be called off by another request's error; the call itself goes on until
+        the client is closed.
+        """
         most = most_for(request)
         await endpoint.wait_for_rate(most.tokens)
         if not await self._budget.reserve(most):
             return OutOfBudget()
+        call = asyncio.create_task(self._buy(request, endpoint, most, commit))
+        self._under_way.add(call)
+        call.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(call)
+
+    async def _buy(
+        self, request: Request, endpoint: Endpoint, most: Spend, commit: Commit
+    ) -> Answer | Trouble:
+        """One call that the budget has room for; an answer is stored before it is returned."""
         spent = most  # of a call that is called off the endpoint may have done all
         try:
             outcome = await self._call(request, endpoint)

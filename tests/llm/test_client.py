@@ -94,6 +94,34 @@ def ask(runtime: RuntimeParams, *requests: Request) -> list[Answer | Failure]:
     ]
 
 
+def test_an_error_waits_for_answers_that_are_under_way(
+    server: Server, runtime: RuntimeParams, make_request: MakeRequest
+) -> None:
+    """They are paid for: one that comes after another request was refused is stored, and counted."""
+    server.default = lambda call: says("好的", delay=0.5) if call.prompt == "慢" else fails(401)
+    slow, refused = (make_request(text, base_url=server.url) for text in ("慢", "快"))
+    stored: list[Request] = []
+    budget = Budget(UNLIMITED)
+
+    async def commit(request: Request, _: Answer) -> None:
+        stored.append(request)
+
+    async def run() -> None:
+        async with Client(only(slow.endpoint), runtime, budget) as client:
+            first = asyncio.create_task(client.ask([slow], commit))
+            while not server.calls:
+                await asyncio.sleep(0.01)
+            try:
+                await client.ask([refused], commit)
+            finally:
+                first.cancel()  # as the loops do with what they wait for
+
+    with pytest.raises(UserError, match="HTTP 401"):
+        asyncio.run(run())
+    assert stored == [slow]
+    assert budget.spent.tokens == 18
+
+
 @pytest.mark.parametrize("api", ["completions", "chat"])
 def test_an_answer(
     api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
