@@ -15,6 +15,7 @@ from typing import Annotated
 
 import pandas as pd
 import typer
+from sklearn.pipeline import Pipeline
 
 from src.config import Arm, Params, command, load_params
 from src.data.schema import load_splits
@@ -73,15 +74,15 @@ def _predictions(
     real, samples = train_rows(path, params.data)
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     said: dict[str, list[list[str]]] = {name: [] for name in held_out}
-    c = 0.0
+    model: Pipeline | None = None
     for seed in range(SEEDS):
         drawn = samples.groupby("label").sample(frac=SHARE, random_state=seed)
         data = training_frame(ARM, real, drawn, pd.DataFrame(), seed)
-        if not seed:
-            model = tuned(params.baseline, data, held_out["dev"], tail)
-            c = model["classifier"].C
-        else:
-            model = fit_arm(params.baseline, data, c, seed)
+        model = (
+            fit_arm(params.baseline, data, model["classifier"].C, seed)
+            if model is not None
+            else tuned(params.baseline, data, held_out["dev"], tail)
+        )
         for name, frame in held_out.items():
             said[name].append(predict(model, frame["text"].tolist()).tolist())
     return said

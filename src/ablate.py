@@ -19,6 +19,7 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 import typer
+from sklearn.pipeline import Pipeline
 
 from src.config import Arm, Params, command, load_params
 from src.data.io import Record, read_jsonl
@@ -71,16 +72,16 @@ def main(
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = with_plain_text(splits.dev, params.data)
     as_set: list[str] | None = None
-    c = 0.0
+    model: Pipeline | None = None
     rows = []
     for name, accepted in _ways(records, splits, the_plan, params, known, decided):
         used = used_samples(accepted, the_plan.quotas)
         data = _training_rows(used, splits, params)
-        if as_set is None:
-            model = tuned(params.baseline, data, dev, tail)
-            c = model["classifier"].C
-        else:
-            model = fit_arm(params.baseline, data, c, 0)
+        model = (
+            fit_arm(params.baseline, data, model["classifier"].C, 0)
+            if model is not None
+            else tuned(params.baseline, data, dev, tail)
+        )
         said = list(predict(model, dev["text"].tolist()))
         as_set = said if as_set is None else as_set
         rows.append(_row(name, len(accepted), len(used), said, as_set, splits, params))

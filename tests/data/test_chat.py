@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -22,21 +20,10 @@ FRAME = pd.DataFrame(
         pytest.param(None, "您好请讲[SEP] 我要补卡 [SEP]", id="one-utterance"),
     ],
 )
-def test_a_row_becomes_messages(separator: str | None, asked: str) -> None:
+def test_a_row_becomes_messages(separator: str | None, asked: str, data: DataParams) -> None:
     """System, user and assistant, in the form that GLM-4 and OpenAI read."""
-    nowhere = Path("none.csv")
-    data = DataParams(
-        train=nowhere,
-        dev=nowhere,
-        test=nowhere,
-        labels=nowhere,
-        text_column="call",
-        label_column="id",
-        label_name_column="name",
-        id_column=None,
-        turn_separator=separator,
-        language="zh",
-    )
+    columns = {"text_column": "call", "label_column": "id", "label_name_column": "name"}
+    data = data.model_copy(update={**columns, "id_column": None, "turn_separator": separator})
     assert chat_examples(FRAME, "只回答类别", data) == [
         {
             "messages": [

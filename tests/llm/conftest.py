@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,7 +19,6 @@ from src.config import (
 from src.llm.requests import Request
 from tests.llm.server import Server, serve
 
-NOWHERE = Path("none.csv")
 MakeRequest = Callable[..., Request]
 
 
@@ -96,20 +94,9 @@ def llm(endpoint: EndpointParams) -> LlmParams:
 
 
 @pytest.fixture(scope="session")
-def data() -> DataParams:
-    """Chinese calls with turns."""
-    return DataParams(
-        train=NOWHERE,
-        dev=NOWHERE,
-        test=NOWHERE,
-        labels=NOWHERE,
-        text_column="text",
-        label_column="label",
-        label_name_column="label",
-        id_column=None,
-        turn_separator="[SEP]",
-        language="zh",
-    )
+def data(data: DataParams) -> DataParams:
+    """The same without a column of ids."""
+    return data.model_copy(update={"id_column": None})
 
 
 @pytest.fixture(scope="session")
