@@ -26,18 +26,18 @@ $(INSTALLED): requirements.txt
 	@touch $@
 
 doctor: setup ## what is missing on this machine, and its remedy
-	@python -m src.doctor
+	@python -m src.commands.doctor
 
 repro: setup ## the whole pipeline, what is up to date left out, and its result
 	dvc repro
-	@python -m src.reporting.summary
+	@python -m src.commands.summary
 
 ui: setup ## the runs in MLflow, at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 		mlflow ui --workers 1 --backend-store-uri sqlite:///mlflow.db
 
 mlflow-sync: setup ## give MLflow the stages that DVC took from its cache
-	@python -m src.sync
+	@python -m src.commands.sync
 
 test: setup ## the tests, with branch coverage
 	python -m pytest --cov
@@ -48,23 +48,23 @@ lint: setup ## ruff (rules, format) and mypy
 	mypy
 
 check: setup ## whether the metrics are worse than those of BASE= (origin/main)
-	@python -m src.check --base $(BASE)
+	@python -m src.commands.check --base $(BASE)
 
 ablate: setup ## what each rule of the gate is worth on dev
-	@python -m src.ablate
+	@python -m src.commands.ablate
 
 round: setup ## one more round of samples where the classifier errs, until dev stops improving
-	$(PYTHON) -m src.rounds
+	$(PYTHON) -m src.commands.rounds
 
 review: setup ## look at samples and decide on them, at http://127.0.0.1:8765
 	@python -m src.review.page
 
 record: setup ## ask what is not yet answered, and pack the answers into data/recordings
 	dvc repro filter
-	python -m src.llm.record data/interim/cassette.jsonl data/interim/judge_cassette.jsonl
+	python -m src.commands.record data/interim/cassette.jsonl data/interim/judge_cassette.jsonl
 
 standin: setup ## what the stand-in corpus looks like
-	@python -m src.describe
+	@python -m src.standin.describe
 
 bench-generation: setup ## the engine against a loopback endpoint, beside one request at a time
 	python -m benchmarks.generation

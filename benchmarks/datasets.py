@@ -25,8 +25,8 @@ import pandas as pd
 import typer
 import yaml
 
-from src.config import Arm
-from src.data.io import read_json, write_csv, write_text
+from src.config.arms import Arm
+from src.files import read_json, write_csv, write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "datasets.csv"

@@ -15,17 +15,18 @@ from pathlib import Path
 
 import typer
 
-from src.config import Params, load_params
+from src.config.params import Params, load_params
 from src.data.schema import load_splits
+from src.gate.gate import Gate
+from src.generation.loop import QuotaLoop
+from src.generation.prompts import Ask, PromptWriter
+from src.generation.quota import Generated
 from src.llm import embedded
 from src.llm.budget import Budget
 from src.llm.cache import open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
-from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import Generated, QuotaLoop
 from src.paths import PLAN
 from src.planning.plan import read_plan
-from src.quality.gate import Gate
 
 LABELS = ("办理缴费", "办理补换卡")
 SAMPLES = 24  # accepted ones, each

@@ -19,17 +19,19 @@ from random import Random
 import pandas as pd
 import typer
 
-from src.config import EndpointParams, LlmParams, Params, load_params
+from src.config.llm import EndpointParams, LlmParams
+from src.config.params import Params, load_params
 from src.data.dialogue import split_turns
 from src.data.schema import Splits, load_splits
+from src.gate.gate import Gate
+from src.generation.loop import QuotaLoop
+from src.generation.prompts import Ask, PromptWriter
+from src.generation.quota import ClassRun
 from src.llm.budget import Budget
 from src.llm.cache import open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
-from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import ClassRun, QuotaLoop
 from src.paths import PLAN
 from src.planning.plan import read_plan
-from src.quality.gate import Gate
 from tests.llm.server import Call, says, serve
 from tests.llm.server import Reply as Sent
 

@@ -29,16 +29,17 @@ from typing import Annotated, NamedTuple
 import pandas as pd
 import typer
 
-from src.config import Params, load_params
+from src.config.params import Params, load_params
 from src.data.dialogue import STANDIN_SEPARATOR, join_turns, split_turns
-from src.data.io import Record
 from src.data.schema import Splits, read_labels
-from src.data.standin import CLASSES, compose_corpus, load_bank
+from src.files import Record
+from src.gate import overlap
+from src.gate.gate import Gate, Verdicts
+from src.gate.label_check import check_labels
+from src.gate.screening import scores_table, screen_all
 from src.planning.plan import Plan
-from src.quality import overlap
-from src.quality.checks import scores_table, screen_all
-from src.quality.gate import Gate, Verdicts
-from src.quality.label_check import check_labels
+from src.standin.corpus import compose_corpus
+from src.standin.scenarios import CLASSES, load_bank
 
 COPIES = 0.2  # share of the candidates
 MAX_REPLACED = 0.1  # of a copy's characters

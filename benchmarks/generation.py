@@ -25,13 +25,15 @@ import psutil
 import typer
 
 from benchmarks.loopback import loopback, stats
-from src.config import BudgetParams, EndpointParams, LlmParams, Params, load_params
-from src.data.io import Record
+from src.config.generate import BudgetParams
+from src.config.llm import EndpointParams, LlmParams
+from src.config.params import Params, load_params
+from src.files import Record
+from src.generation.loop import QuotaLoop
+from src.generation.prompts import Ask, PromptWriter
 from src.llm.budget import Budget
 from src.llm.cache import AnswerStore, open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
-from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import QuotaLoop
 
 CLASSES = 20
 ONE_BY_ONE = 20  # requests asked in the sequential way, and extrapolated

@@ -26,13 +26,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
-from src.config import DataParams, Params, load_params
+from src.config.data import DataParams
+from src.config.params import Params, load_params
 from src.data.dialogue import plain, split_turns
 from src.data.schema import read_labels
+from src.gate.gate import Gate
+from src.gate.label_check import LabelCheck, check_labels
+from src.gate.style import match_surface, measure_surface
 from src.planning.keywords import mine_keywords
-from src.quality.gate import Gate
-from src.quality.label_check import LabelCheck, check_labels
-from src.quality.style import match_surface, measure_surface
 
 RESAMPLES = 2000
 FOLDS = 5

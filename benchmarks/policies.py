@@ -17,15 +17,17 @@ import pandas as pd
 import typer
 from sklearn.pipeline import Pipeline
 
-from src.config import Arm, Params, command, load_params
+from src.cli import command
+from src.config.arms import Arm
+from src.config.params import Params, load_params
 from src.data.schema import load_splits
-from src.modeling.arms import training_frame
-from src.modeling.baseline import predict
-from src.modeling.scoring import tail_classes
-from src.modeling.significance import bootstrap
-from src.modeling.tuning import fit_arm, tuned
+from src.evaluation.scoring import tail_classes
+from src.evaluation.significance import bootstrap
 from src.reporting.report import signed
 from src.stages.rows import train_rows, with_plain_text
+from src.training.classifier import predict
+from src.training.methods import training_frame
+from src.training.tuning import fit_arm, tuned
 
 ARM: Arm = "augmented_class_weight"
 SEEDS, SHARE = 5, 0.8

@@ -1,6 +1,12 @@
 """Where each stage writes; dvc.yaml names the same paths (a test compares them)."""
 
+import os
 from pathlib import Path
+
+ROOT = Path(
+    os.environ.get("DVC_ROOT", ".")
+)  # also where DVC runs an experiment in a folder of its own
+PARAMS = Path("params.yaml")
 
 STANDIN = Path("data/standin")
 

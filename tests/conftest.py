@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import DataParams
+from src.config.data import DataParams
 
 NO_FILE = Path("none.csv")
 

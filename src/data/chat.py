@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from src.config import DataParams
+from src.config.data import DataParams
 from src.data.dialogue import split_turns
-from src.data.io import Record
+from src.files import Record
 
 
 def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Record]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.config import DataParams, UserError
+from src.config.data import DataParams
+from src.errors import UserError
 
 CANONICAL = ("row_id", "text", "label")
 RENAMED = {f"csv.{name}": name for name in CANONICAL}

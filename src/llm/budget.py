@@ -13,7 +13,8 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
-from src.config import BudgetParams, PriceParams
+from src.config.generate import BudgetParams
+from src.config.llm import PriceParams
 from src.llm.requests import Answer, Request
 
 MILLION = Decimal(1_000_000)

@@ -13,11 +13,9 @@ that it was written from are still there.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import sqlite3
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
@@ -27,35 +25,26 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from src.config import ROOT, UserError
+from src.errors import UserError
+from src.llm.recordings import (
+    NOWHERE,
+    RECORDINGS,
+    Entry,
+    Place,
+    merged,
+    read_recordings,
+    read_seeds,
+)
 from src.llm.requests import Answer, Request, Seed
+from src.paths import ROOT
 
-RECORDINGS = Path("data/recordings")
 CACHE = ROOT / ".cache" / "llm.sqlite"
 BUSY_S = 60.0  # how long another process's write is waited for
-
 SCHEMA = (  # slots stand apart, so that a cache from before there were any needs no change
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS slots (slot TEXT, key TEXT, seeds TEXT NOT NULL, "
     "PRIMARY KEY (slot, key)) WITHOUT ROWID",
 )
-
-
-class Place(NamedTuple):
-    """The slot of an answer and the train rows that it was written from; empty if not known."""
-
-    slot: str = ""
-    seeds: tuple[Seed, ...] = ()
-
-
-NOWHERE = Place()
-
-
-class Entry(NamedTuple):
-    """An answer and its place."""
-
-    answer: Answer
-    place: Place
 
 
 class Waiting(NamedTuple):
@@ -187,7 +176,7 @@ class AnswerStore:
         found = self._read.execute(
             "SELECT seeds FROM slots WHERE slot = ? AND key = ?", (slot, key)
         ).fetchone()
-        return Place(slot, _seeds(json.loads(found[0]))) if found else NOWHERE
+        return Place(slot, read_seeds(json.loads(found[0]))) if found else NOWHERE
 
     def _submit(self, key: str, answer: Answer | None, place: Place) -> Future[None]:
         done: Future[None] = Future()
@@ -241,7 +230,7 @@ def open_store(recordings: Path = RECORDINGS, cache: Path = CACHE) -> Iterator[A
     Raises:
         UserError: a recording or the cache file is damaged.
     """
-    recorded = _merged(_read_recordings(sorted(recordings.glob("*.jsonl.gz"))))
+    recorded = merged(read_recordings(sorted(recordings.glob("*.jsonl.gz"))))
     cache.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(_connect(cache)) as write, closing(_connect(cache)) as read:
@@ -269,38 +258,3 @@ def _connect(cache: Path) -> sqlite3.Connection:
 
 def _still_there(seeds: tuple[Seed, ...], rows: Mapping[str, str]) -> bool:
     return bool(seeds) and all(rows.get(row_id) == text for row_id, text in seeds)
-
-
-def _seeds(pairs: Iterable[tuple[str, str]]) -> tuple[Seed, ...]:
-    return tuple((str(row_id), str(text)) for row_id, text in pairs)
-
-
-def _merged(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
-    """By key; of two recordings of an answer the later one stays, with a place if either has it."""
-    merged: dict[str, Entry] = {}
-    for key, entry in entries:
-        earlier = merged.get(key)
-        if earlier is not None and not entry.place.slot:
-            entry = Entry(entry.answer, earlier.place)
-        merged[key] = entry
-    return merged
-
-
-def _read_recordings(paths: Iterable[Path]) -> Iterator[tuple[str, Entry]]:
-    for path in paths:
-        try:
-            with gzip.open(path, "rt", encoding="utf-8") as lines:
-                for line in lines:
-                    entry = dict(json.loads(line))
-                    key = entry.pop("key")
-                    place = Place(str(entry.pop("slot", "")), _seeds(entry.pop("seeds", ())))
-                    yield key, Entry(Answer(**entry), place)
-        except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
-            raise UserError(f"{path}: damaged recording ({error}); restore it with git") from None
-
-
-def write_recording(path: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """Compress a cassette for shipping; the same entries give the same bytes."""
-    text = "".join(json.dumps(e, ensure_ascii=False, sort_keys=True) + "\n" for e in entries)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
@@ -20,24 +18,25 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from src.config import ROOT, EndpointParams, LlmParams, RuntimeParams, UserError
+from src.config.llm import EndpointParams, LlmParams
+from src.config.runtime import RuntimeParams
+from src.errors import UserError
 from src.llm import embedded
 from src.llm.budget import Budget, Spend, most_for, spent_on
-from src.llm.limits import Breaker, Concurrency, ErrorRate, Signal
+from src.llm.endpoint import Endpoint, api_key
+from src.llm.limits import ErrorRate, Signal
 from src.llm.requests import Answer, Request
+from src.llm.troubles import BadReplyError, Trouble, no_reply, read_answer, refusal
 
 if TYPE_CHECKING:
     import openai
-    from aiolimiter import AsyncLimiter
 
 log = logging.getLogger(__name__)
-
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 60.0
 REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
 GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once answered is given up
 KEPT = "what was bought is kept"
 GRACE_S = 30  # so long an error waits for the answers that are under way: they are paid for
-
 Commit = Callable[[Request, Answer], Awaitable[None]]
 
 
@@ -61,67 +60,6 @@ class Failure:
 @dataclass(frozen=True)
 class OutOfBudget:
     """A request that was not made: it could have passed the limit."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why a try got no answer, and what follows from it."""
-
-    what: str
-    signal: Signal = "other"
-    counts: int = 1  # towards runtime.tries; being told to wait does not
-    perhaps_paid: bool = False  # the endpoint may have done its work all the same
-    final: bool = False  # asking again brings the same
-    no_schema: bool = False
-    unreachable: bool = False  # nobody is there: no second request has to find that out
-    retry_after_s: float | None = None
-    remedy: str | None = None  # the endpoint is of no use to any request
-
-
-class BadReplyError(Exception):
-    """The endpoint's reply is no answer: no JSON, or JSON of another form."""
-
-
-class Endpoint:
-    """One server: its connection, its limits, and what it has taught us so far."""
-
-    def __init__(self, params: EndpointParams, runtime: RuntimeParams) -> None:
-        self.params = params
-        self.breaker = Breaker(runtime.breaker_failures, time.monotonic)
-        self.places = Concurrency(params.concurrency or runtime.concurrency)
-        self.takes_schema = True
-        self.answered = False
-        self.given_up: str | None = None  # why
-        self._rates = _rates(params)
-
-    def takes(self, request: Request) -> bool:
-        """Whether it is of any use to ask this."""
-        return self.given_up is None and (self.takes_schema or not request.as_json)
-
-    async def wait_for_rate(self, tokens: int) -> None:
-        """Wait for the requests and tokens a minute that the endpoint allows."""
-        requests, tokens_a_minute = self._rates
-        if requests is not None:
-            await requests.acquire()
-        if tokens_a_minute is not None:
-            await tokens_a_minute.acquire(min(tokens, tokens_a_minute.max_rate))
-
-
-def _rates(params: EndpointParams) -> tuple[AsyncLimiter | None, AsyncLimiter | None]:
-    """Limiters of requests and of tokens.
-
-    A limiter lets a full period's worth out at once: one request; of tokens a minute's worth,
-    since the period must hold the largest single request.
-    """
-    if params.requests_per_minute is None and params.tokens_per_minute is None:
-        return None, None
-    from aiolimiter import AsyncLimiter
-
-    requests, tokens = params.requests_per_minute, params.tokens_per_minute
-    return (
-        AsyncLimiter(1, 60 / requests) if requests else None,
-        AsyncLimiter(tokens, 60) if tokens else None,
-    )
 
 
 class Client:
@@ -356,11 +294,11 @@ class Client:
                 reply = await client.completions.create(
                     model=model, prompt=request.prompt, **parameters
                 )
-            return _answer(reply, endpoint.params)
+            return read_answer(reply, endpoint.params)
         except openai.APIStatusError as error:
-            return _refusal(error, request)
+            return refusal(error, request)
         except openai.APIConnectionError as error:  # time-outs as well
-            return _no_reply(error)
+            return no_reply(error)
         except BadReplyError as error:
             return Trouble(str(error), perhaps_paid=True)
         except (openai.OpenAIError, ValueError):
@@ -384,118 +322,6 @@ class Client:
                 http_client=openai.DefaultAioHttpClient(),
             )
         return self._clients[endpoint.name]
-
-
-def _answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN401  (unchecked JSON)
-    """The first choice of a reply; the openai client hands on whatever JSON has come."""
-    try:
-        choice, usage = reply.choices[0], reply.usage
-        text = choice.message.content if endpoint.api == "chat" else choice.text
-        answer = Answer(
-            text=_storable(text or ""),
-            finish_reason=str(choice.finish_reason or "stop"),
-            prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
-            completion_tokens=int(usage.completion_tokens or 0) if usage else 0,
-            cached_tokens=_cached_tokens(usage),
-        )
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise BadReplyError(f"the body has no text of a {endpoint.api} answer") from error
-    return answer
-
-
-def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)
-    """Tokens of the prompt that the server had read before, as OpenAI or DeepSeek say it."""
-    details = getattr(usage, "prompt_tokens_details", None)
-    count = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", 0)
-    return int(count or 0)
-
-
-def _storable(text: str) -> str:
-    """The text with halves of surrogate pairs, which no file can hold, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def api_key(endpoint: EndpointParams) -> str:
-    """The endpoint's key from the environment or `$DVC_ROOT/.env`; a placeholder if it needs none.
-
-    Raises:
-        UserError: the variable that the endpoint names is not set.
-    """
-    from dotenv import dotenv_values
-
-    if endpoint.api_key_env is None:
-        return "none"
-    key = os.environ.get(endpoint.api_key_env) or dotenv_values(ROOT / ".env").get(
-        endpoint.api_key_env
-    )
-    key = (key or "").strip()
-    if not key:
-        raise UserError(
-            f"endpoint {endpoint.name!r} needs the key in {endpoint.api_key_env}, which is not "
-            "set; export it or write it into .env"
-        )
-    if not (key.isascii() and key.isprintable()):  # it would be refused with the key in the error
-        raise UserError(
-            f"endpoint {endpoint.name!r}: {endpoint.api_key_env} holds characters that no key "
-            "has; copy the key anew"
-        )
-    return key
-
-
-def _no_reply(error: openai.APIConnectionError) -> Trouble:
-    """Nobody there, no answer in time, or a connection that was cut.
-
-    The openai client's own classes do not say which; what they were raised from does. None of it
-    is quoted, but the address: it could hold a key or a customer's words.
-    """
-    import aiohttp
-
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    for cause in causes:
-        if isinstance(cause, aiohttp.ClientConnectorError):
-            return Trouble(f"cannot connect: {cause.os_error}", counts=0, unreachable=True)
-    if any(isinstance(cause, TimeoutError) for cause in causes):
-        return Trouble("no answer in time", "congested", perhaps_paid=True)
-    return Trouble("the connection was cut", perhaps_paid=True)
-
-
-def _refusal(error: openai.APIStatusError, request: Request) -> Trouble:
-    """What an HTTP status other than 200 means. None of them is charged for."""
-    status, endpoint = error.status_code, request.endpoint
-    what = f"HTTP {status}"
-    if status == 429 and "insufficient_quota" in str(error.code):
-        return Trouble(what, remedy="top up the account")
-    if status in (429, 503):
-        return Trouble(
-            what, "congested", counts=int(status == 503), retry_after_s=_retry_after(error)
-        )
-    if status in (408, 409) or status >= 500:
-        return Trouble(what, retry_after_s=_retry_after(error))
-    if status in (400, 422) and request.as_json and endpoint.output == "auto":
-        return Trouble(what, counts=0, no_schema=True)
-    variable = endpoint.api_key_env
-    key = (
-        f"correct the key in {variable}"
-        if variable
-        else "name the variable of its key in api_key_env"
-    )
-    remedies = {
-        401: key,
-        402: "top up the account",
-        403: f"{key}, or correct its rights",
-        404: f"correct its base_url or model ({endpoint.model})",
-    }
-    return Trouble(what, final=status not in remedies, remedy=remedies.get(status))
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait."""
-    wait = error.response.headers.get("retry-after", "")
-    return float(wait) if wait.replace(".", "", 1).isdecimal() else None
 
 
 def _wait_s(retry_after_s: float | None, tries: int) -> float:

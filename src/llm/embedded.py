@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from src.config import EngineParams, UserError
+from src.config.runtime import EngineParams
+from src.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from src.config import EndpointParams, GenerateParams
+from src.config.generate import GenerateParams
+from src.config.llm import EndpointParams
 
 RESPONSE_FORMAT = {
     "type": "json_schema",

@@ -9,12 +9,11 @@ A word holds no space and no punctuation.
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-Language = Literal["zh", "en"]
+from src.config.data import Language
 
 PRIOR_ROWS = 0.5  # of the Dirichlet prior, for a word of average frequency
 MIN_ROWS = 2  # a word in one row only is no keyword, unless the class has but one row

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from src.config import UserError
+from src.errors import UserError
 
 KEYWORD_JOINER = ";"
 TEXT = dict.fromkeys(("label", "keywords", "neighbours"), str)

@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.config import PlanParams, Strategy, UserError
+from src.config.plan import PlanParams, Strategy
+from src.errors import UserError
 from src.planning.imbalance import Counts, Imbalance, gini, measure_counts
 
 NO_LIMIT = 10**12  # rows

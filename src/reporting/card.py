@@ -16,9 +16,9 @@ from typing import Any
 import jinja2
 import yaml
 
-from src.data.io import Record
-from src.data.pii import Language
-from src.quality.bias import largest_lines
+from src.config.data import Language
+from src.diagnostics.bias_words import largest_lines
+from src.files import Record
 from src.reporting.report import Metrics, arms_of, scored, shortfalls, signed, verdict
 from src.reporting.words import named
 

@@ -21,11 +21,11 @@ import jinja2
 import pandas as pd
 import yaml
 
-from src.config import FREE_ARMS
+from src.config.arms import FREE_ARMS
+from src.config.data import Language
 from src.data.dialogue import split_turns
-from src.data.io import Record, write_text
-from src.data.pii import Language
-from src.quality.bias import ATTRIBUTE
+from src.diagnostics.differences import ATTRIBUTE
+from src.files import Record, write_text
 from src.reporting.card import render_card
 from src.reporting.report import (
     EXAMPLES,

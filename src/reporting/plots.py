@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from pylopdf_fonts_zh_cn import sans_path
 
-from src.config import FREE_ARMS
+from src.config.arms import FREE_ARMS
 from src.reporting.report import METRIC_NAMES
 
 FONT = "Noto Sans SC, shipped"  # a name of its own: an installed variable font may come up Thin

@@ -17,9 +17,9 @@ from typing import Any, Literal, get_args
 import pandas as pd
 import yaml
 
-from src.config import FREE_ARMS, Arm
-from src.data.io import Record, read_json
-from src.quality.bias import largest_lines
+from src.config.arms import FREE_ARMS, Arm
+from src.diagnostics.bias_words import largest_lines
+from src.files import Record, read_json
 
 FOLDER = Path("metrics")
 REPORT = Path("reports/report.md")

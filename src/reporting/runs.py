@@ -1,7 +1,7 @@
 """What MLflow keeps of each stage, read from the files that the stage wrote.
 
 A stage that ends (`tracking.track`) and one that DVC took from its cache without starting it
-(`src.sync`) are described by the same functions, so that their runs are equal.
+(`src.commands.sync`) are described by the same functions, so that their runs are equal.
 
     describe("train-baseline@augmented", settings(params)).metrics["test/macro_f1"]
 """
@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from src.config import FREE_ARMS, Arm, DataParams
-from src.data.io import Record, read_json
+from src.config.arms import FREE_ARMS, Arm
+from src.config.data import DataParams
+from src.files import Record, read_json
 from src.paths import (
     BALANCED,
     CANDIDATES,
@@ -60,7 +61,7 @@ class StageRun:
         curves: metric -> step -> value.
         artifacts: files and folders.
         datasets: file -> what its rows were for.
-        model: a file that `modeling.baseline.save` wrote.
+        model: a file that `training.classifier.save` wrote.
         tags: by name.
     """
 
@@ -159,7 +160,7 @@ def _curves(tried: Iterable[Record]) -> dict[str, dict[int, float]]:
 
 def _train(settings: Settings, files: Files, arm: Arm) -> StageRun:
     """An arm, with the same names in all of them; scores are the mean over its seeds."""
-    from src.modeling.baseline import load
+    from src.training.classifier import load
 
     model = files.models / f"{arm}.skops"
     data = DataParams.model_validate(settings["data"])
@@ -189,7 +190,7 @@ def _scores(path: Path, data: DataParams, tail_max_support: int) -> tuple[int, d
     import pandas as pd
 
     from src.data.schema import load_splits
-    from src.modeling.scoring import score, tail_classes
+    from src.evaluation.scoring import score, tail_classes
 
     splits = load_splits(data)
     tail = tail_classes(splits.train["label"], tail_max_support)

@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from src.config import PARAMS
-from src.data.io import read_json
-from src.paths import METRICS
+from src.files import read_json
+from src.paths import METRICS, PARAMS
 from src.reporting.runs import ARM_STAGE, Files, Settings, StageRun, describe, md5
 
 if TYPE_CHECKING:
@@ -351,7 +350,7 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    from src.modeling.baseline import load
+    from src.training.classifier import load
 
     # An array of texts: for a named column MLflow would hand the classifier a frame, whose
     # iteration gives the column's name.

@@ -9,7 +9,7 @@ in the metrics files; a value without one is shown as it is.
 
 from __future__ import annotations
 
-from src.data.pii import Language
+from src.config.data import Language
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {

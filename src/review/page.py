@@ -23,20 +23,16 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from src.config import DataParams, UserError, command, load_params
+from src.cli import command
+from src.config.data import DataParams
+from src.config.params import load_params
 from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo, read_labels, read_split
+from src.errors import UserError
 from src.paths import DECISIONS, PLAN, REVIEW_QUEUE
 from src.planning.plan import read_plan
-from src.quality.decisions import (
-    CHOICES,
-    Decision,
-    last_of,
-    read_decisions,
-    read_rows,
-    with_decision,
-    write_decisions,
-)
+from src.records.decisions import CHOICES, Decision, read_decisions, read_rows, write_decisions
+from src.review.decisions import last_of, with_decision
 from src.review.words import WORDS, reason_to_look, score_name
 
 if TYPE_CHECKING:

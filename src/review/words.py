@@ -5,7 +5,7 @@ WORDS["zh"]["accept"]  ->  "通过"
 
 from __future__ import annotations
 
-from src.quality.review import DOUBTS
+from src.review.queue import DOUBTS
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {

@@ -14,16 +14,17 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from src.config import Params, command, load_params
-from src.data.io import write_csv, write_json
+from src.cli import command
+from src.config.params import Params, load_params
 from src.data.schema import load_splits
+from src.experimental.errors import follow_errors, recall_by_class, taken_for
+from src.experimental.rounds import Round, has_stopped, misses, read_rounds
+from src.files import write_csv, write_json
 from src.paths import METRICS, PLAN, ROUNDS
-from src.planning.errors import follow_errors, recall_by_class, taken_for
 from src.planning.imbalance import measure
 from src.planning.keywords import mine_keywords
 from src.planning.neighbours import nearest_classes
 from src.planning.plan import KEYWORD_JOINER
-from src.planning.rounds import Round, has_stopped, misses, read_rounds
 from src.planning.strategies import gini_goal, plan_classes, room_of
 from src.stages.rows import dev_predictions, with_plain_text
 

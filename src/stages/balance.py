@@ -14,15 +14,17 @@ import numpy as np
 import pandas as pd
 import typer
 
-from src.config import EmbeddingParams, command, load_params
+from src.cli import command
+from src.config.embedding import EmbeddingParams
+from src.config.params import load_params
 from src.data.dialogue import plain
-from src.data.io import read_jsonl, write_csv, write_json
 from src.data.schema import load_splits
+from src.files import read_jsonl, write_csv, write_json
 from src.paths import ACCEPTED, BALANCED, METRICS, PLAN
-from src.planning.balance import balance_metrics, merge, staying
 from src.planning.plan import read_plan
 from src.reporting.tracking import track
 from src.stages.common import settings
+from src.training.balance import balance_metrics, merge, staying
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +72,8 @@ def within_head_cap(
         staying: how many rows of each class stay.
         separator: between turns of a text.
     """
-    from src.quality.embedding import embed
-    from src.quality.selection import select
+    from src.gate.embedding import embed
+    from src.gate.selection import select
 
     dropped: list[int] = []
     for label, rows in train.groupby("label", sort=False):

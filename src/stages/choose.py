@@ -13,15 +13,16 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from src.config import command, load_params
-from src.data.io import write_csv, write_json
+from src.cli import command
+from src.config.params import load_params
 from src.data.schema import load_splits
-from src.modeling.choose import choose
-from src.modeling.scoring import tail_classes
+from src.evaluation.scoring import tail_classes
+from src.files import write_csv, write_json
 from src.paths import BALANCED, METRICS, PLOTS
 from src.reporting.tracking import track
 from src.stages.common import settings
 from src.stages.rows import train_rows, with_plain_text
+from src.training.choose import choose
 
 log = logging.getLogger(__name__)
 

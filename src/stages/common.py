@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from src.config import Params
+from src.config.params import Params
 
 
 def settings(params: Params, sections: Iterable[str] | None = None) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from src.config import command, load_params
+from src.cli import command
+from src.config.params import load_params
 from src.data.chat import chat_examples
-from src.data.io import write_jsonl
 from src.data.schema import read_labels, read_split
+from src.files import write_jsonl
 from src.paths import BALANCED, CHAT
 
 log = logging.getLogger(__name__)

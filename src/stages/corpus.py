@@ -12,9 +12,11 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from src.config import command, load_params
-from src.data.standin import BANK, CLASSES, compose_corpus, load_bank
+from src.cli import command
+from src.config.params import load_params
 from src.paths import STANDIN
+from src.standin.corpus import compose_corpus
+from src.standin.scenarios import BANK, CLASSES, load_bank
 
 log = logging.getLogger(__name__)
 

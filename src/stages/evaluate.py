@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src.config import FREE_ARMS, OUR_ARMS, Arm, Params, UserError, command, load_params
-from src.data.io import Record, read_json, read_jsonl, write_csv, write_json, write_text
+from src.cli import command
+from src.config.arms import FREE_ARMS, OUR_ARMS, Arm
+from src.config.params import Params, load_params
 from src.data.schema import Splits, load_splits
-from src.modeling.arms import Choice, training_frame
-from src.modeling.giveaway import giveaway
-from src.modeling.paired import class_changes, heads_lost, mcnemar, tail_false_positives
-from src.modeling.scoring import confusion, per_class, score, tail_classes
-from src.modeling.second import FAMILY, second_predictions
-from src.modeling.significance import Bootstrap, best_free, bootstrap
+from src.diagnostics.detectability import giveaway
+from src.diagnostics.leakage import check_leakage, require_no_leakage
+from src.errors import UserError
+from src.evaluation.paired import class_changes, heads_lost, mcnemar, tail_false_positives
+from src.evaluation.scoring import confusion, per_class, score, tail_classes
+from src.evaluation.significance import Bootstrap, best_free, bootstrap
+from src.experimental.rounds import read_rounds, summaries
+from src.files import Record, read_json, read_jsonl, write_csv, write_json, write_text
+from src.gate.embedding import fit_embedder
 from src.paths import (
     ACCEPTED,
     BALANCED,
@@ -32,15 +36,14 @@ from src.paths import (
     REPORTS,
     ROUNDS,
 )
-from src.planning.rounds import read_rounds, summaries
-from src.quality.embedding import fit_embedder
-from src.quality.leakage import check_leakage, require_no_leakage
 from src.reporting import plots
 from src.reporting.html import Examples, write_reports
 from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
 from src.stages.common import settings
 from src.stages.rows import read_choice, train_rows, with_plain_text
+from src.training.methods import Choice, training_frame
+from src.training.second import FAMILY, second_predictions
 
 if TYPE_CHECKING:
     import numpy as np

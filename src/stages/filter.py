@@ -18,12 +18,22 @@ from typing import Annotated, Any
 
 import typer
 
-from src.config import Params, command, load_params
-from src.data.io import Record, read_jsonl, write_csv, write_json, write_jsonl
+from src.cli import command
+from src.config.params import Params, load_params
 from src.data.schema import Splits, load_splits
+from src.diagnostics.bias import bias_report
+from src.files import Record, read_jsonl, write_csv, write_json, write_jsonl
+from src.gate.gate import REVIEW, Verdicts
+from src.gate.screening import read_scores, screen_all
+from src.judging.ask import ask_judges
+from src.judging.prompts import JudgeWriter, all_labels
+from src.judging.rubric import Judgement
+from src.judging.votes import agreement as judges_agree
+from src.judging.votes import kappa, vote_weights
 from src.llm.budget import Budget
-from src.llm.cache import CACHE, RECORDINGS, open_store
+from src.llm.cache import CACHE, open_store
 from src.llm.client import Client
+from src.llm.recordings import RECORDINGS
 from src.paths import (
     ACCEPTED,
     CANDIDATES,
@@ -36,15 +46,11 @@ from src.paths import (
     SCORES,
 )
 from src.planning.plan import read_plan
-from src.quality.bias import bias_report
-from src.quality.checks import read_scores, screen_all
-from src.quality.decisions import Decision, agreement, read_decisions, reject_rate, verdicts
-from src.quality.gate import REVIEW, Verdicts
-from src.quality.judge import Judgement, kappa, vote_weights
-from src.quality.judge import agreement as judges_agree
-from src.quality.judging import JudgeWriter, all_labels, ask_judges
-from src.quality.review import review_queue
+from src.records.decisions import Decision, read_decisions
 from src.reporting.tracking import track
+from src.review.agreement import agreement, reject_rate
+from src.review.decisions import verdicts
+from src.review.queue import review_queue
 from src.stages.common import settings
 
 log = logging.getLogger(__name__)

@@ -15,23 +15,28 @@ from typing import Annotated, Any
 
 import typer
 
-from src.config import ROOT, Params, UserError, also_log_to, command, load_params
+from src.cli import also_log_to, command
+from src.config.params import Params, load_params
 from src.data.dialogue import plain
-from src.data.io import read_json, write_json, write_jsonl
 from src.data.schema import Splits, load_splits
+from src.diagnostics.diversity import diversity
+from src.errors import UserError
+from src.files import read_json, write_json, write_jsonl
+from src.gate.gate import Gate
+from src.generation.estimate import estimate, render_estimate
+from src.generation.loop import QuotaLoop
+from src.generation.progress import Progress, Status
+from src.generation.prompts import Ask, PromptWriter
+from src.generation.quota import Attempt, ClassRun, Generated
 from src.llm.budget import Budget, Spend, spent_on
-from src.llm.cache import CACHE, RECORDINGS, AnswerStore, open_store
+from src.llm.cache import CACHE, AnswerStore, open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
-from src.llm.estimate import estimate, render_estimate
-from src.llm.progress import Progress, Status
-from src.llm.prompts import Ask, PromptWriter
-from src.llm.quota import Attempt, ClassRun, Generated, QuotaLoop
-from src.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN
+from src.llm.recordings import RECORDINGS
+from src.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN, ROOT
 from src.planning.plan import read_plan
-from src.quality.decisions import read_decisions, verdicts
-from src.quality.diversity import diversity
-from src.quality.gate import Gate
+from src.records.decisions import read_decisions
 from src.reporting.tracking import track
+from src.review.decisions import verdicts
 from src.stages.common import settings
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.config import Arm, DataParams, Params
+from src.config.arms import Arm
+from src.config.data import DataParams
+from src.config.params import Params
 from src.data.dialogue import plain
-from src.data.io import read_json
 from src.data.schema import ORIGIN, QUALITY, read_labels, read_split
-from src.modeling.arms import Choice
+from src.files import read_json
+from src.training.methods import Choice
 
 
 def read_choice(metrics: Path) -> Choice:
@@ -47,10 +49,10 @@ def dev_predictions(
     choice: Choice | None = None,
 ) -> list[str]:
     """What the classifier of an arm says of the dev rows, with the regularisation that suits it."""
-    from src.modeling.arms import training_frame
-    from src.modeling.baseline import predict
-    from src.modeling.scoring import tail_classes
-    from src.modeling.tuning import tuned
+    from src.evaluation.scoring import tail_classes
+    from src.training.classifier import predict
+    from src.training.methods import training_frame
+    from src.training.tuning import tuned
 
     data = training_frame(arm, real, samples, pd.DataFrame(), seed=0, choice=choice)
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)

@@ -14,14 +14,16 @@ from typing import Annotated
 
 import typer
 
-from src.config import command, load_params
-from src.data.io import read_jsonl, write_csv
+from src.cli import command
+from src.config.params import load_params
 from src.data.schema import load_splits
+from src.files import read_jsonl, write_csv
+from src.gate.label_check import check_labels, suspects
+from src.gate.screening import relabelled, scores_table
+from src.gate.style import match_surface, measure_surface
 from src.paths import CANDIDATES, DECISIONS, SCORES, SUSPECTS
-from src.quality.checks import relabelled, scores_table
-from src.quality.decisions import read_decisions, verdicts
-from src.quality.label_check import check_labels, suspects
-from src.quality.style import match_surface, measure_surface
+from src.records.decisions import read_decisions
+from src.review.decisions import verdicts
 
 log = logging.getLogger(__name__)
 

@@ -14,17 +14,19 @@ import typer
 from joblib import Parallel, delayed
 from sklearn.pipeline import Pipeline
 
-from src.config import FREE_ARMS, Arm, command, load_params
-from src.data.io import read_jsonl, write_csv
+from src.cli import command
+from src.config.arms import FREE_ARMS, Arm
+from src.config.params import load_params
 from src.data.schema import load_splits
-from src.modeling.arms import ArmData, draws_something, training_frame
-from src.modeling.baseline import adjusted, predict, save
-from src.modeling.scoring import score, tail_classes
-from src.modeling.tuning import fit_arm, tuned
+from src.evaluation.scoring import score, tail_classes
+from src.files import read_jsonl, write_csv
 from src.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
 from src.reporting.tracking import track
 from src.stages.common import settings
 from src.stages.rows import read_choice, train_rows, with_plain_text
+from src.training.classifier import adjusted, predict, save
+from src.training.methods import ArmData, draws_something, training_frame
+from src.training.tuning import fit_arm, tuned
 
 log = logging.getLogger(__name__)
 

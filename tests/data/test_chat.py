@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from src.config import DataParams
+from src.config.data import DataParams
 from src.data.chat import chat_examples
 
 FRAME = pd.DataFrame(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.config import DataParams, UserError
+from src.config.data import DataParams
 from src.data.schema import LabelInfo, csv_columns, load_splits, read_labels, read_split
+from src.errors import UserError
 
 LABELS = "id,name,definition,requests\n0,补卡,补办电话卡,我要补卡；换张卡\n1,销户,,\n"
 NO_LABELS = "id,name,definition,requests\n"

@@ -7,15 +7,10 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 import pytest
 
-from src.config import (
-    BudgetParams,
-    DataParams,
-    EndpointParams,
-    EngineParams,
-    GenerateParams,
-    LlmParams,
-    RuntimeParams,
-)
+from src.config.data import DataParams
+from src.config.generate import BudgetParams, GenerateParams
+from src.config.llm import EndpointParams, LlmParams
+from src.config.runtime import EngineParams, RuntimeParams
 from src.llm.requests import Request
 from tests.llm.server import Server, serve
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from src.config import BudgetParams, PriceParams
+from src.config.generate import BudgetParams
+from src.config.llm import PriceParams
 from src.llm.budget import TEMPLATE_TOKENS, Budget, Spend, most_for, spent_on
 from src.llm.requests import Answer
 from tests.llm.conftest import MakeRequest

@@ -17,9 +17,10 @@ from threading import Timer
 
 import pytest
 
-from src.config import UserError
+from src.errors import UserError
 from src.llm import cache as cache_module
-from src.llm.cache import AnswerStore, open_store, write_recording
+from src.llm.cache import AnswerStore, open_store
+from src.llm.recordings import write_recording
 from src.llm.requests import Answer, Request
 from tests.llm.conftest import MakeRequest
 

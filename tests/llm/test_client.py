@@ -16,16 +16,16 @@ import httpx2
 import openai
 import pytest
 
-from src.config import (
-    BudgetParams,
-    PriceParams,
-    RuntimeParams,
-    UserError,
-)
+from src.config.generate import BudgetParams
+from src.config.llm import PriceParams
+from src.config.runtime import RuntimeParams
+from src.errors import UserError
 from src.llm import client as client_module
-from src.llm import limits
+from src.llm import endpoint as endpoint_module
+from src.llm import limits, troubles
 from src.llm.budget import Budget, most_for
-from src.llm.client import Client, Failure, OutOfBudget, Reply, api_key
+from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.llm.endpoint import api_key
 from src.llm.requests import Answer, Request
 from tests.llm.conftest import MakeRequest, only
 from tests.llm.server import Call, Server, closed_url, cut, fails, says
@@ -316,7 +316,7 @@ def test_what_the_server_says_of_waiting(header: str | None, expected: float | N
         429, headers=headers, request=httpx2.Request("POST", "http://127.0.0.1:9")
     )
     error = openai.APIStatusError("no", response=response, body=None)
-    assert client_module._retry_after(error) == expected
+    assert troubles._retry_after(error) == expected
 
 
 @pytest.mark.parametrize(
@@ -425,7 +425,7 @@ def test_a_missing_key_is_named_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is asked, and nothing is tried again."""
-    monkeypatch.setattr(client_module, "ROOT", tmp_path)
+    monkeypatch.setattr(endpoint_module, "ROOT", tmp_path)
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(UserError, match="needs the key in TEST_KEY, which is not set; export it"):
         ask(runtime, make_request(base_url=server.url, api_key_env="TEST_KEY"))
@@ -452,7 +452,7 @@ def test_where_the_key_is_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The environment, then .env in the project's root."""
-    monkeypatch.setattr(client_module, "ROOT", tmp_path)
+    monkeypatch.setattr(endpoint_module, "ROOT", tmp_path)
     monkeypatch.delenv("TEST_KEY", raising=False)
     if environment is not None:
         monkeypatch.setenv("TEST_KEY", environment)

@@ -10,7 +10,9 @@ from types import ModuleType
 import psutil
 import pytest
 
-from src.config import BudgetParams, RuntimeParams, UserError
+from src.config.generate import BudgetParams
+from src.config.runtime import RuntimeParams
+from src.errors import UserError
 from src.llm import embedded
 from src.llm.budget import Budget
 from src.llm.client import Client

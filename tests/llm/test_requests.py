@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from src.config import BudgetParams, PriceParams
+from src.config.generate import BudgetParams
+from src.config.llm import PriceParams
 from src.llm.requests import RESPONSE_FORMAT, Answer
 from tests.llm.conftest import MakeRequest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import UserError
+from src.errors import UserError
 from src.planning.plan import read_plan
 
 CONTENT = (

@@ -14,7 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.config import PlanParams, Strategy, UserError, load_params
+from src.config.params import load_params
+from src.config.plan import PlanParams, Strategy
+from src.errors import UserError
 from src.planning.imbalance import gini
 from src.planning.strategies import (
     SHOWN_GINI,

@@ -7,8 +7,8 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from src.data.io import Record
-from src.modeling.scoring import METRICS
+from src.evaluation.scoring import METRICS
+from src.files import Record
 from src.reporting.report import Metrics
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from src.data.pii import Language
+from src.privacy.kinds import Language
 from src.reporting.html import render_html, verdict_in
 from src.reporting.report import Metrics
 from tests.browser import CHROMIUM, FLAGS, needs_browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from src.data.io import Record
+from src.files import Record
 from src.reporting.card import GEMMA_TERMS, NO_LICENCE, front_matter, render_card
 from src.reporting.report import Metrics
 from tests.reporting.test_html import EXAMPLES, full_run

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.data.io import Record
-from src.data.pii import KINDS, Language
+from src.files import Record
+from src.privacy.kinds import KINDS, Language
 from src.reporting import html
 from src.reporting.html import (
     Examples,

@@ -10,9 +10,10 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from src.config import Arm, UserError
-from src.data.io import Record
-from src.modeling.scoring import METRICS
+from src.config.arms import Arm
+from src.errors import UserError
+from src.evaluation.scoring import METRICS
+from src.files import Record
 from src.reporting.report import (
     Metrics,
     arms_table,

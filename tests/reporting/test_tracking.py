@@ -18,7 +18,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from src.data.io import write_json
+from src.files import write_json
 from src.reporting import tracking
 from src.reporting.runs import StageRun
 from src.reporting.tracking import EXPERIMENT, PIPELINE_TAG, record, track
@@ -221,8 +221,8 @@ def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.Monkey
     """What MLflow gives back answers like the model that was trained, one answer a text."""
     import mlflow
 
-    from src.config import load_params
-    from src.modeling import baseline
+    from src.config.params import load_params
+    from src.training import classifier as baseline
 
     monkeypatch.setenv("MLFLOW_RUN_ID", "of-another-run")
     params = load_params(REPOSITORY / "params.yaml").baseline

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import DataParams
+from src.config.data import DataParams
 from src.review.page import Desk, set_desk
 
 QUEUE = """id,label,text,reason_to_look,chars,near_duplicate,seed_ids,suggested

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.quality.decisions import read_decisions
+from src.records.decisions import read_decisions
 from src.review.page import Desk, create_app, listen
 from tests.browser import CHROMIUM, FLAGS, needs_browser
 

@@ -12,8 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from src.config import DataParams, UserError
-from src.quality.decisions import CHOICES, Decision, read_decisions, write_decisions
+from src.config.data import DataParams
+from src.errors import UserError
+from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.review import page, words
 from src.review.page import Desk, create_app, default_reviewer, listen, read_queue, set_desk
 

@@ -21,7 +21,7 @@ import pandas as pd
 import yaml
 
 from src.paths import DECISIONS, ROUNDS
-from src.quality.decisions import write_decisions
+from src.records.decisions import write_decisions
 
 ROOT = Path(__file__).parents[2]
 TRAIN_ROWS = {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from src import paths
-from src.config import Arm
+from src.config.arms import Arm
 from src.stages import (
     analyze,
     balance,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.config import load_params
+from src.config.params import load_params
 from src.stages.common import settings
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from src.data.standin import BANK, CLASSES
 from src.stages.corpus import main
+from src.standin.scenarios import BANK, CLASSES
 
 LOCK = Path(__file__).parents[2] / "dvc.lock"
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from src import paths
-from src.data.io import Record, read_jsonl
-from src.llm import record
-from src.quality.decisions import Decision, write_decisions
+from src.commands import record
+from src.files import Record, read_jsonl
+from src.records.decisions import Decision, write_decisions
 from src.stages import analyze, generate, score
 from src.stages import filter as filter_stage
 from tests.llm.server import Call, Reply, Server, says, serve

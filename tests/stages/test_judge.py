@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from src import paths
-from src.data.io import Record, read_jsonl
-from src.llm import record
-from src.quality.judge import WEIGHTS
+from src.commands import record
+from src.files import Record, read_jsonl
+from src.judging.rubric import WEIGHTS
 from src.stages import balance, generate, score
 from src.stages import filter as filter_stage
 from tests.llm.server import Call, Reply, Server, fails, says, serve

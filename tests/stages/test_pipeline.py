@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from src import paths
-from src.config import FREE_ARMS, OUR_ARMS
-from src.modeling.scoring import METRICS
-from src.quality.decisions import Decision, write_decisions
+from src.config.arms import FREE_ARMS, OUR_ARMS
+from src.evaluation.scoring import METRICS
+from src.records.decisions import Decision, write_decisions
 from tests.stages.small_project import (
     TRAIN_ROWS,
     Model,
@@ -278,7 +278,7 @@ def test_a_relabelled_sample_moves_to_its_class(
 def test_a_teammate_replays_to_the_same_bytes(copy: Project, model: Model, tmp_path: Path):
     """From a packed recording, with no endpoint and no cache, all hashes of dvc.lock come out."""
     asked = model.asked
-    packed = copy.run("python", "-m", "src.llm.record", str(paths.CASSETTE))
+    packed = copy.run("python", "-m", "src.commands.record", str(paths.CASSETTE))
     assert packed.returncode == 0, packed.stderr
     mate = make_project(tmp_path / "mate")
     mate.environment = copy.environment

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src import paths, rounds
-from src.planning.rounds import Round, Score, read_rounds, write_round
+from src import paths
+from src.commands import rounds
+from src.experimental.rounds import Round, Score, read_rounds, write_round
 from src.stages import analyze, balance, generate, score
 from src.stages import filter as filter_stage
 from tests.stages.small_project import Model, Project, endpoint

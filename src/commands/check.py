@@ -1,0 +1,321 @@
+"""Whether the metrics got worse than those of another revision, by more than noise explains.
+
+    make check                                  # against origin/main
+    python -m src.commands.check --base HEAD~1
+    python -m src.commands.check --base HEAD~1 --register    # if nothing got worse, our model is the champion
+
+`dvc metrics diff` ends with 0 whatever it finds, so its numbers are judged here by
+metrics/thresholds.yaml. Prints a Markdown table. Exit code 0: nothing got worse; 1: something
+did; 2: there is nothing to compare (no such revision, no metrics in it, broken thresholds).
+Make itself turns the 1 into a 2; its last line then says `Error 1`.
+
+A metric got worse when one of these holds:
+
+- Its value fell (rose, where lower is better) by more than is allowed. For a metric with an
+  interval that is max(least, n SE), SE being half the new interval over its normal quantile: a
+  rerun with other bootstrap seeds stays far within. It catches the step, not a slope of small
+  steps; those end at the limit.
+- Its value is below (above) its limit, wherever the base was.
+- It is a paired difference that was certain, its interval above 0, and its value is now 0 or
+  less. An interval that merely touches 0 now is no alarm: a gain near 0 does so by chance.
+
+`<ours>` in the name of a metric is what the same file says under `ours`, on each side on its own:
+what is compared is the arm that people were handed with the one they are handed now. A paired
+difference to another arm than before is not compared with it; its limit still holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import NormalDist
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+from pydantic import Field, ValidationError
+
+from src.cli import command
+from src.config.params import load_params
+from src.config.section import Amount, Section
+from src.errors import UserError
+from src.files import read_json
+from src.reporting.tracking import register
+from src.stages.common import settings
+
+THRESHOLDS = Path("metrics/thresholds.yaml")
+TOLD = ("ours", "best_free", "signature")  # a change of these is said below the table
+ROUNDING = 1e-9
+
+Scalar = float | str | None
+Side = Mapping[str, Scalar]  # dotted name -> what one revision has there
+
+
+class Tolerance(Section):
+    """By how much a metric with an interval may get worse: max(least, standard_errors * SE)."""
+
+    least: Amount
+    standard_errors: Amount
+
+
+class Rule(Section):
+    """What is asked of one metric."""
+
+    better: Literal["higher", "lower"]
+    limit: float | None = None
+    allowed: Amount | None = None
+    versus: Literal["best_free", "original"] | None = None
+
+
+class Thresholds(Section):
+    """The whole of metrics/thresholds.yaml: file -> metric -> rule."""
+
+    tolerance: Tolerance
+    metrics: Annotated[
+        dict[str, Annotated[dict[str, Rule], Field(min_length=1)]], Field(min_length=1)
+    ]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value, and the ends of its interval where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of both revisions; `base` is None where there is nothing comparable."""
+
+    metric: str  # stem of its file, and its name
+    rule: Rule
+    base: Measured | None
+    now: Measured
+    allowed: float
+
+    @property
+    def worse_by(self) -> float:
+        """How much worse than the base, negative when better."""
+        if self.base is None:
+            return 0.0
+        change = self.now.value - self.base.value
+        return -change if self.rule.better == "higher" else change
+
+    @property
+    def problem(self) -> str:
+        """What got worse; empty if nothing did."""
+        rule, now = self.rule, self.now.value
+        if self.worse_by > self.allowed + ROUNDING:
+            return "worse by more than allowed"
+        if rule.limit is not None:
+            if rule.better == "higher" and now < rule.limit:
+                return f"below its limit {rule.limit:g}"
+            if rule.better == "lower" and now > rule.limit:
+                return f"above its limit {rule.limit:g}"
+        if rule.versus and self.base and (self.base.low or 0.0) > 0 and now <= 0:
+            return "a gain that was certain is gone"
+        return ""
+
+
+@command
+def main(
+    base: Annotated[str, typer.Option(help="revision to compare with")] = "origin/main",
+    thresholds: Annotated[Path, typer.Option(help="what is allowed")] = THRESHOLDS,
+    champion: Annotated[
+        bool, typer.Option("--register", help="register the model in MLflow if nothing got worse")
+    ] = False,
+) -> None:
+    """Print the table; exit code 1 if a metric got worse."""
+    rules = load_thresholds(thresholds)
+    params = load_params()
+    sides = metrics_diff(base, rules.metrics)
+    rows = compare(sides, rules, NormalDist().inv_cdf((1 + params.evaluate.confidence) / 2))
+    if all(row.base is None for row in rows):
+        raise UserError(
+            f"{base} has none of the metrics in {thresholds}; "
+            "name a revision with committed metrics: --base REV"
+        )
+    typer.echo("\n".join([*table(rows), "", *changes(sides)]).rstrip())
+    if any(row.problem for row in rows):
+        raise SystemExit(1)
+    if champion:
+        register(settings(params))
+
+
+def load_thresholds(path: Path) -> Thresholds:
+    """Read and check the thresholds.
+
+    Raises:
+        UserError: the file is missing or broken, or has an unknown key or an illegal value.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run from the project's root") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{path} is not valid YAML ({said}); mend that line") from None
+    try:
+        return Thresholds.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(map(_explain, error.errors()))) from None
+
+
+def metrics_diff(base: str, files: Iterable[str]) -> dict[str, tuple[Side, Side]]:
+    """What `dvc metrics diff` finds: file -> (base, now), unchanged numbers included.
+
+    DVC leaves lists out, and gives the numbers of a missing or unreadable file as null.
+
+    Raises:
+        UserError: DVC cannot compare, such as when there is no revision of that name.
+    """
+    command_line = ["metrics", "diff", base, "--all", "--json", "--targets", *files]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *command_line],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no message"])[0].removeprefix("ERROR: ")
+        raise UserError(
+            f"cannot compare with {base!r}: {said}; "
+            "fetch it (git fetch origin main) or name another revision: --base REV"
+        )
+    found = json.loads(done.stdout)
+    return {file: (_side(found, file, "old"), _side(found, file, "new")) for file in files}
+
+
+def compare(
+    sides: Mapping[str, tuple[Side, Side]], thresholds: Thresholds, quantile: float
+) -> list[Row]:
+    """One row a metric, in the order of the thresholds.
+
+    Args:
+        sides: file -> what the base and what the working tree has.
+        thresholds: what to compare.
+        quantile: of the normal distribution, at the confidence of the intervals; 1.96 at 0.95.
+
+    Raises:
+        UserError: the working tree lacks a metric, or it is not a number; or nothing says how
+            much worse it may get.
+    """
+    rows = []
+    for file, rules in thresholds.metrics.items():
+        old, new = sides[file]
+        for name, rule in rules.items():
+            now = measure(name, new)
+            if now is None or not _group_exists(name, file, new):
+                raise UserError(
+                    f"{resolve(name, new)} is no number in {file}; "
+                    f"correct the name in {THRESHOLDS}, or run `dvc repro`"
+                )
+            comparable = rule.versus is None or old.get(rule.versus) == new.get(rule.versus)
+            base = measure(name, old) if old and comparable else None
+            allowed = _allowed(f"{file} {name}", now, rule, thresholds.tolerance, quantile)
+            rows.append(Row(f"{Path(file).stem}: {name}", rule, base, now, allowed))
+    return rows
+
+
+def resolve(name: str, side: Side) -> str:
+    """The name with each `<key>` replaced by what the file says under that key."""
+    return re.sub(r"<(\w+)>", lambda found: str(side.get(found[1], found[0])), name)
+
+
+def measure(name: str, side: Side) -> Measured | None:
+    """What a revision has under a name: a number, an interval, or for `x.*` the sum below x."""
+    name = resolve(name, side)
+    if name.endswith(".*"):
+        parts = [_number(side, key) for key in side if key.startswith(name[:-1])]
+        return Measured(sum(part for part in parts if part is not None))
+    value, low, high = (_number(side, f"{name}.{end}") for end in ("value", "low", "high"))
+    if value is not None:
+        return Measured(value, low, high)
+    plain = _number(side, name)
+    return None if plain is None else Measured(plain)
+
+
+def table(rows: Iterable[Row]) -> list[str]:
+    """The lines of a Markdown table."""
+    lines = [
+        "| metric | base | now | change | allowed | verdict |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        base = change = "-"
+        if row.base is not None:
+            base = f"{row.base.value:.6g}"
+            change = f"{round(row.now.value - row.base.value, 6):+g}"
+        sign = "-" if row.rule.better == "higher" else "+"
+        verdict = f"**{row.problem}**" if row.problem else "ok" if row.base else "ok, no base"
+        lines.append(
+            f"| `{row.metric}` | {base} | {row.now.value:.6g} | {change} "
+            f"| {sign}{row.allowed:.3g} | {verdict} |"
+        )
+    return lines
+
+
+def changes(sides: Mapping[str, tuple[Side, Side]]) -> list[str]:
+    """A line for each name that stands for something else than in the base."""
+    return [
+        f"- {key}: `{old[key]}` -> `{new[key]}`"
+        for old, new in sides.values()
+        for key in TOLD
+        if old.get(key) and new.get(key) and old[key] != new[key]
+    ]
+
+
+def _explain(error: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
+    key = ".".join(map(str, error["loc"])) or "the whole file"
+    if error["type"] == "extra_forbidden":
+        return f"{key} is {error['input']!r}, but no such setting; correct or remove it"
+    if error["type"] == "missing":
+        return f"{key} is missing; add it"
+    return f"{key} is {error['input']!r}: {error['msg']}; correct it"
+
+
+def _side(found: Mapping[str, Any], file: str, which: str) -> Side:
+    """What one revision has in a file; what it lacks is left out."""
+    entries = found.get(file, {}).items()
+    return {name: entry[which] for name, entry in entries if entry.get(which) is not None}
+
+
+def _number(side: Side, name: str) -> float | None:
+    """A finite number; NaN would pass every comparison."""
+    value = side.get(name)
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None
+
+
+def _group_exists(name: str, file: str, side: Side) -> bool:
+    """Whether the x of `x.*` is there; an empty one counts, but DVC does not show it."""
+    if not name.endswith(".*"):
+        return True
+    found: Any = read_json(Path(file))
+    for part in resolve(name, side).split(".")[:-1]:
+        found = found.get(part) if isinstance(found, dict) else None
+    return isinstance(found, dict)
+
+
+def _allowed(place: str, now: Measured, rule: Rule, tolerance: Tolerance, quantile: float) -> float:
+    if rule.allowed is not None:
+        return rule.allowed
+    if now.low is None or now.high is None:
+        raise UserError(
+            f"{place} has no interval, so nothing says how much worse it may get; "
+            f"add `allowed` in {THRESHOLDS}"
+        )
+    standard_error = (now.high - now.low) / (2 * quantile)
+    return max(tolerance.least, tolerance.standard_errors * standard_error)
+
+
+if __name__ == "__main__":
+    typer.run(main)

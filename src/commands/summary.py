@@ -1,0 +1,80 @@
+"""The result of the last run, in the terminal.
+
+    python -m src.commands.summary
+
+It reads metrics/*.json and nothing else.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from src.cli import command
+from src.files import Record
+from src.reporting.report import (
+    METRIC_NAMES,
+    REPORT,
+    Metrics,
+    arms_of,
+    read_metrics,
+    shortfalls,
+    verdict,
+)
+
+
+def render_summary(metrics: Metrics) -> RenderableType:
+    """Scores of every arm, what was generated, the verdict, and where to read on."""
+    return Group(
+        _scores(metrics.evaluate),
+        Text(_samples(metrics)),
+        Text(f"\n{verdict(metrics.evaluate)}\n", style="bold"),
+        Text(f"Report: {REPORT}   Experiments: make ui"),
+    )
+
+
+def _scores(evaluate: Record) -> Table:
+    free = evaluate["best_free"]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)  # fits into 80 columns
+    table.add_column("arm", no_wrap=True)
+    for name in METRIC_NAMES.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("macro-F1\nvs best free", justify="right", no_wrap=True)
+    for arm in arms_of(evaluate):
+        scores = evaluate["arms"][arm]
+        against = evaluate["versus_best_free"].get(arm) if arm != free else None
+        style = "bold" if arm == evaluate["ours"] else ""
+        cells = [_cell(scores[metric], ".3f") for metric in METRIC_NAMES]
+        cells.append(_cell(against["macro_f1"], "+.3f") if against else "-")
+        table.add_row(arm, *cells, style=style)
+    return table
+
+
+def _cell(interval: Record, form: str) -> str:
+    """The value, and its interval below."""
+    low, high = format(interval["low"], form), format(interval["high"], form)
+    return f"{format(interval['value'], form)}\n{low}..{high}"
+
+
+def _samples(metrics: Metrics) -> str:
+    gini, lacks = metrics.balance["gini"], shortfalls(metrics.balance)
+    classes = len(metrics.balance["per_class"])
+    short = f"{sum(lacks.values()):,}, in {len(lacks)} of {classes} classes" if lacks else "none"
+    return (
+        f"\nBest free  {metrics.evaluate['best_free']}\n"
+        f"Gini       {gini['before']:.3f} -> {gini['after']:.3f}\n"
+        f"Samples    {metrics.filter['candidates']:,} generated, "
+        f"{metrics.filter['accepted']:,} accepted ({metrics.filter['acceptance_rate']:.1%})\n"
+        f"Shortfall  {short}"
+    )
+
+
+@command
+def main() -> None:
+    """Print the summary of metrics/*.json."""
+    Console().print(render_summary(read_metrics()))
+
+
+if __name__ == "__main__":
+    main()

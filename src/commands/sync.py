@@ -1,0 +1,69 @@
+"""Give MLflow the stages that DVC took from its cache.
+
+    make mlflow-sync
+    python -m src.commands.sync
+
+Such a stage starts no process, so nothing is logged when it is brought up to date. What is missing
+from the run of the present pipeline is read from the files of the stages; a second time there is
+nothing to add. After `dvc exp apply` that run is the experiment's own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import typer
+
+from src.cli import command
+from src.config.params import load_params
+from src.errors import UserError
+from src.reporting.runs import describe, stages
+from src.reporting.tracking import is_off, record
+from src.stages.common import settings
+
+log = logging.getLogger(__name__)
+
+
+@command
+def main() -> None:
+    """Record each stage that is not recorded yet."""
+    if is_off():
+        raise UserError("MLFLOW_TRACKING is off, so nothing can be recorded; unset it")
+    params = load_params()
+    require_up_to_date()
+    every = stages(params.evaluate.arms)
+    runs = (describe(stage, settings(params)) for stage in every)
+    added = [run.stage for run in runs if record(run, once=True)]
+    log.info(
+        "mlflow-sync: %d of %d stages added: %s", len(added), len(every), ", ".join(added) or "none"
+    )
+
+
+def require_up_to_date() -> None:
+    """The files are those of dvc.lock and of these settings.
+
+    Raises:
+        UserError: they are not, or DVC cannot say.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no message"])[0]
+        raise UserError(f"dvc status: {said}; run from the project's root")
+    if changed := json.loads(done.stdout):
+        raise UserError(
+            f"not up to date: {', '.join(changed)}; run `dvc repro`, or old results would stand "
+            "under new settings"
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)

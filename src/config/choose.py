@@ -1,0 +1,17 @@
+"""What is tried on dev for the arm `chosen`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from src.config.section import Count, Section
+
+
+class ChooseParams(Section):
+    """What is tried on dev for the arm `chosen`."""
+
+    samples_per_class: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    sample_weights: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+    seeds: Count

@@ -1,0 +1,33 @@
+"""The section `embedding`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from src.config.section import Count, Section
+
+
+class EmbeddingParams(Section):
+    """How texts become vectors that are near where the meaning is (`src/gate/embedding.py`).
+
+    Vectors are cached by model, its place (a GGUF: its bytes and pooling), and the text as sent.
+    """
+
+    backend: Literal["tfidf", "endpoint", "gguf"] = "tfidf"
+    model: str | None = None  # its name at the endpoint; a .gguf file or an installed package
+    base_url: str | None = None
+    api_key_env: str | None = None
+    pooling: Literal["model", "mean", "cls", "last"] = "model"  # of a GGUF; model = as it says
+    prefix: str = ""  # put before every text; E5 wants "query: "
+    max_chars: Count = 500  # texts are cut: most embedding models read 512 tokens
+    batch_size: Count = 32
+
+    @model_validator(mode="after")
+    def _backend_has_what_it_needs(self) -> EmbeddingParams:
+        needed = {"tfidf": (), "endpoint": ("base_url", "model"), "gguf": ("model",)}
+        for name in needed[self.backend]:
+            if not getattr(self, name):
+                raise ValueError(f"backend {self.backend} needs {name}, got {getattr(self, name)}")
+        return self

@@ -1,0 +1,33 @@
+"""The section `evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from src.config.arms import Arm
+from src.config.choose import ChooseParams
+from src.config.section import Count, Section
+
+
+class EvaluateParams(Section):
+    """Which arms are compared and how their intervals are made."""
+
+    seeds: Count
+    choose: ChooseParams
+    second_classifier: bool
+    report_language: Literal["en", "zh"]
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    tail_max_support: Count
+    bootstrap: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _has_the_arms_compared_against(self) -> EvaluateParams:
+        needed = ("original", "class_weight", "oversample", "augmented")
+        missing = [arm for arm in needed if arm not in self.arms]
+        if missing:
+            raise ValueError(f"arms must include {missing}: every verdict is against them")
+        return self

@@ -1,0 +1,30 @@
+"""The section `runtime`, which no DVC stage names: changing it reruns nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from src.config.section import Count, Section, Share
+
+
+class EngineParams(Section):
+    """The llama.cpp server inside this process."""
+
+    threads: Count | None
+    slots: Count
+    context_per_slot: Annotated[int, Field(ge=256)]
+
+
+class RuntimeParams(Section):
+    """How requests are made. No DVC stage names this section: changing it reruns nothing."""
+
+    concurrency: Count
+    timeout_s: Annotated[float, Field(gt=0)]
+    tries: Count
+    breaker_failures: Count
+    max_error_rate: Share
+    error_window: Count
+    offline: bool
+    engine: EngineParams

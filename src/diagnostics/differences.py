@@ -1,0 +1,185 @@
+"""How much two groups of texts differ beyond chance, one figure a facet."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Z = 3.29  # 99.9 % intervals: of hundreds of differences looked at, less than one is chance
+FEW = 5  # a class with fewer real rows is compared with all; lengths of fewer texts with none
+PATTERN = 3  # texts with the same value; fewer are named as no surplus and no lack
+ATTRIBUTE = "attribute "  # and its name: the facet
+UNITS = {"chars": "characters", "turns": "turns"}
+ComparedWith = Literal["class", "all", "even"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is looked at of one text.
+
+    Attributes:
+        label: its class.
+        marks: pairs of facet ("openings", "genders", "regions") and value.
+        lengths: "chars" without turn boundaries, and "turns".
+        attributes: name -> value that the prompt asked for; real rows have none.
+    """
+
+    label: str
+    marks: frozenset[tuple[str, str]]
+    lengths: Mapping[str, int]
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The samples of one class, or of all (label ""), and the real rows to compare them with."""
+
+    label: str
+    samples: Sequence[Text]
+    rows: Sequence[Text]
+    compared_with: ComparedWith
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of texts, 0 to 1, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference between samples and real rows.
+
+    Attributes:
+        label: the class, "" for all classes.
+        facet: openings, genders, regions, chars, turns, or "attribute " and its name.
+        value: whose shares are compared; "mean" of lengths.
+        synthetic: share of the samples, or their mean length.
+        real: the same of the real rows; of an attribute the even share, as real rows have none.
+        difference: synthetic - real; of lengths in standard deviations.
+        synthetic_count: samples compared.
+        real_count: real rows compared, 0 for an attribute.
+        compared_with: "class", rows of the same class or classes; "all" train rows, where those
+            are fewer than `FEW`; "even" for an attribute.
+        at_least: size of the difference beyond chance, -1 to 1, see the module; 0 or less where
+            it could be chance.
+    """
+
+    label: str
+    facet: str
+    value: str
+    synthetic: float
+    real: float
+    difference: float
+    synthetic_count: int
+    real_count: int
+    compared_with: ComparedWith
+    at_least: float
+
+
+def wilson(count: int, of: int, z: float = Z) -> Share:
+    """The share `count / of` with Wilson's interval; `of` is 1 or more."""
+    share = count / of
+    centre = (share + z**2 / (2 * of)) / (1 + z**2 / of)
+    half = z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2)) / (1 + z**2 / of)
+    # the ends are exactly 0 and 1 there, which rounding would miss
+    low = 0.0 if count == 0 else centre - half
+    return Share(share, low, 1.0 if count == of else centre + half)
+
+
+def newcombe(first: Share, second: Share) -> tuple[float, float]:
+    """Newcombe's interval of first - second; a share that is known has itself as both ends."""
+    difference = first.value - second.value
+    down = math.hypot(first.value - first.low, second.high - second.value)
+    up = math.hypot(first.high - first.value, second.value - second.low)
+    return difference - down, difference + up
+
+
+def standardised(
+    samples: Sequence[int], rows: Sequence[int], z: float = Z
+) -> tuple[float, float, float]:
+    """Difference of mean lengths in standard deviations, and Bonett's interval of it.
+
+    Args:
+        samples: lengths, two or more.
+        rows: lengths, two or more.
+        z: half the width of the interval, in standard errors.
+
+    Returns:
+        samples - rows, lower end, upper end.
+    """
+    lengths = [np.sort(texts) for texts in (samples, rows)]  # so that order changes no digit
+    # Lengths are whole numbers: where all are alike, the spread is one unit, not 0.
+    variances = [max(float(x.var(ddof=1)), 1.0) for x in lengths]
+    mean_variance = sum(variances) / 2
+    d = float(lengths[0].mean() - lengths[1].mean()) / math.sqrt(mean_variance)
+    ratios = [(v / mean_variance, len(x) - 1) for v, x in zip(variances, lengths, strict=True)]
+    half = z * math.sqrt(sum((d**2 * ratio**2 / 8 + ratio) / n for ratio, n in ratios))
+    return d, d - half, d + half
+
+
+def counts(texts: Sequence[Text]) -> Counter[tuple[str, str]]:
+    return Counter(mark for text in texts for mark in text.marks)
+
+
+def differences(group: Group, observed: Mapping[str, list[str]]) -> Iterator[Difference]:
+    yield from _share_differences(group)
+    yield from _length_differences(group)
+    yield from _attribute_differences(group, observed)
+
+
+def _share_differences(group: Group) -> Iterator[Difference]:
+    n, m = len(group.samples), len(group.rows)
+    mine, real = counts(group.samples), counts(group.rows)
+    for facet, value in mine.keys() | real.keys():
+        first, second = mine[facet, value], real[facet, value]
+        if (first if first / n > second / m else second) < PATTERN:
+            continue
+        shares = wilson(first, n), wilson(second, m)
+        yield _of_shares(group.label, facet, value, shares, (n, m), group.compared_with)
+
+
+def _length_differences(group: Group) -> Iterator[Difference]:
+    n, m = len(group.samples), len(group.rows)
+    if min(n, m) < FEW:  # their spread is not known
+        return
+    for unit in UNITS:
+        mine, real = ([t.lengths[unit] for t in texts] for texts in (group.samples, group.rows))
+        d, low, high = standardised(mine, real)
+        least = math.erf((low if d > 0 else -high) / 2)
+        means = float(np.mean(mine)), float(np.mean(real))
+        yield Difference(group.label, unit, "mean", *means, d, n, m, group.compared_with, least)
+
+
+def _attribute_differences(group: Group, observed: Mapping[str, list[str]]) -> Iterator[Difference]:
+    for name, values in observed.items():
+        drawn = Counter(s.attributes[name] for s in group.samples if name in s.attributes)
+        n, even = drawn.total(), 1 / len(values)
+        for value in values if n else ():
+            shares = wilson(drawn[value], n), Share(even, even, even)
+            yield _of_shares(group.label, ATTRIBUTE + name, value, shares, (n, 0), "even")
+
+
+def _of_shares(
+    label: str,
+    facet: str,
+    value: str,
+    shares: tuple[Share, Share],
+    counts: tuple[int, int],
+    compared_with: ComparedWith,
+) -> Difference:
+    mine, real = shares
+    low, high = newcombe(mine, real)
+    difference = mine.value - real.value
+    least = low if difference > 0 else -high
+    return Difference(
+        label, facet, value, mine.value, real.value, difference, *counts, compared_with, least
+    )

@@ -1,0 +1,7 @@
+"""The one error that a user sees without a traceback."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake in the user's data, settings, key or endpoint: one line, exit code 2."""

@@ -1,0 +1,94 @@
+"""JSON and JSONL as every stage writes them: sorted, UTF-8, floats rounded, written at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = dict[str, Any]
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write through a temporary file, so that a killed run leaves no half of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Sorted and indented JSON; floats to 6 digits."""
+    text = json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True, indent=2)
+    write_text(path, text + "\n")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro`, or give the file's path") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
+
+
+def read_json(path: Path) -> Record:
+    """One JSON object.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        value: Record = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} line {error.lineno}: not valid JSON ({error.msg})") from None
+    return value
+
+
+def write_csv(path: Path, frame: pd.DataFrame, *, for_excel: bool = False) -> None:
+    """A frame without its index; for Excel and WPS with the byte order mark that says UTF-8."""
+    mark = "\ufeff" if for_excel else ""
+    write_text(path, mark + frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object a line."""
+    lines = (json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in records)
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def read_jsonl(path: Path) -> list[Record]:
+    """The objects of a file, one a line.
+
+    Raises:
+        UserError: the file is missing, or a line is not a JSON object.
+    """
+    records: list[Record] = []
+    # not splitlines(), which also cuts at the likes of U+2028 inside a text
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path} line {number}: not valid JSON ({error.msg})") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{path} line {number}: expected a JSON object, got {line[:40]!r}")
+        records.append(record)
+    return records

@@ -1,0 +1,252 @@
+"""The one verdict on candidates: what `generate` asks between its rounds and `filter` at the end.
+
+    gate = Gate(train, dev, test, keywords, params.filter, params.data)
+    verdicts = gate.screen(candidates)
+    verdicts.acceptance_rate, verdicts.rejected_by  ->  0.82, Counter({"repetition": 11, ...})
+
+Everything is scored, also by rules that are off; only the enabled ones drop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from src.config.data import DataParams
+from src.config.filter import FilterParams
+from src.data.dialogue import plain
+from src.errors import UserError
+from src.files import Record
+from src.gate.compare import Compared, Rows
+from src.gate.limits import limits_from_train
+from src.gate.measures import Sample, measure
+from src.gate.overlap import chunks, floor_for
+from src.gate.rules import first_fault
+from src.gate.style import match_surface, measure_surface
+from src.privacy.find import mask
+from src.records.decisions import Decision
+
+REVIEW = "review"  # the rule of samples that people rejected
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Candidates, accepted and rejected, each in the order in which they came.
+
+    All have `text` in the style of the real rows, `text_before_style`, `scores`, and `private`,
+    the private data found in it by kind; the rejected ones also `reason` (a rule of params.yaml
+    `filter:`, or `review`) and `detail`.
+    """
+
+    accepted: tuple[Record, ...]
+    rejected: tuple[Record, ...]
+
+    @property
+    def acceptance_rate(self) -> float:
+        """Share of the candidates that was accepted; 0 without candidates."""
+        return len(self.accepted) / max(1, len(self.accepted) + len(self.rejected))
+
+    @property
+    def rejected_by(self) -> Counter[str]:
+        """Candidates dropped, by the rule that dropped them."""
+        return Counter(record["reason"] for record in self.rejected)
+
+
+class Gate:
+    """The rules with what they compare against, indexed once.
+
+    A verdict depends on the candidate and on candidates of its own class before it, on nothing
+    else: more candidates after it, or of other classes, never change it. What was measured on a
+    text is kept, and so are the comparisons within a class up to where a list differs from the last
+    one, so that screening a growing list costs only what is new.
+
+    Verdicts are exact for any number of rows. Scores of overlaps are so up to
+    `overlap.EXACT_ROWS` rows that a text is compared with (train rows of its class, dev and test
+    rows, all train rows, candidates of its class before it); with more, a share up to
+    `overlap.FLOOR`, or up to the lowest `max_overlap` of the four rules if that is lower, is
+    written as 0.
+    """
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        dev: pd.DataFrame,
+        test: pd.DataFrame,
+        keywords: Mapping[str, Sequence[str]],
+        params: FilterParams,
+        data: DataParams,
+        decisions: Mapping[str, Decision] | None = None,
+    ) -> None:
+        """Measure train and index it with dev and test.
+
+        Args:
+            train: columns row_id, text, label.
+            dev: columns row_id, text.
+            test: columns row_id, text.
+            keywords: of each class; `filter.keywords.given` goes before them.
+            params: the section `filter`.
+            data: the section `data`.
+            decisions: of people, by candidate id; what they reject, or give to another class, is
+                dropped by the rule `review`.
+
+        Raises:
+            UserError: keywords are given for a class that train does not have.
+        """
+        unknown = sorted(set(params.keywords.given) - set(train["label"]))
+        if unknown:
+            raise UserError(
+                f"params.yaml filter.keywords.given: no class {unknown[0]!r} in train; "
+                "correct the name"
+            )
+        if not params.contamination.enabled:
+            log.warning("filter.contamination is off: copies of dev and test rows are let through")
+        self._params = params
+        self._data = data
+        self._decisions = decisions or {}
+        self._keywords = {**keywords, **params.keywords.given}
+        self._surface = measure_surface(train["text"], data.turn_separator)
+        self._limits = limits_from_train(train, params.length, data)
+        self._train = {str(label): rows for label, rows in train.groupby("label", sort=False)}
+        self._seeds: dict[str, Rows] = {}
+        rules = (
+            params.seed_similarity,
+            params.contamination,
+            params.contradiction,
+            params.near_duplicate,
+        )
+        self._limit = min(rule.max_overlap for rule in rules)
+        self._held_out = self._rows(pd.concat([dev, test]))
+        pairs = zip(train["row_id"], train["label"], strict=True)
+        named = [f"{row_id} of class {label!r}" for row_id, label in pairs]
+        self._every_train = self._rows(train.assign(row_id=named))
+        self._labels = train["label"].to_numpy(dtype=object)
+        self._samples: dict[tuple[str, str], Sample] = {}
+        self._screened: dict[str, Compared] = {}
+
+    def screen(self, candidates: Sequence[Record]) -> Verdicts:
+        """Verdicts on all candidates; needs id, text and label of each.
+
+        Raises:
+            UserError: a candidate lacks one of these, or its class has no train row.
+        """
+        check_candidates(candidates, self._train)
+        by_class: dict[str, list[int]] = {}
+        for place, candidate in enumerate(candidates):
+            by_class.setdefault(candidate["label"], []).append(place)
+        records: dict[int, Record] = {}
+        for label, places in by_class.items():
+            mine = self._screen_class(label, [candidates[place] for place in places])
+            records.update(zip(places, mine, strict=True))
+        in_order = [records[place] for place in range(len(candidates))]
+        return Verdicts(
+            accepted=tuple(record for record in in_order if "reason" not in record),
+            rejected=tuple(record for record in in_order if "reason" in record),
+        )
+
+    def accepts(self, candidates: Sequence[Record]) -> list[bool]:
+        """Whether each candidate passes; raises as `screen` does."""
+        accepted = {record["id"] for record in self.screen(candidates).accepted}
+        return [candidate["id"] in accepted for candidate in candidates]
+
+    def _screen_class(self, label: str, candidates: list[Record]) -> list[Record]:
+        """Verdicts on candidates of one class, each against the accepted ones before it."""
+        samples = self._measure(label, [candidate["text"] for candidate in candidates])
+        screened = self._screened.setdefault(label, Compared())
+        keys = [(str(candidate["id"]), candidate["text"]) for candidate in candidates]
+        known = screened.go_back(keys)
+        records = [
+            self._verdict(candidate, replace(sample, earlier=earlier))
+            for candidate, sample, (_, earlier) in zip(
+                candidates[:known], samples[:known], screened.done, strict=True
+            )
+        ]
+        for part in chunks(len(candidates), known):
+            texts = [self._words(sample.text) for sample in samples[part]]
+            for place, shares in enumerate(screened.compare(texts, self._limit), part.start):
+                earlier = screened.nearest(*shares)
+                sample = replace(samples[place], earlier=earlier)
+                records.append(self._verdict(candidates[place], sample))
+                screened.take(keys[place], earlier, accepted="reason" not in records[-1])
+        return records
+
+    def _verdict(self, candidate: Record, sample: Sample) -> Record:
+        """The candidate with scores, and a reason if it is dropped; an old one is forgotten."""
+        replaced = self._params.pii.enabled and self._params.pii.action == "replace"
+        record = {
+            **{key: value for key, value in candidate.items() if key not in ("reason", "detail")},
+            "text": sample.masked if replaced else sample.text,
+            "text_before_style": candidate["text"],
+            "scores": sample.scores(),
+            "private": dict(sample.private),
+        }
+        fault = self._review_fault(candidate) or first_fault(sample, self._params, self._limits)
+        return {**record, "reason": fault[0], "detail": fault[1]} if fault else record
+
+    def _review_fault(self, candidate: Record) -> tuple[str, str] | None:
+        """What people decided goes before every rule."""
+        decision = self._decisions.get(candidate["id"])
+        if decision is None or decision.decision == "accept":
+            return None
+        if decision.decision == "relabel":
+            if decision.label == candidate["label"]:
+                return None
+            return REVIEW, f"{decision.reviewer} says it is {decision.label}"
+        return REVIEW, f"{decision.reviewer} rejects it: {decision.reason or 'no reason given'}"
+
+    def _measure(self, label: str, texts: list[str]) -> list[Sample]:
+        """Samples of the texts, those seen before from memory; `earlier` is not filled in."""
+        new = [text for text in dict.fromkeys(texts) if (label, text) not in self._samples]
+        samples = [self._measure_alone(label, text) for text in new]
+        words = [self._words(sample.text) for sample in samples]
+        seeds = self._seed_rows(label).nearest(words)
+        held_out = self._held_out.nearest(words)
+        others = self._every_train.nearest(words, among=self._labels != label)
+        for text, sample, seed, held, other in zip(
+            new, samples, seeds, held_out, others, strict=True
+        ):
+            self._samples[label, text] = replace(sample, seed=seed, held_out=held, other=other)
+        return [self._samples[label, text] for text in texts]
+
+    def _measure_alone(self, label: str, raw: str) -> Sample:
+        text = raw
+        if self._params.style.enabled:
+            text = match_surface(raw, self._surface, self._data.turn_separator, self._data.language)
+        sample = measure(raw, text, self._keywords.get(label, ()), self._data)
+        allowed = self._params.pii.allowed
+        masked, private = mask(text, self._data.language, allowed, self._data.turn_separator)
+        return replace(sample, masked=masked, private=tuple(sorted(private.items())))
+
+    def _seed_rows(self, label: str) -> Rows:
+        if label not in self._seeds:
+            self._seeds[label] = self._rows(self._train[label])
+        return self._seeds[label]
+
+    def _rows(self, frame: pd.DataFrame) -> Rows:
+        return Rows(frame, self._data.turn_separator, floor_for(len(frame), self._limit))
+
+    def _words(self, text: str) -> str:
+        return plain(text, self._data.turn_separator)
+
+
+def check_candidates(candidates: Sequence[Record], labels: Container[str]) -> None:
+    """Refuse candidates that lack id, text or label, or whose label is none of train's.
+
+    Raises:
+        UserError: the first that does.
+    """
+    for number, candidate in enumerate(candidates, 1):
+        missing = [key for key in ("id", "text", "label") if key not in candidate]
+        if missing:
+            raise UserError(
+                f"candidate {number} has no {missing[0]!r}; it needs id, text and label"
+            )
+        if candidate["label"] not in labels:
+            raise UserError(
+                f"candidate {candidate['id']}: class {candidate['label']!r} has no train row; "
+                "correct its label or add a train row of the class"
+            )

@@ -1,0 +1,94 @@
+"""Bring candidates to the surface of the real rows: punctuation, spoken digits, letter case.
+
+    surface = measure_surface(train["text"], "[SEP]")
+    match_surface("您好，请讲。[SEP]5G套餐128元？", surface, "[SEP]", "zh")
+    -> "您好请讲[SEP]五g套餐一百二十八元"
+
+A transformation, not a rule: nothing is rejected here. A language model writes tidy text, and a
+classifier trained on tidy text and asked about transcripts learns the tidiness.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from src.config.data import Language
+from src.data.dialogue import join_turns, split_turns
+from src.gate.spoken import speak_digits
+
+COMMON = 0.01  # share of the rows from which something belongs to the surface of the real text
+WORD_MARKS = "'’-"  # stand inside words, so they do not count as punctuation there
+WORD_MARK = re.compile(r"(?<=\w)['’-](?=\w)")
+PUNCTUATION = re.compile(r"[^\w\s]|_")
+STRIPPED = re.compile(r"(?!(?<=\d)\.(?=\d))[^\w\s]|_")  # a decimal point is part of its number
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What the real rows are written with; each holds for at least `COMMON` of them.
+
+    `marks` are the apostrophes and hyphens that stand inside their words.
+    """
+
+    punctuation: bool
+    digits: bool
+    upper_case: bool
+    spaces: bool
+    marks: str
+
+
+def is_common(pattern: re.Pattern[str], rows: Iterable[str]) -> bool:
+    """Whether at least `COMMON` of the rows (and at least one) contain the pattern."""
+    found = [pattern.search(row) is not None for row in rows]
+    return sum(found) > 0 and sum(found) >= COMMON * len(found)
+
+
+def measure_surface(texts: Iterable[str], separator: str | None) -> Surface:
+    """The surface of the train rows, without their turn separators."""
+    rows = ["".join(split_turns(text, separator)) for text in texts]
+    return Surface(
+        punctuation=is_common(PUNCTUATION, (WORD_MARK.sub("", row) for row in rows)),
+        digits=is_common(re.compile(r"\d"), rows),
+        upper_case=is_common(re.compile(r"[A-Z]"), rows),
+        spaces=is_common(re.compile(r"\s"), rows),
+        marks="".join(
+            mark for mark in WORD_MARKS if is_common(re.compile(rf"\w{re.escape(mark)}\w"), rows)
+        ),
+    )
+
+
+def match_surface(text: str, surface: Surface, separator: str | None, language: Language) -> str:
+    """The text with what the real rows do not have taken out, turn by turn.
+
+    Arabic digits are spoken in Chinese only; English digits stay as they are, because English has
+    no single way to say them and the trial on such rows is missing. Applied twice it changes
+    nothing more.
+    """
+    turns = (_match_turn(turn, surface, language) for turn in split_turns(text, separator))
+    return join_turns([turn for turn in turns if turn], separator)
+
+
+def _match_turn(turn: str, surface: Surface, language: Language) -> str:
+    if language == "zh" and not surface.digits:
+        turn = speak_digits(turn)
+    if "’" not in surface.marks and "'" in surface.marks:
+        turn = turn.replace("’", "'")
+    if not surface.punctuation:
+        turn = _strip_punctuation(turn, surface.marks, gap="" if language == "zh" else " ")
+    if not surface.upper_case:
+        turn = turn.lower()
+    return (" " if surface.spaces else "").join(turn.split())
+
+
+def _strip_punctuation(turn: str, marks: str, gap: str) -> str:
+    """Apostrophes close up, other marks leave a gap; the `marks` of the real rows stay in words."""
+
+    def drop(match: re.Match[str]) -> str:
+        in_word = WORD_MARK.match(match.string, match.start())
+        if in_word and match.group() in marks:
+            return match.group()
+        return "" if in_word and match.group() in "'’" else gap
+
+    return STRIPPED.sub(drop, turn)

@@ -1,0 +1,249 @@
+"""What a run would take, without calling anything.
+
+Lengths of prompts are those of the real prompts; tokens a character, tokens a reply and samples a
+request are those of answers that the store already has for this plan, and the share accepted is
+that of the last run of `generate`, both with a guess where there is nothing yet. What is not known
+exactly is given as a range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from src.config.llm import EndpointParams
+from src.config.params import Params
+from src.files import Record
+from src.generation.prompts import Ask, PromptWriter
+from src.generation.replies import read_samples
+from src.llm.budget import spent_on
+from src.llm.cache import AnswerStore
+from src.llm.requests import Answer, Request
+from src.planning.plan import Plan
+
+TOKENS_PER_CHARACTER = {"zh": 0.75, "en": 0.25}
+GUESSED_ACCEPTANCE = (0.5, 0.8, 0.95)  # pessimistic, expected, optimistic
+EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # an answer, on two free cores (docs/benchmarks.md)
+REMOTE_SECONDS = (1.0, 4.0, 12.0)
+MOST_LOOKED_AT = 200  # answers of the store, to measure lengths
+
+Range = tuple[float, float, float]  # low, expected, high
+Asked = tuple[Ask, tuple[Request, Answer] | None]  # and its answer, if the store has it
+
+
+@dataclass(frozen=True)
+class ClassEstimate:
+    """One class's share of a run; `requests`, `calls` and what follows from them are ranges."""
+
+    label: str
+    tier: str
+    support: int
+    quota: int
+    recorded: int
+    requests: Range
+    calls: Range
+    tokens: Range
+    cost: Range
+    seconds: Range
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A whole run: recorded requests cost nothing, the others cost calls, tokens and time."""
+
+    classes: tuple[ClassEstimate, ...]
+    currency: str
+    measured: int  # answers that lengths were measured on
+
+    def total(self, what: str) -> Range:
+        """The sum over classes of one of their ranges."""
+        ranges = [getattr(item, what) for item in self.classes]
+        low, expected, high = (sum(each[i] for each in ranges) for i in range(3))
+        return (low, expected, high)
+
+
+@dataclass(frozen=True)
+class _Lengths:
+    """How text becomes tokens, as measured or guessed."""
+
+    tokens_per_character: float
+    reply_tokens: float
+
+
+def estimate(
+    plan: Plan,
+    writer: PromptWriter,
+    store: AnswerStore,
+    params: Params,
+    last_run: Mapping[str, Record] | None = None,
+) -> Estimate:
+    """Count what each class's requests would take.
+
+    Args:
+        plan: quotas by class.
+        writer: of the real prompts.
+        store: answers that are there already.
+        params: limits, prices, language.
+        last_run: `per_class` of the last metrics/generate.json, if there is one.
+    """
+    rows = [row for row in plan.classes.to_dict("records") if row["needed"] > 0]
+    acceptance = [_acceptance((last_run or {}).get(str(row["label"]))) for row in rows]
+    asked = [
+        _asked(
+            str(row["label"]), _requests(row["needed"], shares[0], params), writer, store, params
+        )
+        for row, shares in zip(rows, acceptance, strict=True)
+    ]
+    found = [pair for asks in asked for _, pair in asks if pair and _has_usage(pair[1])]
+    sample = found[:MOST_LOOKED_AT]
+    lengths = _measure(sample, params)
+    classes = tuple(
+        _class(row, shares, asks, lengths, params)
+        for row, shares, asks in zip(rows, acceptance, asked, strict=True)
+    )
+    return Estimate(classes, params.llm.currency, len(sample))
+
+
+def _asked(
+    label: str, most: int, writer: PromptWriter, store: AnswerStore, params: Params
+) -> list[Asked]:
+    """The first requests as a run would make them, told what the answers so far repeat."""
+    asked: list[Asked] = []
+    texts: list[tuple[str, ...]] = []
+    for attempt in range(most):
+        known = texts[: writer.needs_written(label, attempt)]
+        ask = writer.ask(label, attempt, [text for samples in known for text in samples])
+        pair = store.first(ask.requests, ask.rows)
+        asked.append((ask, pair))
+        texts.append(_samples(ask, pair, params) if pair else ())
+    return asked
+
+
+def _samples(ask: Ask, pair: tuple[Request, Answer], params: Params) -> tuple[str, ...]:
+    request, answer = pair
+    return read_samples(answer, request, ask.opening, params.data.turn_separator).samples
+
+
+def _class(
+    row: Mapping[Hashable, object],
+    acceptance: Range,
+    asked: list[Asked],
+    lengths: _Lengths,
+    params: Params,
+) -> ClassEstimate:
+    label, quota = str(row["label"]), int(str(row["needed"]))
+    requests = [_requests(quota, share, params) for share in reversed(acceptance)]
+    calls, tokens, cost, seconds = [], [], [], []
+    for number, count in enumerate(requests):
+        missing = [ask.requests[0] for ask, pair in asked[:count] if pair is None]
+        answers = [(request, _guess(request, lengths)) for request in missing]
+        calls.append(len(missing))
+        tokens.append(sum(a.prompt_tokens + a.completion_tokens for _, a in answers))
+        cost.append(
+            float(sum((spent_on(a, r.endpoint.price).cost for r, a in answers), Decimal(0)))
+        )
+        seconds.append(sum(_seconds(r.endpoint, params, number) for r, _ in answers))
+    return ClassEstimate(
+        label=label,
+        tier=str(row["tier"]),
+        support=int(str(row["support"])),
+        quota=quota,
+        recorded=sum(pair is not None for _, pair in asked[: requests[1]]),
+        requests=_range(requests),
+        calls=_range(calls),
+        tokens=_range(tokens),
+        cost=_range(cost),
+        seconds=_range(seconds),
+    )
+
+
+def render_estimate(result: Estimate, writer: PromptWriter) -> str:
+    """The plan, what it takes, and one filled-in prompt a tier."""
+    lines = ["class | tier | train rows | samples wanted | requests | of these recorded"]
+    lines += [
+        f"{item.label} | {item.tier} | {item.support} | {item.quota} | "
+        f"{item.requests[1]:.0f} | {item.recorded}"
+        for item in result.classes
+    ]
+    minutes = tuple(seconds / 60 for seconds in result.total("seconds"))
+    lines += [
+        "",
+        f"calls: {_show(result.total('calls'))}; tokens: {_show(result.total('tokens'))}; "
+        f"time: {_show(minutes)} min",
+    ]
+    if result.total("cost")[2] > 0:
+        lines.append(f"cost: {_show(result.total('cost'), '.2f')} {result.currency}")
+    lengths = f"{result.measured} recorded answers" if result.measured else "guesses"
+    lines.append(f"(expected, and the range; lengths from {lengths})")
+    for ask in _one_a_tier(result.classes, writer):
+        request = ask.requests[0]
+        lines += ["", f"--- prompt of {ask.label!r} to {request.endpoint.name} ---"]
+        lines += [request.prompt]
+    return "\n".join(lines)
+
+
+def _requests(quota: int, acceptance: float, params: Params) -> int:
+    wanted = math.ceil(quota / acceptance / params.generate.samples_per_request)
+    return min(wanted, params.generate.max_attempts_per_class)
+
+
+def _acceptance(last: Record | None) -> Range:
+    """Low, expected, high: of the last run with two standard errors, or guessed."""
+    if not last or not last.get("candidates"):
+        return GUESSED_ACCEPTANCE
+    # one accepted and one rejected more, so that 0 and 1 are not taken for certain
+    draws, accepted = int(last["candidates"]) + 2, int(last["accepted"]) + 1
+    share = accepted / draws
+    error = 2 * math.sqrt(share * (1 - share) / draws)
+    low, expected, high = (
+        min(max(each, 0.05), 1.0) for each in (share - error, share, share + error)
+    )
+    return (low, expected, high)
+
+
+def _has_usage(answer: Answer) -> bool:
+    """Whether the endpoint counted its tokens; not all do."""
+    return answer.prompt_tokens > 0 and answer.completion_tokens > 0
+
+
+def _measure(sample: list[tuple[Request, Answer]], params: Params) -> _Lengths:
+    characters = sum(len(request.prompt) for request, _ in sample)
+    prompts = sum(answer.prompt_tokens for _, answer in sample)
+    replies = sum(answer.completion_tokens for _, answer in sample)
+    if sample:
+        return _Lengths(prompts / characters, replies / len(sample))
+    per_character = TOKENS_PER_CHARACTER[params.data.language]
+    reply = per_character * params.generate.seed_max_chars * params.generate.samples_per_request
+    return _Lengths(per_character, reply)
+
+
+def _guess(request: Request, lengths: _Lengths) -> Answer:
+    prompt = round(lengths.tokens_per_character * len(request.prompt))
+    return Answer("", "stop", prompt, round(lengths.reply_tokens))
+
+
+def _seconds(endpoint: EndpointParams, params: Params, number: int) -> float:
+    """Seconds that one answer adds to the run."""
+    if endpoint.embedded:
+        return EMBEDDED_SECONDS[number]
+    at_once = REMOTE_SECONDS[number] / (endpoint.concurrency or params.runtime.concurrency)
+    return max(at_once, 60 / endpoint.requests_per_minute if endpoint.requests_per_minute else 0.0)
+
+
+def _range(values: Iterable[float]) -> Range:
+    low, expected, high = sorted(values)
+    return (low, expected, high)
+
+
+def _show(values: Iterable[float], form: str = ",.0f") -> str:
+    low, expected, high = values
+    if format(low, form) == format(high, form):
+        return format(expected, form)
+    return f"{expected:{form}} ({low:{form}} to {high:{form}})"
+
+
+def _one_a_tier(classes: Iterable[ClassEstimate], writer: PromptWriter) -> list[Ask]:
+    first = {item.tier: item.label for item in reversed(list(classes))}
+    return [writer.ask(label, 0) for label in first.values()]

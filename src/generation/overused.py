@@ -1,0 +1,35 @@
+"""Runs of words that many samples of a class share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+WORN_SHARE = 0.15  # of the samples; a run of words that more of them hold is worn
+WORN_LENGTH = {"zh": 6, "en": 4}  # characters, words
+
+
+def worn_phrases(texts: Sequence[str], most: int, language: str) -> list[str]:
+    """Runs of characters (zh) or words (en) that stand in many of the texts, the commonest first.
+
+    Of runs that overlap only one is named.
+    """
+    length, glue = WORN_LENGTH[language], "" if language == "zh" else " "
+    counts: Counter[str] = Counter()
+    for text in texts:
+        words = text.replace(" ", "") if language == "zh" else text.lower().split()
+        runs = [glue.join(words[i : i + length]) for i in range(len(words) - length + 1)]
+        counts.update(dict.fromkeys(runs, 1))  # a text counts once
+    named: list[str] = []
+    for run, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if len(named) == most or count < max(2, WORN_SHARE * len(texts)):
+            break
+        if not any(_overlap(run, other) for other in named):
+            named.append(run)
+    return named
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether the two share half of the longer one's characters or more, in one stretch."""
+    half = max(len(one), len(other)) // 2
+    return any(one[i : i + half] in other for i in range(len(one) - half + 1))

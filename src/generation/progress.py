@@ -1,0 +1,153 @@
+"""How far generation is: a table on a terminal, a line now and then elsewhere.
+
+Nothing is shown while answers come from the store; it starts with the first one that is waited
+for. Only counts are shown, never a prompt, an answer or a key.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from src.generation.quota import ClassRun
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BETWEEN_TABLES = 0.25
+MOST_ROWS = 30  # of the table; classes that are done are only counted
+OTHER_LINES = 7  # of the screen: what stands around these rows
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the client and the budget say."""
+
+    in_flight: int
+    failures: int
+    tokens: int
+    cost: str  # with its currency; empty where nothing has a price
+
+
+class Progress:
+    """Counts answers that a model gave in this run and samples that the gate accepts."""
+
+    def __init__(self, quota: int, status: Callable[[], Status]) -> None:
+        self._quota, self._status = quota, status
+        self._runs: Sequence[ClassRun] = ()
+        self._accepted_before = 0
+        self._answers = 0
+        self._started: float | None = None
+        self._shown = 0.0
+        self._live = _live() if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None and self._started is not None:
+            proxy = sys.stderr
+            self._live.stop()
+            _redirect(proxy, sys.stderr)
+
+    def answered(self) -> None:
+        """One more answer came from an endpoint."""
+        if self._started is None:
+            self._started = self._shown = time.monotonic()
+            self._accepted_before = self._accepted
+            if self._live is not None:
+                stderr = sys.stderr
+                self._live.start()
+                _redirect(stderr, sys.stderr)
+        self._answers += 1
+
+    def changed(self, runs: Sequence[ClassRun]) -> None:
+        """An answer or a verdict has come."""
+        self._runs = runs
+        if self._started is None:
+            return
+        now = time.monotonic()
+        pause = SECONDS_BETWEEN_LINES if self._live is None else SECONDS_BETWEEN_TABLES
+        if now - self._shown < pause:
+            return
+        self._shown = now
+        if self._live is None:
+            log.info("generate: %s", self._text(now))
+        else:
+            rows = min(MOST_ROWS, self._live.console.height - OTHER_LINES)
+            self._live.update(self._table(now, max(rows, 1)), refresh=True)
+
+    @property
+    def _accepted(self) -> int:
+        return sum(min(run.accepted, run.quota) for run in self._runs)
+
+    def _text(self, now: float) -> str:
+        assert self._started is not None
+        minutes = max((now - self._started) / 60, 1e-9)
+        rate = self._answers / minutes
+        status = self._status()
+        parts = [
+            f"{self._accepted} of {self._quota} accepted",
+            f"{rate:.0f} answers a minute",
+            f"{status.in_flight} in flight",
+            f"{status.tokens:,} tokens",
+        ]
+        if status.cost:
+            parts.append(status.cost)
+        if status.failures:
+            parts.append(f"{status.failures} failed")
+        gained = self._accepted - self._accepted_before
+        if gained > 0:
+            left = (self._quota - self._accepted) * minutes / gained
+            parts.append(f"about {left:.0f} min left")
+        return ", ".join(parts)
+
+    def _table(self, now: float, rows: int) -> Table:
+        from rich.table import Table
+
+        table = Table(box=None, caption=self._text(now), caption_justify="left")
+        table.add_column("class")
+        for name in ("accepted", "wanted", "requests", "acceptance"):
+            table.add_column(name, justify="right")
+        table.add_column("")
+        busy = [run for run in self._runs if not run.done]
+        for run in busy[:rows]:
+            counts = (run.accepted, run.quota, len(run.attempts))
+            share = f"{run.acceptance:.0%}" if run.draws else ""
+            bar = "█" * round(20 * min(run.accepted / run.quota, 1))
+            table.add_row(run.label, *map(str, counts), share, bar)
+        done = len(self._runs) - len(busy)
+        hidden = max(len(busy) - rows, 0)
+        more = f", {hidden} more under way" if hidden else ""
+        table.add_row(f"{done} classes done{more}", *[""] * 5, style="dim")
+        return table
+
+
+def _live() -> Live:
+    from rich.console import Console
+    from rich.live import Live
+
+    # a class may be called "[bold]" or ":smile:"
+    console = Console(stderr=True, markup=False, emoji=False)
+    return Live(console=console, auto_refresh=False, transient=True)
+
+
+def _redirect(before: TextIO, after: TextIO) -> None:
+    """Log to another stream: a line that is written past the table is erased with it."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(after)

@@ -1,0 +1,318 @@
+"""What is asked of a model for one class.
+
+The texts are the templates in `prompts/`, one a kind of API and language. Only train rows are
+shown; a class's rows take turns as examples. What differs between the requests of a group stands
+at the end of the prompt, so that servers can reuse what they have read of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from src.config.data import DataParams
+from src.config.generate import GenerateParams
+from src.config.llm import EndpointParams, LlmParams
+from src.data.dialogue import plain, split_turns
+from src.data.draws import pick, pick_weighted, shuffled
+from src.data.schema import LabelInfo
+from src.generation.endpoint_choice import Bandit, Outcome
+from src.generation.examples import excerpt
+from src.generation.overused import worn_phrases
+from src.llm.requests import Request, digest
+from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
+from src.planning.neighbours import spoken
+from src.privacy.find import mask
+
+OUTPUTS: dict[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in this order
+    ("completions", "auto"): (False,),
+    ("completions", "text"): (False,),
+    ("chat", "auto"): (True, False),
+    ("chat", "json_schema"): (True,),
+    ("chat", "text"): (False,),
+}
+DIGEST = 12  # hexadecimal digits of a row's text
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The n-th request of a class and where it came from.
+
+    `requests` are the ways to make it, best first: the endpoint that was drawn, then those that
+    stand in for it; of each the one with a JSON schema first, where it may take one.
+    """
+
+    label: str
+    attempt: int
+    opening: str
+    attributes: dict[str, str]
+    seed_ids: tuple[str, ...]
+    requests: tuple[Request, ...]
+    rows: Mapping[str, str] = field(default_factory=dict)  # see `AnswerStore.first`
+
+
+class PromptWriter:
+    """Writes the n-th request of a class; the same n always gives the same request."""
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        keywords: dict[str, tuple[str, ...]],
+        labels: dict[str, LabelInfo],
+        data: DataParams,
+        llm: LlmParams,
+        generate: GenerateParams,
+        allowed: Sequence[str] = (),
+        templates: Path = TEMPLATES,
+        neighbours: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            train: columns row_id, text, label.
+            keywords: of each class.
+            labels: definitions and typical requests; may be empty.
+            data: turn separator and language.
+            llm: the endpoints.
+            generate: what is asked of them.
+            allowed: numbers that are not private, see `filter.pii`.
+            templates: folder of the prompt texts.
+            neighbours: of each class, those that it is taken for, see `generate.contrast`.
+        """
+        self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
+        self._allowed = allowed
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(templates),
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+        )
+        self._versions: dict[str, str] = {}  # of the templates
+        self._keywords, self._neighbours = keywords, neighbours or {}
+        self._train = {str(label): rows for label, rows in train.groupby("label")}
+        self._examples: dict[tuple[str, bool], list[tuple[str, list[str]]]] = {}
+        self._rows: dict[str, dict[str, str]] = {}
+        names = tuple(endpoint.name for endpoint in llm.ensemble)
+        self._bandit: Bandit | None = None
+        if llm.share == "acceptance" and len(names) > 1:
+            self._bandit = Bandit(names, llm.explore, 2 * generate.requests_per_prompt)
+
+    def ask(
+        self,
+        label: str,
+        attempt: int,
+        written: Sequence[str] = (),
+        past: Sequence[Outcome] | None = None,
+    ) -> Ask:
+        """Request number `attempt` of a class.
+
+        Args:
+            label: the class.
+            attempt: counts from 0.
+            written: earlier samples of the class; chat models are told what they repeat.
+            past: what the first `needs_judged` requests of the class came to; None where nobody
+                knows, and an answer of any endpoint will do.
+        """
+        group = attempt // self._generate.requests_per_prompt
+        info = self._labels.get(label)
+        opening = self._opening(info, attempt)
+        attributes = self._attributes(label, attempt)
+        words = {
+            "domain": self._generate.domain,
+            "label": spoken(label),
+            "definition": info.definition if info else "",
+            "requests": info.requests[:SHOWN_REQUESTS] if info else (),
+            "opening": opening,
+            "dialogue": self._data.turn_separator is not None,
+            "samples": self._generate.samples_per_request,
+            "attributes": attributes,
+            "avoid": self._worn(written),
+        }
+        rows = self._class_rows(label)
+        requests: list[Request] = []
+        for endpoint in self._endpoints(label, attempt, past):
+            masked = endpoint.remote and self._generate.mask_seeds
+            seeds = self._seeds(label, group, masked=masked)
+            shown = words | {
+                "examples": [turns for _, turns in seeds],
+                "neighbours": self._contrast(label, group, masked=masked),
+            }
+            requests += [
+                self._request(endpoint, as_json, shown, label, attempt)
+                for as_json in OUTPUTS[endpoint.api, endpoint.output]
+            ]
+        seed_ids = tuple(row_id for row_id, _ in seeds)
+        identity = tuple((row_id, rows[row_id]) for row_id in seed_ids)
+        placed = tuple(replace(request, seeds=identity) for request in requests)
+        usable = rows if self._generate.reuse else {}
+        return Ask(label, attempt, opening, attributes, seed_ids, placed, usable)
+
+    def needs_written(self, label: str, attempt: int) -> int:
+        """How many attempts of the class must have been read before this one can be written.
+
+        A group of requests knows the groups before the last one, so that there is always one
+        group under way.
+        """
+        chat = any(e.api == "chat" for e in self._endpoints(label, attempt, None))
+        if not chat or not self._generate.avoid_phrases:
+            return 0
+        group = attempt // self._generate.requests_per_prompt
+        return max(group - 1, 0) * self._generate.requests_per_prompt
+
+    def needs_judged(self, attempt: int) -> int:
+        """How many attempts of a class must have been judged before this one can be written."""
+        return self._bandit.known(attempt) if self._bandit else 0
+
+    def _request(
+        self,
+        endpoint: EndpointParams,
+        as_json: bool,
+        words: dict[str, Any],
+        label: str,
+        attempt: int,
+    ) -> Request:
+        name = f"{endpoint.api}.{self._data.language}.j2"
+        template = self._environment.get_template(name)
+        request = Request(
+            endpoint,
+            template.render(**words, as_json=as_json),
+            self._stop(endpoint),
+            self._generate,
+            attempt,
+            self._llm.cache_salt,
+            prompt_version=self._version(name),
+            as_json=as_json,
+        )
+        without_rows = template.render(**words | self._without_rows(), as_json=as_json)
+        return replace(request, slot=request.slot_of(without_rows, self._choice(label)))
+
+    def _without_rows(self) -> dict[str, Any]:
+        """What stands in for the words that depend on train rows and on earlier answers.
+
+        Placeholders, not nothing: how examples and phrases are shown is a setting as well.
+        """
+        return {
+            "examples": [["·"]] * self._generate.seeds_per_prompt,
+            "avoid": ["·"] * self._generate.avoid_phrases,
+            "neighbours": [],
+        }
+
+    def _choice(self, label: str) -> dict[str, Any]:
+        """The settings by which rows of the class become examples."""
+        names = (
+            "mask_seeds",
+            "requests_per_prompt",
+            "seed",
+            "seed_max_chars",
+            "seeds_per_prompt",
+            "contrast",
+        )
+        return {"label": label, **{name: getattr(self._generate, name) for name in names}}
+
+    def _class_rows(self, label: str) -> dict[str, str]:
+        """Train rows of a class: id -> digest of the text."""
+        if label not in self._rows:
+            rows = self._train[label]
+            self._rows[label] = {
+                str(row_id): digest(text)[:DIGEST]
+                for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
+            }
+        return self._rows[label]
+
+    def _attributes(self, label: str, attempt: int) -> dict[str, str]:
+        """One value of each attribute, drawn for this request."""
+        rng = Random(f"{self._generate.seed}/{label}/{attempt}/attributes")
+        return {name: pick(rng, values) for name, values in self._generate.attributes.items()}
+
+    def _worn(self, written: Sequence[str]) -> list[str]:
+        """What the samples so far say again and again: runs of words that many of them share."""
+        texts = [plain(text, self._data.turn_separator) for text in written]
+        return worn_phrases(texts, self._generate.avoid_phrases, self._data.language)
+
+    def _seeds(self, label: str, group: int, *, masked: bool) -> list[tuple[str, list[str]]]:
+        """The next `seeds_per_prompt` examples, so that each is used about equally."""
+        if (label, masked) not in self._examples:
+            self._examples[label, masked] = self._shuffled_examples(label, masked=masked)
+        examples = self._examples[label, masked]
+        count = min(self._generate.seeds_per_prompt, len(examples))
+        return [examples[(group * count + i) % len(examples)] for i in range(count)]
+
+    def _contrast(self, label: str, group: int, *, masked: bool) -> list[dict[str, Any]]:
+        """The neighbouring classes that this group of requests shows, and rows of each.
+
+        Groups take turns through all neighbours, so that a class is set apart from each of them.
+        """
+        count = self._generate.contrast
+        near = [name for name in self._neighbours.get(label, ()) if name in self._train]
+        if not count or not near:
+            return []
+        shown = shuffled(Random(f"{self._generate.seed}/{label}/{group}/contrast"), near)[:count]
+        return [
+            {
+                "label": spoken(name),
+                "definition": self._labels[name].definition if name in self._labels else "",
+                "examples": [turns for _, turns in self._seeds(name, group, masked=masked)],
+            }
+            for name in shown
+        ]
+
+    def _shuffled_examples(self, label: str, *, masked: bool) -> list[tuple[str, list[str]]]:
+        """Excerpts of the train rows of a class; masked before they are cut, so that no number is."""
+        separator, limit = self._data.turn_separator, self._generate.seed_max_chars
+        rows, keywords = self._train[label], self._keywords.get(label, ())
+        examples = []
+        for row_id, text in zip(rows["row_id"], rows["text"], strict=True):
+            if masked:
+                text, _ = mask(text, self._data.language, self._allowed, separator)
+            examples.append((row_id, excerpt(split_turns(text, separator), keywords, limit)))
+        return shuffled(Random(f"{self._generate.seed}/{label}"), examples)
+
+    def _opening(self, info: LabelInfo | None, attempt: int) -> str:
+        """The typical request that this call is about, in turn; it is a base model's first turn.
+
+        Without it a small model soon talks of something else.
+        """
+        if info is None or not info.requests or self._data.turn_separator is None:
+            return ""
+        return info.requests[attempt % len(info.requests)]
+
+    def _endpoints(
+        self, label: str, attempt: int, past: Sequence[Outcome] | None
+    ) -> list[EndpointParams]:
+        """The endpoint that is drawn, then the fallbacks in order.
+
+        Where it is drawn by acceptance and the past is not known, any of the ensemble goes before
+        them.
+        """
+        drawn_from, others = self._llm.ensemble, self._llm.fallback
+        by_name = {endpoint.name: endpoint for endpoint in self._llm.endpoints}
+        if self._bandit:
+            seed = f"{self._generate.seed}/{label}"
+            drawn = by_name[self._bandit.choose(attempt, past or (), seed)]
+            if past is None:
+                others = (*self._bandit.names, *others)
+        else:
+            group = attempt // self._generate.requests_per_prompt
+            rng = Random(f"{self._generate.seed}/{label}/{group}")
+            drawn = pick_weighted(rng, drawn_from, [endpoint.weight for endpoint in drawn_from])
+        return list(dict.fromkeys([drawn, *(by_name[name] for name in others)]))
+
+    def _stop(self, endpoint: EndpointParams) -> tuple[str, ...]:
+        """Where a base model's sample ends; a chat model ends by itself."""
+        if endpoint.api == "chat":
+            return ()
+        return ("\n",) if self._data.turn_separator is None else ("\n\n",)
+
+    def _version(self, template: str) -> str:
+        if template not in self._versions:
+            loader = self._environment.loader
+            assert loader is not None
+            source = loader.get_source(self._environment, template)[0]
+            self._versions[template] = hashlib.sha256(source.encode()).hexdigest()[:12]
+        return self._versions[template]

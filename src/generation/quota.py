@@ -1,0 +1,162 @@
+"""The loop between generation and the gate: ask until each class has its quota.
+
+Nothing waits for the slowest of a batch: as many requests are out as samples are missing, and for
+each that brings none, or one that the gate drops, another goes out. Verdicts are given in the order
+of the requests, and a class ends at the first one that completes its quota, or with which its
+attempts are used up or too few of its samples are accepted. So where it ends depends on the
+answers alone and not on when they came, and a replay ends at the same request.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from src.config.generate import GenerateParams
+from src.files import Record
+from src.generation.endpoint_choice import Outcome
+
+JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
+
+
+@dataclass
+class Attempt:
+    """What one request of a class came to; one that was not made has no draws."""
+
+    candidates: list[Record] = field(default_factory=list)
+    failure: Record | None = None
+    draws: int = 0  # candidates, or 1 for a request that brought none
+    accepted: int | None = None  # None: not judged yet
+    endpoint: str = ""  # that answered, or failed last
+    cost: Decimal = Decimal(0)  # of the answer
+
+
+@dataclass
+class ClassRun:
+    """How far one class has come."""
+
+    label: str
+    quota: int
+    attempts: list[Attempt | None] = field(default_factory=list)  # None: still out
+    judged: int = 0
+    draws: int = 0
+    accepted: int = 0
+    stopped: str | None = None
+    out: int = 0  # requests that are out
+    new: int = 0  # requests that are back and wait for a verdict
+    _hoped: int = 0  # samples of requests that are back that may still count
+    _back: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the class has its quota or is given up."""
+        return self.accepted >= self.quota or self.stopped is not None
+
+    @property
+    def acceptance(self) -> float:
+        """Accepted share of the draws; a request without a usable answer accepts nothing."""
+        return self.accepted / self.draws if self.draws else 1.0
+
+    def back(self) -> int:
+        """Requests that are back, up to the first that is out."""
+        while self._back < len(self.attempts) and self.attempts[self._back] is not None:
+            self._back += 1
+        return self._back
+
+    def candidates(self, until: int | None = None) -> list[Record]:
+        """Candidates of the first requests, in the order in which they were asked for."""
+        attempts = [attempt for attempt in self.attempts[:until] if attempt is not None]
+        return [record for attempt in attempts for record in attempt.candidates]
+
+    def by_endpoint(self) -> dict[str, list[Attempt]]:
+        """The judged requests, by the endpoint that answered or failed last."""
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self.attempts[: self.judged]:
+            if attempt is not None and attempt.draws:  # without any it was never made
+                found.setdefault(attempt.endpoint, []).append(attempt)
+        return found
+
+    def outcomes(self, until: int) -> list[Outcome]:
+        """What the first requests came to; those whose verdict is not final are left out."""
+        attempts = [attempt for attempt in self.attempts[: min(until, self.judged)] if attempt]
+        return [Outcome(each.endpoint, each.draws, each.accepted or 0) for each in attempts]
+
+    def ask(self) -> None:
+        """One more request goes out."""
+        self.attempts.append(None)
+        self.out += 1
+
+    def take(self, number: int, attempt: Attempt) -> None:
+        """A request is back."""
+        self.attempts[number] = attempt
+        self.out -= 1
+        self.new += 1
+        self._hoped += len(attempt.candidates)
+
+    def wants(self, params: GenerateParams) -> int:
+        """How many more requests should go out now: those that are needed whatever comes back.
+
+        What is out, or not judged, counts as accepted, so that no answer is bought in vain.
+        """
+        if self.done:
+            return 0
+        missing = self.quota - self.accepted - self._hoped - self.out * params.samples_per_request
+        wanted = math.ceil(missing / params.samples_per_request)
+        return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
+
+    def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
+        """Take note of verdicts, and add those up to the first request that is out.
+
+        A verdict on what came after it is for the time being; it says what to ask for next.
+        """
+        for attempt in self.attempts[self.judged :]:
+            if attempt is not None and all(c["id"] in accepted for c in attempt.candidates):
+                attempt.accepted = sum(accepted[c["id"]] for c in attempt.candidates)
+        while not self.done and self.judged < self.back():
+            attempt = self.attempts[self.judged]
+            if attempt is None or attempt.accepted is None:
+                break
+            self._add(attempt, params)
+        left = [attempt for attempt in self.attempts[self.judged :] if attempt is not None]
+        self.new = sum(attempt.accepted is None for attempt in left)
+        self._hoped = sum(
+            len(attempt.candidates) if attempt.accepted is None else attempt.accepted
+            for attempt in left
+        )
+
+    def _add(self, attempt: Attempt, params: GenerateParams) -> None:
+        """Count one judged request, and end the class if it is the last."""
+        self.judged += 1
+        self.draws += attempt.draws
+        self.accepted += attempt.accepted or 0
+        if self.accepted >= self.quota:
+            return
+        if self.judged >= params.max_attempts_per_class:
+            self.stopped = "max_attempts_per_class"
+        elif self.draws >= JUDGE_ACCEPTANCE_AFTER and self.acceptance < params.min_acceptance:
+            self.stopped = "min_acceptance"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What the run came to, class by class; requests after a class's end are left out."""
+
+    classes: tuple[ClassRun, ...]
+
+    @property
+    def candidates(self) -> list[Record]:
+        """All candidates."""
+        return [record for run in self.classes for record in run.candidates(run.judged)]
+
+    @property
+    def failures(self) -> list[Record]:
+        """The ledger: requests without a usable answer, and those that got one after failing."""
+        attempts = [attempt for run in self.classes for attempt in run.attempts if attempt]
+        return [attempt.failure for attempt in attempts if attempt.failure]
+
+    def failure_counts(self) -> dict[str, int]:
+        """Requests without a usable answer, by kind."""
+        kinds = (str(failure["kind"]) for failure in self.failures)
+        return dict(Counter(kind for kind in kinds if kind != "recovered"))

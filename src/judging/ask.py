@@ -1,0 +1,192 @@
+"""Asks models to judge samples; what they say is read and voted on by src/judging/votes.py.
+
+    writer = JudgeWriter(all_labels(train["label"], labels), rule, llm, data, domain)
+    judged = await ask_judges(candidates, writer, client, store, budget)
+    faults_of(judged["b967a7a2cebd6966-0"], rule)
+
+No model is asked about a text of its own: models prefer what they wrote themselves (Panickssery et
+al. 2024). Answers are stored and replayed like those of generation. A judge that refuses, fails or
+writes something else abstains; no other endpoint stands in for it, since its vote would count twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from src.data.schema import LabelInfo
+from src.errors import UserError
+from src.files import Record
+from src.generation.progress import SECONDS_BETWEEN_LINES
+from src.judging.prompts import JudgeWriter, Ways
+from src.judging.rubric import Judgement, read_judgement
+from src.llm.budget import Budget, spent_on
+from src.llm.cache import AnswerStore
+from src.llm.client import Client, OutOfBudget, Reply
+from src.llm.requests import Answer
+from src.llm.thoughts import THOUGHTS
+
+log = logging.getLogger(__name__)
+
+
+async def ask_judges(
+    candidates: Sequence[Record],
+    writer: JudgeWriter,
+    client: Client,
+    store: AnswerStore,
+    budget: Budget,
+    *,
+    offline: bool = False,
+) -> dict[str, list[Judgement]]:
+    """What each judge says of each sample.
+
+    Args:
+        candidates: records with id, text and label; the same text and label is asked about once.
+        writer: writes the requests.
+        client: as many requests are out as it takes.
+        store: answers bought before are counted first, so that a spent budget replays.
+        budget: once it is spent nothing more is asked.
+        offline: a missing answer is an error.
+
+    Returns:
+        by candidate id, the judgements in the order of the judges; those that abstained are
+        missing.
+
+    Raises:
+        UserError: an answer is missing offline; or no judge is left, since each is down, refuses
+            the key, or too many requests fail. What was bought is kept.
+    """
+    asks = {str(candidate["id"]): writer.asks(candidate) for candidate in candidates}
+    # by candidate, then by judge: where the budget ends, few samples have some of their judges
+    every = {ways[0].key: ways for of_all in asks.values() for ways in of_all}
+    asked = {ways[0].endpoint.name for ways in every.values()}
+    panel = _Panel(asked, writer.labels, client, store, budget)
+    waiting = [ways for ways in every.values() if not panel.replay(ways)]
+    if waiting and offline:
+        raise UserError(
+            f"{len(waiting)} of {len(every)} answers of judges are not recorded; "
+            "set runtime.offline: false to ask them"
+        )
+    await panel.ask(waiting)
+    panel.say(len(every))
+    return {
+        name: [panel.said[ways[0].key] for ways in of_all if ways[0].key in panel.said]
+        for name, of_all in asks.items()
+    }
+
+
+class _Panel:
+    """What judges have said so far, by the key of the first way to ask it."""
+
+    def __init__(
+        self,
+        judges: set[str],
+        labels: Mapping[str, LabelInfo],
+        client: Client,
+        store: AnswerStore,
+        budget: Budget,
+    ) -> None:
+        self.said: dict[str, Judgement] = {}
+        self._judges, self._labels = judges, labels
+        self._client, self._store, self._budget = client, store, budget
+        self._lost: set[str] = set()
+        self._budget_spent = False
+        self._replayed = self._bought = 0
+        self._shown = time.monotonic()
+
+    def replay(self, ways: Ways) -> bool:
+        """Take the answer if it was bought before."""
+        recorded = self._store.first(ways)
+        if recorded is None:
+            return False
+        request, answer = recorded
+        self._budget.add(spent_on(answer, request.endpoint.price))
+        self._replayed += 1
+        self._take(ways, answer)
+        return True
+
+    async def ask(self, waiting: Sequence[Ways]) -> None:
+        """Ask all that is waiting; the first error calls off the rest."""
+        left = iter(waiting)
+        size = min(self._client.most_waiting, len(waiting))
+        workers = [asyncio.create_task(self._work(left, len(waiting))) for _ in range(size)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, left: Iterator[Ways], wanted: int) -> None:
+        for ways in left:
+            if self._budget_spent:
+                return
+            if ways[0].endpoint.name not in self._lost:
+                await self._ask(ways)
+                self._show(wanted)
+
+    async def _ask(self, ways: Ways) -> None:
+        try:
+            reply = await self._client.ask(ways, self._store.commit)
+        except UserError as error:
+            recorded = self._store.first(ways)
+            if recorded is None:  # this judge is of no use any more
+                self._lose(ways[0].endpoint.name, error)
+                return
+            # too many requests have failed, but this one has not: another judge is at fault
+            reply = Reply(*recorded)
+        if isinstance(reply, OutOfBudget):
+            self._budget_spent = True
+        elif isinstance(reply, Reply):
+            self._bought += 1
+            self._take(ways, reply.answer)
+
+    def _lose(self, judge: str, error: UserError) -> None:
+        """Go on without a judge; without any, the error stands."""
+        if judge not in self._lost:
+            log.warning("judge %s abstains from now on: %s", judge, error)
+        self._lost.add(judge)
+        if self._lost == self._judges:
+            raise error
+
+    def _take(self, ways: Ways, answer: Answer) -> None:
+        if answer.finish_reason == "content_filter":
+            return
+        endpoint = ways[0].endpoint
+        text = THOUGHTS.sub("", answer.text)
+        if answer.truncated:
+            text = text.rstrip(".0123456789")  # 1 may have become 10
+        judgement = read_judgement(text, self._labels, endpoint.name, endpoint.model)
+        if judgement is not None:
+            self.said[ways[0].key] = judgement
+
+    def _show(self, wanted: int) -> None:
+        now = time.monotonic()
+        if now - self._shown >= SECONDS_BETWEEN_LINES:
+            self._shown = now
+            log.info(
+                "judge: %d of %d answers, %d in flight, %d failed, %s tokens",
+                self._bought,
+                wanted,
+                self._client.running,
+                self._client.failures,
+                f"{self._budget.spent.tokens:,}",
+            )
+
+    def say(self, wanted: int) -> None:
+        """How it went."""
+        if self._budget_spent:
+            log.warning(
+                "judge: generate.budget is spent; what was judged counts, the rest is kept "
+                "unjudged. Raise it and run again to judge the rest"
+            )
+        answers = self._replayed + self._bought
+        log.info(
+            "judge: %d of %d answers (%d bought before), %d of them without a judgement",
+            answers,
+            wanted,
+            self._replayed,
+            answers - len(self.said),
+        )

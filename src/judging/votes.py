@@ -1,0 +1,189 @@
+"""What models that judge a sample say of it, and what follows from their votes.
+
+    judgement = read_judgement(reply, labels, judge="glm4", model="glm-4-9b-chat")
+    faults = faults_of([judgement, other], params.filter.judge)
+    verdict = decide([judgement, other], faults, params.filter.judge.vote)
+    verdict.accepted, verdict.votes, verdict.best_label  ->  False, {"glm4": False}, "办理取消"
+
+Three scores from 0 to 10. Label consistency has a threshold of its own: a good overall score is
+easily had by a fluent sample of the wrong class. src/judging/ask.py asks, and never a model
+about its own text. With `filter.judge.classifier` the label check has a vote among the judges.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from src.config.filter import JudgeRule
+from src.judging.rubric import WEIGHTS, Judgement
+
+CLASSIFIER = "classifier"  # the voter that is no model: the label check
+Vote = Literal["majority", "weighted", "all", "any"]
+Faults = Mapping[str, str | None]  # voter -> why it rejects, None where it accepts
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the voters together say of a sample.
+
+    Attributes:
+        accepted: None where nobody could judge; such a sample is kept.
+        votes: of each voter, whether it accepts.
+        scores: means over the judges, and the share of the votes that accepts, by weight; the same
+            names whatever the verdict, None where nobody could judge.
+        best_label: the class that more than half of the judges name, be it the sample's own.
+        detail: why it was rejected, or why nobody could judge; else empty.
+    """
+
+    accepted: bool | None
+    votes: dict[str, bool]
+    scores: dict[str, float | None]
+    best_label: str | None
+    detail: str
+
+
+def faults_of(
+    judgements: Sequence[Judgement], rule: JudgeRule, label_fault: str | None = None
+) -> Faults:
+    """Of each voter, why it rejects a sample.
+
+    Args:
+        judgements: of those that did not abstain.
+        rule: thresholds of a judge, and whether the classifier has a vote.
+        label_fault: why the label check rejects it, or None.
+    """
+    faults = {judgement.judge: _fault(judgement, rule) for judgement in judgements}
+    if rule.classifier:
+        faults[CLASSIFIER] = f"{CLASSIFIER}: {label_fault}" if label_fault else None
+    return faults
+
+
+def decide(
+    judgements: Sequence[Judgement],
+    faults: Faults,
+    vote: Vote,
+    weights: Mapping[str, float] | None = None,
+) -> Verdict:
+    """The vote on one sample.
+
+    Args:
+        judgements: of those that did not abstain.
+        faults: of all who vote, see `faults_of`.
+        vote: how many must accept; a tie is no majority.
+        weights: of voters, from `vote_weights`; all the same without.
+    """
+    if not faults:
+        return Verdict(None, {}, _scores((), None), None, "no judge of another model answered")
+    votes = accepting(faults)
+    weight = {voter: (weights or {}).get(voter, 1.0) for voter in votes}
+    if not sum(weight.values()):  # voters that count little elsewhere are all that there is here
+        weight = dict.fromkeys(votes, 1.0)
+    share = sum(weight[voter] for voter, yes in votes.items() if yes) / sum(weight.values())
+    most = round(share, 9) > 0.5  # sums of decimals may miss a tie by 1e-16
+    accepted = {
+        "majority": most,
+        "weighted": most,
+        "all": all(votes.values()),
+        "any": any(votes.values()),
+    }[vote]
+    detail = "" if accepted else "; ".join(fault for fault in faults.values() if fault)
+    return Verdict(accepted, votes, _scores(judgements, share), _most_named(judgements), detail)
+
+
+def accepting(faults: Faults) -> dict[str, bool]:
+    """Of each voter, whether it accepts."""
+    return {voter: fault is None for voter, fault in faults.items()}
+
+
+def vote_weights(votes: Sequence[Mapping[str, bool]]) -> dict[str, float]:
+    """How much each voter counts: its mean agreement with each other one, beyond chance.
+
+    Cohen's kappa (Cohen 1960) over the samples that both voted on, at least 0: who accepts
+    everything, or whatever chance says, has no say. All count 1 where that tells nobody apart.
+
+    Args:
+        votes: of each sample, voter -> whether it accepts.
+    """
+    voters = sorted({voter for each in votes for voter in each})
+    found: dict[str, list[float]] = {voter: [] for voter in voters}
+    for one, other in combinations(voters, 2):
+        both = [(each[one], each[other]) for each in votes if one in each and other in each]
+        if both:
+            agreed = max(_cohen(both), 0.0)
+            found[one].append(agreed)
+            found[other].append(agreed)
+    weights = {voter: sum(each) / len(each) if each else 0.0 for voter, each in found.items()}
+    return weights if any(weights.values()) else dict.fromkeys(voters, 1.0)
+
+
+def agreement(votes: Sequence[Mapping[str, bool]]) -> float | None:
+    """Share of pairs of voters that both accept or both reject a sample; None without a pair.
+
+    Args:
+        votes: of each sample, voter -> whether it accepts.
+    """
+    pairs = _pairs(votes)
+    return sum(one == other for one, other in pairs) / len(pairs) if pairs else None
+
+
+def kappa(votes: Sequence[Mapping[str, bool]]) -> float | None:
+    """The agreement beyond chance, 1 at most; None without a pair, or where all votes are equal.
+
+    Fleiss' kappa (Fleiss 1971), of two judges Scott's pi: chance is that two votes drawn from all
+    of them are equal. A judge that abstains leaves its pairs out.
+
+    Args:
+        votes: of each sample, voter -> whether it accepts.
+    """
+    pairs = _pairs(votes)
+    every = [vote for pair in pairs for vote in pair]
+    if len(set(every)) < 2:
+        return None
+    accepting = sum(every) / len(every)
+    chance = accepting**2 + (1 - accepting) ** 2
+    return (sum(one == other for one, other in pairs) / len(pairs) - chance) / (1 - chance)
+
+
+def _pairs(votes: Sequence[Mapping[str, bool]]) -> list[tuple[bool, bool]]:
+    """The votes of each two voters on the same sample."""
+    return [pair for each in votes for pair in combinations(each.values(), 2)]
+
+
+def _cohen(both: Sequence[tuple[bool, bool]]) -> float:
+    """Cohen's kappa of two voters; 0 where one of them, or both, always votes the same."""
+    n, agreed = len(both), sum(one == other for one, other in both)
+    first, second = (sum(votes) for votes in zip(*both, strict=True))
+    chance = first * second + (n - first) * (n - second)  # of n x n; whole, so that 0 is 0
+    return (n * agreed - chance) / (n * n - chance) if chance < n * n else 0.0
+
+
+def _fault(judgement: Judgement, rule: JudgeRule) -> str | None:
+    """Why a judge rejects."""
+    if judgement.label_consistency < rule.min_label_consistency:
+        what = f"label consistency {judgement.label_consistency:g} < {rule.min_label_consistency:g}"
+        if judgement.best_label:
+            what += f", best label {judgement.best_label}"
+    elif judgement.score < rule.min_score:
+        what = f"score {judgement.score:g} < {rule.min_score:g}"
+    else:
+        return None
+    reason = f" ({judgement.reason})" if judgement.reason else ""
+    return f"{judgement.judge}: {what}{reason}"
+
+
+def _scores(judgements: Sequence[Judgement], share: float | None) -> dict[str, float | None]:
+    values = {
+        f"judge_{name}": [float(getattr(judgement, name)) for judgement in judgements]
+        for name in (*WEIGHTS, "score")
+    }
+    means = {name: sum(each) / len(each) if each else None for name, each in values.items()}
+    return means | {"judge_accepts": share}
+
+
+def _most_named(judgements: Sequence[Judgement]) -> str | None:
+    named = Counter(judgement.best_label for judgement in judgements).most_common(1)
+    return next((label for label, n in named if label and 2 * n > len(judgements)), None)

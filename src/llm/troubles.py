@@ -1,0 +1,117 @@
+"""What came of one call: an answer, or why there is none and what follows from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from src.config.llm import EndpointParams
+from src.llm.limits import Signal
+from src.llm.requests import Answer, Request
+
+if TYPE_CHECKING:
+    import openai
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a try got no answer, and what follows from it."""
+
+    what: str
+    signal: Signal = "other"
+    counts: int = 1  # towards runtime.tries; being told to wait does not
+    perhaps_paid: bool = False  # the endpoint may have done its work all the same
+    final: bool = False  # asking again brings the same
+    no_schema: bool = False
+    unreachable: bool = False  # nobody is there: no second request has to find that out
+    retry_after_s: float | None = None
+    remedy: str | None = None  # the endpoint is of no use to any request
+
+
+class BadReplyError(Exception):
+    """The endpoint's reply is no answer: no JSON, or JSON of another form."""
+
+
+def read_answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN401  (unchecked JSON)
+    """The first choice of a reply; the openai client hands on whatever JSON has come."""
+    try:
+        choice, usage = reply.choices[0], reply.usage
+        text = choice.message.content if endpoint.api == "chat" else choice.text
+        answer = Answer(
+            text=_storable(text or ""),
+            finish_reason=str(choice.finish_reason or "stop"),
+            prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
+            completion_tokens=int(usage.completion_tokens or 0) if usage else 0,
+            cached_tokens=_cached_tokens(usage),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        raise BadReplyError(f"the body has no text of a {endpoint.api} answer") from error
+    return answer
+
+
+def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)
+    """Tokens of the prompt that the server had read before, as OpenAI or DeepSeek say it."""
+    details = getattr(usage, "prompt_tokens_details", None)
+    count = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", 0)
+    return int(count or 0)
+
+
+def _storable(text: str) -> str:
+    """The text with halves of surrogate pairs, which no file can hold, replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def no_reply(error: openai.APIConnectionError) -> Trouble:
+    """Nobody there, no answer in time, or a connection that was cut.
+
+    The openai client's own classes do not say which; what they were raised from does. None of it
+    is quoted, but the address: it could hold a key or a customer's words.
+    """
+    import aiohttp
+
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for cause in causes:
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            return Trouble(f"cannot connect: {cause.os_error}", counts=0, unreachable=True)
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return Trouble("no answer in time", "congested", perhaps_paid=True)
+    return Trouble("the connection was cut", perhaps_paid=True)
+
+
+def refusal(error: openai.APIStatusError, request: Request) -> Trouble:
+    """What an HTTP status other than 200 means. None of them is charged for."""
+    status, endpoint = error.status_code, request.endpoint
+    what = f"HTTP {status}"
+    if status == 429 and "insufficient_quota" in str(error.code):
+        return Trouble(what, remedy="top up the account")
+    if status in (429, 503):
+        return Trouble(
+            what, "congested", counts=int(status == 503), retry_after_s=_retry_after(error)
+        )
+    if status in (408, 409) or status >= 500:
+        return Trouble(what, retry_after_s=_retry_after(error))
+    if status in (400, 422) and request.as_json and endpoint.output == "auto":
+        return Trouble(what, counts=0, no_schema=True)
+    variable = endpoint.api_key_env
+    key = (
+        f"correct the key in {variable}"
+        if variable
+        else "name the variable of its key in api_key_env"
+    )
+    remedies = {
+        401: key,
+        402: "top up the account",
+        403: f"{key}, or correct its rights",
+        404: f"correct its base_url or model ({endpoint.model})",
+    }
+    return Trouble(what, final=status not in remedies, remedy=remedies.get(status))
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds that the server asks to wait."""
+    wait = error.response.headers.get("retry-after", "")
+    return float(wait) if wait.replace(".", "", 1).isdecimal() else None

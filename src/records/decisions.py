@@ -1,0 +1,106 @@
+"""What people decided on samples: one reviewer's decision on one sample a row.
+
+decisions = read_decisions(Path("data/review/decisions.csv"))
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from src.errors import UserError
+from src.files import write_text
+
+CHOICES = ("reject", "relabel", "accept")  # the more careful first: it wins a tie
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One reviewer's word on one sample.
+
+    Attributes:
+        id: of the sample.
+        decision: one of `CHOICES`.
+        label: the sample's class when it was decided on; of a relabel, the new class.
+        reason: may be empty.
+        reviewer: who.
+        decided_at: ISO 8601 in UTC, down to microseconds, so that it sorts as text.
+    """
+
+    id: str
+    decision: str
+    label: str
+    reason: str
+    reviewer: str
+    decided_at: str
+
+
+COLUMNS = [field.name for field in fields(Decision)]
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV with the lines that they end on; a cell that is not there is empty.
+
+    Raises:
+        UserError: the file is not UTF-8, or has no column of one of these names.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = [(reader.line_num, row) for row in reader]
+            found = reader.fieldnames or []
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8 CSV") from None
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV ({error}); restore it with git") from None
+    for column in columns:
+        if column not in found:
+            raise UserError(
+                f"{path} line 1 has no column {column!r}; it has {', '.join(found) or 'none'}; "
+                "name the columns as they were written"
+            )
+    return rows
+
+
+def read_decisions(path: Path) -> list[Decision]:
+    """Decisions in the file's order; none where there is no file yet.
+
+    Raises:
+        UserError: the file is not a UTF-8 CSV with these columns, a decision is unknown, an id is
+            empty, or a reviewer decided twice on a sample.
+    """
+    if not path.exists():
+        return []
+    decisions: list[Decision] = []
+    lines: dict[tuple[str, str], int] = {}
+    for line, row in read_rows(path, COLUMNS):
+        decision = Decision(**{column: row[column] for column in COLUMNS})
+        if decision.decision not in CHOICES:
+            raise UserError(
+                f"{path} line {line}: decision {decision.decision!r} is none of "
+                f"{', '.join(CHOICES)}; correct or remove the line"
+            )
+        if not decision.id:
+            raise UserError(f"{path} line {line}: id is empty; fill it in or remove the line")
+        first = lines.setdefault((decision.id, decision.reviewer), line)
+        if first != line:
+            raise UserError(
+                f"{path} line {line}: {decision.reviewer!r} decided on {decision.id!r} in line "
+                f"{first} already; keep one of the two"
+            )
+        decisions.append(decision)
+    return decisions
+
+
+def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
+    """Write the file whole or not at all, in the order in which was decided, then by id."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    ordered = sorted(decisions, key=lambda one: (one.decided_at, one.id))
+    writer.writerows(asdict(one) for one in ordered)
+    # The byte order mark makes Excel and WPS read UTF-8.
+    write_text(path, "\ufeff" + text.getvalue())

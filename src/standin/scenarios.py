@@ -1,0 +1,103 @@
+"""The bank of scenarios that calls of the stand-in are composed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from src.errors import UserError
+
+BANK = Path("data/raw/scenarios")
+CLASSES = Path("data/raw/cmcc34_classes.csv")
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+TAIL_SUPPORT = 50
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a scenario: who speaks, whether short calls keep it, ways to say it."""
+
+    role: Literal["caller", "agent"]
+    core: bool
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One situation of one class."""
+
+    class_id: int
+    name: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """All scenarios by class id, and what calls of every class share."""
+
+    scenarios: dict[int, tuple[Scenario, ...]]
+    common: dict[str, Any] = field(repr=False)
+
+    def of(self, class_id: int, support: int, split: Split) -> tuple[Scenario, ...]:
+        """Scenarios that a split may draw from: all of them, or a tail class's thirds."""
+        every = self.scenarios[class_id]
+        if support >= TAIL_SUPPORT:
+            return every
+        third = max(len(every) // 3, 1)
+        known, dev_only, test_only = every[:third], every[third : 2 * third], every[2 * third :]
+        return {"train": known, "dev": known + dev_only, "test": known + test_only}[split]
+
+
+def load_bank(folder: Path = BANK) -> Bank:
+    """Read the scenario files.
+
+    Raises:
+        UserError: a file is missing or a scenario is malformed.
+    """
+    common = _read_yaml(folder / "common.yaml")
+    paths = sorted(folder.glob("[0-9][0-9].yaml"))
+    scenarios = {int(path.stem): _scenarios(path) for path in paths}
+    missing = sorted(set(common["confusable"]) - set(scenarios))
+    if missing:
+        raise UserError(f"{folder / f'{missing[0]:02}.yaml'} not found; restore it with git")
+    return Bank(scenarios, common)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; restore it with git") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    return value
+
+
+def _scenarios(path: Path) -> tuple[Scenario, ...]:
+    raw = _read_yaml(path)
+    try:
+        return tuple(
+            Scenario(
+                raw["class_id"], item["id"], tuple(_turn(turn, path) for turn in item["turns"])
+            )
+            for item in raw["scenarios"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path}: a scenario lacks or mistypes something ({type(error).__name__}: {error}); "
+            "each needs id and turns, and a turn is 'caller' or 'agent' with its variants"
+        ) from None
+
+
+def _turn(raw: dict[str, list[str]], path: Path) -> Turn:
+    ((key, variants),) = raw.items()
+    role = key.removesuffix("+")
+    if role not in ("caller", "agent"):
+        raise UserError(
+            f"{path}: a turn is by 'caller' or 'agent' (with + if optional), got {key!r}"
+        )
+    return Turn("caller" if role == "caller" else "agent", not key.endswith("+"), tuple(variants))

@@ -1,0 +1,247 @@
+"""What each arm trains on: the real rows, alone or with something that may help the tail.
+
+Some ways to fight imbalance need no model; generated rows have to beat them, and filtered rows
+have to beat as many unfiltered ones.
+
+    data = training_frame("augmented", real, accepted, unfiltered, seed=0)
+    data.frame, data.class_weight
+
+- class_weight: weights in inverse proportion to the class sizes;
+- effective_number: weights by the effective number of rows (Cui et al., Class-Balanced Loss Based
+  on Effective Number of Samples, 2019);
+- logit_adjustment: the original classifier with its decisions shifted by the class sizes (Menon et
+  al., Long-tail learning via logit adjustment, 2021; `baseline.adjusted`);
+- oversample: rows of smaller classes repeated;
+- eda: copies of rows with characters or words swapped, dropped and repeated (Wei and Zou, EDA,
+  2019; without its synonyms, for which no Chinese list is at hand);
+- smote: points between neighbours in the space of TF-IDF (Chawla et al., SMOTE, 2002); a class of
+  one row has none to go between and is repeated.
+
+The last two add as many to each class as it has accepted samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from src.config.arms import Arm
+
+ClassWeight = Literal["balanced"] | dict[str, float] | None
+Origin = Literal["real", "synthetic"]
+
+COLUMNS = ["text", "label", "origin", "weight"]
+BETA = 0.999  # of the effective number: 1 - BETA^n rows of n count, over 1 - BETA
+EDITS = 0.1  # share of a copy's characters or words that eda touches
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the arm `chosen` uses samples: found on dev, see `choose`."""
+
+    samples_per_class: int
+    class_weight: bool
+    sample_weight: float
+    by_quality: bool = False  # the weight of a sample is multiplied by its label score
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a sample counts as much as a real row."""
+        return self.sample_weight == 1 and not self.by_quality
+
+
+@dataclass(frozen=True)
+class ArmData:
+    """The rows of an arm and the class weights of its classifier.
+
+    Attributes:
+        frame: columns text, label, origin, and weight (1 of a real row).
+        class_weight: of the classifier.
+        smote: points to add by class, in the space of the classifier's terms.
+    """
+
+    frame: pd.DataFrame
+    class_weight: ClassWeight
+    smote: Mapping[str, int]
+
+
+def training_frame(
+    arm: Arm,
+    real: pd.DataFrame,
+    accepted: pd.DataFrame,
+    unfiltered: pd.DataFrame,
+    seed: int,
+    choice: Choice | None = None,
+) -> ArmData:
+    """The training rows of one arm; real rows come first, in their order, in every arm.
+
+    Args:
+        arm: which of the arms.
+        real: train rows (text, label).
+        accepted: samples that passed the gate and are merged (text, label, and quality for a
+            choice that weighs by it); may be empty.
+        unfiltered: all candidates as the model wrote them (text, label, attempt); may be empty.
+            Of each class as many are taken as it has accepted rows, or all if there are fewer, so
+            that the gate is judged at equal size: the first by attempt with seed 0, drawn ones
+            with others.
+        seed: of what is drawn.
+        choice: what `chosen` uses.
+    """
+    rows = _rows(real, "real")
+    frame = _rows_of(arm, rows, accepted, unfiltered, seed, choice)
+    return ArmData(
+        frame=frame,
+        class_weight=_class_weight(arm, frame, choice),
+        smote=_sizes(accepted) if arm == "smote" else {},
+    )
+
+
+def draws_something(arm: Arm, accepted: pd.DataFrame, choice: Choice | None) -> bool:
+    """Whether another seed gives other rows."""
+    if arm == "chosen" and choice is not None and len(accepted):
+        return 0 < choice.samples_per_class < accepted["label"].value_counts().max()
+    return arm in ("oversample", "eda", "smote", "unfiltered")
+
+
+def _sizes(accepted: pd.DataFrame) -> dict[str, int]:
+    """Accepted samples by class, by name."""
+    if accepted.empty:
+        return {}
+    counts = accepted["label"].value_counts().sort_index()
+    return {str(label): int(count) for label, count in counts.items()}
+
+
+def balanced(frame: pd.DataFrame) -> dict[str, float]:
+    """Class weights in inverse proportion to what the rows of each class weigh together.
+
+    Args:
+        frame: columns label, weight.
+    """
+    mass = frame.groupby("label")["weight"].sum()
+    return {str(label): float(mass.sum() / len(mass) / own) for label, own in mass.items()}
+
+
+def _class_weight(arm: Arm, frame: pd.DataFrame, choice: Choice | None) -> ClassWeight:
+    if arm in ("class_weight", "augmented_class_weight"):
+        return "balanced"
+    if arm == "chosen" and choice is not None and choice.class_weight:
+        return balanced(frame)
+    if arm != "effective_number":
+        return None
+    counts = frame["label"].value_counts()
+    weights = (1 - BETA) / (1 - BETA**counts)
+    scaled = weights / weights.sum() * len(weights)
+    return {str(label): float(weight) for label, weight in scaled.items()}
+
+
+def _rows_of(
+    arm: Arm,
+    real: pd.DataFrame,
+    accepted: pd.DataFrame,
+    unfiltered: pd.DataFrame,
+    seed: int,
+    choice: Choice | None,
+) -> pd.DataFrame:
+    match arm:
+        case "original" | "class_weight" | "effective_number" | "logit_adjustment" | "smote":
+            return real
+        case "oversample":
+            return _oversampled(real, seed)
+        case "eda":
+            return _joined(real, _edited(real, accepted, seed))
+        case "unfiltered":
+            return _joined(real, _as_many_of_each_class(unfiltered, accepted, seed))
+        case "augmented" | "augmented_class_weight":
+            return _joined(real, accepted)
+        case "chosen":
+            return with_samples(real, accepted, choice or Choice(0, False, 1.0), seed)
+        case _:
+            assert_never(arm)
+
+
+def with_samples(
+    real: pd.DataFrame, accepted: pd.DataFrame, choice: Choice, seed: int
+) -> pd.DataFrame:
+    """Real rows and up to so many samples of each class, with the choice's weight.
+
+    The first ones with seed 0, drawn ones with others.
+    """
+    rows = _rows(real, "real")
+    if accepted.empty or choice.samples_per_class == 0:
+        return rows
+    order = accepted if seed == 0 else accepted.sample(frac=1.0, random_state=seed)
+    taken = order[order.groupby("label").cumcount() < choice.samples_per_class].sort_index()
+    weight = choice.sample_weight * (taken["quality"] if choice.by_quality else 1.0)
+    return _joined(rows, taken, weight)
+
+
+def _rows(frame: pd.DataFrame, origin: Origin, weight: float | pd.Series = 1.0) -> pd.DataFrame:
+    # A frame of no records has no columns either.
+    named = frame if len(frame) else pd.DataFrame(columns=["text", "label"], dtype=str)
+    return named.assign(origin=origin, weight=weight)[COLUMNS].reset_index(drop=True)
+
+
+def _joined(
+    real: pd.DataFrame, synthetic: pd.DataFrame, weight: float | pd.Series = 1.0
+) -> pd.DataFrame:
+    return pd.concat([real, _rows(synthetic, "synthetic", weight)], ignore_index=True)
+
+
+def _oversampled(real: pd.DataFrame, seed: int) -> pd.DataFrame:
+    from imblearn.over_sampling import RandomOverSampler
+
+    sampler = RandomOverSampler(random_state=seed)
+    sampler.fit_resample(real.index.to_numpy().reshape(-1, 1), real["label"].to_numpy(dtype=str))
+    drawn: NDArray[np.intp] = sampler.sample_indices_
+    return real.iloc[drawn].reset_index(drop=True)
+
+
+def _as_many_of_each_class(
+    unfiltered: pd.DataFrame, accepted: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    if unfiltered.empty or accepted.empty:
+        return unfiltered.head(0)
+    ordered = (
+        unfiltered.sort_values(["label", "attempt"], kind="stable")
+        if seed == 0
+        else unfiltered.sample(frac=1.0, random_state=seed)
+    )
+    quota = ordered["label"].map(accepted["label"].value_counts()).fillna(0)
+    return ordered[ordered.groupby("label").cumcount() < quota]
+
+
+def _edited(real: pd.DataFrame, accepted: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Edited copies of real rows, as many of each class as it has accepted samples.
+
+    A class without real rows has nothing to copy.
+    """
+    rng = np.random.default_rng(seed)
+    by_class = {str(label): rows["text"].tolist() for label, rows in real.groupby("label")}
+    copies = [
+        {"text": _edit(str(rng.choice(by_class[label])), rng), "label": label}
+        for label, count in _sizes(accepted).items()
+        if label in by_class
+        for _ in range(count)
+    ]
+    return pd.DataFrame(copies, columns=["text", "label"])
+
+
+def _edit(text: str, rng: np.random.Generator) -> str:
+    """A tenth of the words swapped, dropped or said twice; characters where spaces are rare."""
+    glue = " " if text.count(" ") * 10 > len(text) else ""
+    units = text.split() if glue else list(text)
+    for _ in range(max(1, round(EDITS * len(units)))):
+        place, other = (int(number) for number in rng.integers(len(units), size=2))
+        match int(rng.integers(3)):
+            case 0:
+                units[place], units[other] = units[other], units[place]
+            case 1 if len(units) > 1:
+                del units[place]
+            case _:
+                units.insert(place, units[place])
+    return glue.join(units)

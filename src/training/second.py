@@ -1,0 +1,63 @@
+"""A second family of classifiers on the same arms, so that a gain is not one classifier's.
+
+    said = second_predictions(frames, test_texts, embed, seed=0)
+
+Logistic regression on embeddings. Where the embedding is TF-IDF, its n-grams are first brought
+to `DIMENSIONS` by a truncated SVD (latent semantic analysis), fitted on all the training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from src.config.arms import Arm
+from src.gate.embedding import Embed
+from src.training.methods import ArmData
+
+DIMENSIONS = 256
+C = 10.0
+WORKERS = 2
+FAMILY = "logistic regression on embeddings"
+
+
+def second_predictions(
+    arms: Mapping[Arm, ArmData], texts: Sequence[str], embed: Embed, seed: int
+) -> dict[Arm, NDArray[np.str_]]:
+    """Arm -> one predicted class a text, in order.
+
+    Args:
+        arms: training rows with class weights; points of SMOTE are left out.
+        texts: to predict, without turn separators.
+        embed: from texts to vectors.
+        seed: of the SVD and the classifier.
+    """
+    every = list(dict.fromkeys(text for data in arms.values() for text in data.frame["text"]))
+    place = {text: number for number, text in enumerate(every)}
+    known, asked = embed(every), embed(list(texts))
+    if issparse(known):
+        from sklearn.decomposition import TruncatedSVD
+
+        size = max(1, min(DIMENSIONS, known.shape[0] - 1, known.shape[1] - 1))
+        svd = TruncatedSVD(size, random_state=seed).fit(known)
+        known, asked = svd.transform(known), svd.transform(asked)
+
+    def fitted(data: ArmData) -> NDArray[np.str_]:
+        from sklearn.linear_model import LogisticRegression
+
+        rows = known[[place[text] for text in data.frame["text"]]]
+        model = LogisticRegression(
+            C=C, class_weight=data.class_weight, max_iter=300, random_state=seed
+        )
+        weights = pd.Series(data.frame["weight"]).to_numpy(dtype=float)
+        model.fit(rows, data.frame["label"].to_numpy(dtype=str), sample_weight=weights)
+        said: NDArray[np.str_] = model.predict(asked).astype(str)
+        return said
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return dict(zip(arms, pool.map(fitted, arms.values()), strict=True))

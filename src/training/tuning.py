@@ -1,0 +1,80 @@
+"""The strength of regularisation of each arm, found on dev among the values of `baseline.c`.
+
+    model = tuned(params.baseline, data, dev, tail)
+    other = fit_arm(params.baseline, redrawn, model["classifier"].C, seed=1)
+
+Every arm is tuned by the same rule, the free ones too: with one value for all, the arm that it
+happens to suit would win. The rule is the strongest regularisation that is within one standard
+error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): what two
+values gain over each other on the rows of dev is mostly chance, and the simpler model travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from src.config.baseline import BaselineParams
+from src.evaluation.significance import Predictions, bootstrap
+from src.training.classifier import build, fit, fit_each
+from src.training.methods import ArmData
+
+RESAMPLES = 300
+
+
+def tuned(
+    baseline: BaselineParams, data: ArmData, dev: pd.DataFrame, tail: frozenset[str]
+) -> Pipeline:
+    """The arm's classifier of the first seed, with the value that the rule of the module gives.
+
+    Args:
+        baseline: the classifier and the values to try.
+        data: rows to learn from.
+        dev: rows (text, label), texts without turn separators.
+        tail: tail classes.
+    """
+    unfitted = [build(baseline, data.class_weight, c) for c in baseline.c]
+    models = dict(zip(baseline.c, fit_each(unfitted, data.frame, data.smote), strict=True))
+    terms = models[baseline.c[0]]["tfidf"].transform(dev["text"].tolist())
+    said = {c: [model["classifier"].predict(terms)] for c, model in models.items()}
+    return models[strongest(dev["label"], said, tail)]
+
+
+def strongest(
+    truth: Sequence[str] | pd.Series[str],
+    said: Mapping[float, Sequence[Predictions]],
+    tail: frozenset[str],
+) -> float:
+    """The smallest value whose dev macro-F1 is within one standard error of the best one's.
+
+    Args:
+        truth: class of each dev row.
+        said: value -> predictions, one array a draw.
+        tail: tail classes.
+    """
+    if len(said) == 1:
+        return next(iter(said))
+    draws = bootstrap(
+        truth,
+        {str(c): predictions for c, predictions in said.items()},
+        tail,
+        resamples=RESAMPLES,
+        confidence=0.95,
+        seed=0,
+    )
+    best = max(said, key=lambda c: draws.observed[str(c)][0])
+
+    def is_near(c: float) -> bool:
+        lost = draws.observed[str(best)][0] - draws.observed[str(c)][0]
+        error = (draws.resampled[str(best)] - draws.resampled[str(c)])[:, 0].std()
+        return bool(lost <= error)
+
+    return min(c for c in said if is_near(c))
+
+
+def fit_arm(baseline: BaselineParams, data: ArmData, c: float, seed: int) -> Pipeline:
+    """The arm's classifier with this value."""
+    seeded = baseline.model_copy(update={"seed": baseline.seed + seed})
+    return fit(build(seeded, data.class_weight, c), data.frame, data.smote, seed)

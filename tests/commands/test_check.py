@@ -1,0 +1,346 @@
+"""A planted regression is caught, noise is not, and what cannot be compared says so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
+
+from src.commands import check
+from src.commands.check import Measured, Row, Rule, Thresholds, compare, load_thresholds, measure
+from src.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+FILE = "metrics/evaluate.json"
+QUANTILE = 1.96
+SPANS = {  # value and SE of each metric with an interval
+    "arms.ours.macro_f1": (0.62, 0.011),
+    "arms.ours.tail_recall": (0.43, 0.022),
+    "arms.free.macro_f1": (0.59, 0.011),
+    "versus_best_free.ours.macro_f1": (0.028, 0.008),
+}
+RULES: dict[str, Any] = {
+    "arms.<ours>.macro_f1": {"better": "higher", "limit": 0.55},
+    "arms.<ours>.tail_recall": {"better": "higher"},
+    "arms.<best_free>.macro_f1": {"better": "higher"},
+    "versus_best_free.<ours>.macro_f1": {"better": "higher", "limit": -0.1, "versus": "best_free"},
+    "shortfall": {"better": "lower", "allowed": 5, "limit": 20},
+}
+
+
+def thresholds(rules: dict[str, Any]) -> Thresholds:
+    """These rules of one file, with the usual tolerance."""
+    tolerance = {"least": 0.01, "standard_errors": 2}
+    return Thresholds.model_validate({"tolerance": tolerance, "metrics": {FILE: rules}})
+
+
+def side(**changed: float | str | None) -> dict[str, Any]:
+    """One revision's numbers; a changed one is named with __ for each dot, and shifts a value."""
+    found: dict[str, Any] = {"ours": "ours", "best_free": "free", "shortfall": 3}
+    for name, (value, error) in SPANS.items():
+        moved = value + changed.get(name.replace(".", "__"), 0)
+        found |= span(name, moved, moved - QUANTILE * error, moved + QUANTILE * error)
+    return found | {key: value for key, value in changed.items() if "__" not in key}
+
+
+def span(name: str, value: float, low: float, high: float) -> dict[str, float]:
+    """The three numbers of an interval."""
+    return {f"{name}.value": value, f"{name}.low": low, f"{name}.high": high}
+
+
+def problems(
+    old: dict[str, Any], new: dict[str, Any], rules: dict[str, Any] = RULES
+) -> dict[str, str]:
+    """Metric -> what got worse."""
+    rows = compare({FILE: (old, new)}, thresholds(rules), QUANTILE)
+    return {row.metric.removeprefix("evaluate: "): row.problem for row in rows if row.problem}
+
+
+@pytest.mark.parametrize("shift", [pytest.param(0.0, id="ends"), pytest.param(0.2, id="values")])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_rerun_with_other_seeds_is_no_alarm(seed: int, shift: float):
+    """Ends of intervals jitter by a tenth of their SE, values by a fifth, and nothing is said."""
+    rng = Random(seed)
+
+    def rerun() -> dict[str, Any]:
+        found = side()
+        for name, (value, error) in SPANS.items():
+            moved = value + rng.gauss(0, shift) * error
+            low, high = (moved + way * (QUANTILE + rng.gauss(0, 0.1)) * error for way in (-1, 1))
+            found |= span(name, moved, low, high)
+        return found
+
+    assert problems(rerun(), rerun()) == {}
+
+
+WORSE = "worse by more than allowed"
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param(side(), {}, id="the same"),
+        pytest.param(
+            side(arms__ours__macro_f1=-0.05), {"arms.<ours>.macro_f1": WORSE}, id="macro-F1 -0.05"
+        ),
+        pytest.param(side(arms__ours__macro_f1=-0.0219), {}, id="within 2 SE"),
+        pytest.param(
+            side(arms__ours__macro_f1=-0.0221), {"arms.<ours>.macro_f1": WORSE}, id="beyond 2 SE"
+        ),
+        pytest.param(
+            side(arms__ours__tail_recall=-0.05),
+            {"arms.<ours>.tail_recall": WORSE},
+            id="tail recall -0.05",
+        ),
+        pytest.param(side(arms__ours__macro_f1=0.05), {}, id="better"),
+        pytest.param(
+            side(versus_best_free__ours__macro_f1=-0.02),
+            {"versus_best_free.<ours>.macro_f1": WORSE},
+            id="a smaller gain",
+        ),
+        pytest.param(side(versus_best_free__ours__macro_f1=-0.015), {}, id="a gain in doubt"),
+        pytest.param(side(shortfall=8), {}, id="lower is better, within"),
+        pytest.param(side(shortfall=9), {"shortfall": WORSE}, id="lower is better, beyond"),
+        pytest.param(side(shortfall=0), {}, id="lower is better, better"),
+        pytest.param(
+            side(arms__ours__macro_f1=-0.05, shortfall=30),
+            {"arms.<ours>.macro_f1": WORSE, "shortfall": WORSE},
+            id="two at once",
+        ),
+    ],
+)
+def test_what_is_worse_than_the_base(new: dict[str, Any], expected: dict[str, str]):
+    """Every metric by its own SE, at least 0.01, or by what it is allowed."""
+    assert problems(side(), new) == expected
+
+
+def test_small_steps_end_at_the_limit():
+    """Each is within the tolerance; the limit does not move with the base."""
+    low = side(arms__ours__macro_f1=-0.06)
+    assert problems(low, side(arms__ours__macro_f1=-0.069)) == {}
+    assert problems(low, side(arms__ours__macro_f1=-0.071)) == {
+        "arms.<ours>.macro_f1": "below its limit 0.55"
+    }
+    assert problems(side(shortfall=20), side(shortfall=21)) == {"shortfall": "above its limit 20"}
+
+
+def test_a_step_below_the_least_is_no_concern():
+    """Where SE is tiny, 0.01 is allowed."""
+    rules = {"m": {"better": "higher"}}
+    old = span("m", 0.5, 0.499, 0.501)
+    assert problems(old, span("m", 0.491, 0.490, 0.492), rules) == {}
+    assert problems(old, span("m", 0.489, 0.488, 0.490), rules) == {"m": WORSE}
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "expected"),
+    [
+        pytest.param(0.001, 0.0, "a gain that was certain is gone", id="gone"),
+        pytest.param(0.001, 0.001, "", id="in doubt"),
+        pytest.param(-0.001, 0.0, "", id="never certain"),
+    ],
+)
+def test_a_certain_gain_may_not_vanish(low: float, value: float, expected: str):
+    """Also where it was so small that its end is within the tolerance."""
+    rule = Rule(better="higher", versus="best_free")
+    row = Row("m", rule, Measured(0.008, low, 0.015), Measured(value, -0.01, 0.01), allowed=0.01)
+    assert row.problem == expected
+
+
+def test_ours_is_what_each_side_hands_out():
+    """Another arm of ours is compared with the one before it."""
+    old = side()
+    new = {key.replace(".ours.", ".other."): value for key, value in side().items()}
+    assert problems(old, new | {"ours": "other"}) == {}
+    worse = new | span("arms.other.macro_f1", 0.57, 0.55, 0.59)
+    assert problems(old, worse | {"ours": "other"}) == {"arms.<ours>.macro_f1": WORSE}
+    assert check.changes({FILE: (old, new | {"ours": "other"})}) == ["- ours: `ours` -> `other`"]
+
+
+def test_a_gain_over_another_arm_is_not_compared():
+    """The competitor became better, not ours worse; the limit still holds."""
+    rival = side(best_free="rival") | span("arms.rival.macro_f1", 0.6, 0.58, 0.62)
+    weak = span("versus_best_free.ours.macro_f1", 0.001, -0.01, 0.01)
+    assert problems(side(), rival | weak) == {}
+    lost = span("versus_best_free.ours.macro_f1", -0.11, -0.12, -0.10)
+    assert problems(side(), rival | lost) == {
+        "versus_best_free.<ours>.macro_f1": "below its limit -0.1"
+    }
+
+
+def test_a_metric_without_a_base_has_only_its_limit():
+    """It is new; the table says so."""
+    rows = compare({FILE: ({"ours": "ours"}, side())}, thresholds(RULES), QUANTILE)
+    assert [row.base for row in rows] == [None] * len(RULES)
+    assert check.table(rows)[2] == (
+        "| `evaluate: arms.<ours>.macro_f1` | - | 0.62 | - | -0.022 | ok, no base |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("absent", None, id="absent"),
+        pytest.param("nan", float("nan"), id="NaN"),
+        pytest.param("text", "high", id="text"),
+    ],
+)
+def test_what_is_no_number_now_cannot_be_compared(name: str, value: float | str | None):
+    """NaN is neither above nor below anything, so it would pass."""
+    rules = {name: {"better": "higher", "allowed": 1}}
+    with pytest.raises(UserError, match=f"{name} is no number in metrics/evaluate.json; correct"):
+        problems(side(), side(**{name: value}), rules)
+
+
+def test_a_number_without_an_interval_needs_what_is_allowed():
+    """Nothing else would say what noise is."""
+    with pytest.raises(UserError, match=r"shortfall has no interval.*add `allowed`"):
+        problems(side(), side(), {"shortfall": {"better": "lower"}})
+
+
+def test_a_group_is_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A kind that is not there counts 0, and so does an empty group; a wrong name is an error."""
+    assert measure("failures.*", {"failures.a": 2, "failures.b": 3, "other.a": 7}) == Measured(5)
+    monkeypatch.chdir(tmp_path)
+    Path("metrics").mkdir()
+    Path(FILE).write_text('{"failures": {}, "other": 3}', encoding="utf-8")
+    rules = {"failures.*": {"better": "lower", "allowed": 1}}
+    assert problems({"failures.a": 9}, {"other": 3}, rules) == {}
+    with pytest.raises(UserError, match=r"failurs\.\* is no number"):
+        problems({"other": 3}, {"other": 3}, {"failurs.*": rules["failures.*"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("a: [", "not valid YAML", id="broken"),
+        pytest.param("", "the whole file is None", id="empty"),
+        pytest.param("tolerance: {least: 0.01}", "tolerance.standard_errors is missing", id="less"),
+        pytest.param(
+            "metrics: {f: {m: {better: higher, limt: 3}}}",
+            "metrics.f.m.limt is 3, but no such setting; correct or remove it",
+            id="unknown",
+        ),
+        pytest.param(
+            "metrics: {f: {m: {better: more}}}", "metrics.f.m.better is 'more': Input", id="value"
+        ),
+        pytest.param("metrics: {f: {}}", "metrics.f is {}: ", id="no rule"),
+    ],
+)
+def test_broken_thresholds_say_where(text: str, message: str, tmp_path: Path):
+    """Value, place and remedy."""
+    path = tmp_path / "thresholds.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_thresholds(path)
+    with pytest.raises(UserError, match="run from the project's root"):
+        load_thresholds(tmp_path / "none.yaml")
+
+
+def test_the_thresholds_of_the_project_are_of_its_metrics(monkeypatch: pytest.MonkeyPatch):
+    """Each name is there, and the committed numbers pass when compared with themselves."""
+    from src.reporting.runs import flat_numbers
+
+    monkeypatch.chdir(ROOT)
+    rules = load_thresholds(check.THRESHOLDS)
+    sides = {}
+    for file in rules.metrics:
+        found = json.loads(Path(file).read_text(encoding="utf-8"))
+        numbers = flat_numbers(found) | {key: found[key] for key in check.TOLD if key in found}
+        sides[file] = (numbers, numbers)
+    assert [row.problem for row in compare(sides, rules, QUANTILE) if row.problem] == []
+
+
+def test_each_step_of_ci_is_a_command_of_the_makefile():
+    """Or one of DVC or git; a person runs the same."""
+    text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    commands = [
+        step["run"].strip()
+        for step in yaml.safe_load(text)["jobs"]["check"]["steps"]
+        if "run" in step
+    ]
+    assert [command for command in commands if "\n" in command] == []
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    asked = {
+        found for command in commands for found in re.findall(r"make (?:--\S+ )?(\w+)", command)
+    }
+    assert asked == {"setup", "lint", "test", "repro", "check"}
+    assert asked <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    settings = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert re.search(r"^  offline: false", settings, re.MULTILINE), "CI turns it into true"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git and DVC repository: a commit without metrics (tag empty), and one with them."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    run("git", "init", "--quiet", "--initial-branch", "main")
+    run("dvc", "init", "--quiet")
+    commit("start")
+    run("git", "tag", "empty")
+    (tmp_path / "metrics").mkdir()
+    rules = thresholds(RULES).model_dump(mode="json")
+    check.THRESHOLDS.write_text(yaml.safe_dump(rules), encoding="utf-8")
+    save(side())
+    commit("metrics")
+    return tmp_path
+
+
+def run(*command: str) -> None:
+    """A command that must end well."""
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def commit(message: str) -> None:
+    """Commit everything."""
+    run("git", "add", ".")
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    run("git", *identity, "commit", "--quiet", "-m", message)
+
+
+def save(flat: dict[str, Any]) -> None:
+    """Write the dotted names as a nested metrics file."""
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *parents, last = name.split(".")
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    Path(FILE).write_text(json.dumps(nested), encoding="utf-8")
+
+
+def checked(base: str) -> int:
+    """The exit code of the check."""
+    try:
+        check.main(base=base, thresholds=check.THRESHOLDS)
+    except SystemExit as end:
+        return int(str(end))
+    return 0
+
+
+def test_exit_codes_with_real_dvc(repository: Path, capsys: pytest.CaptureFixture[str]):
+    """0 as committed and with noise, 1 with a planted regression, 2 where nothing compares."""
+    assert checked("main") == 0
+    assert capsys.readouterr().out.count("| ok |") == len(RULES)
+
+    save(side(arms__ours__macro_f1=-0.05))
+    assert checked("main") == 1
+    worse = f"| `evaluate: arms.<ours>.macro_f1` | 0.62 | 0.57 | -0.05 | -0.022 | **{WORSE}** |"
+    assert worse in capsys.readouterr().out.splitlines()
+
+    assert checked("nosuch") == 2
+    assert "cannot compare with 'nosuch': unknown Git revision" in capsys.readouterr().err
+    assert checked("empty") == 2
+    assert "empty has none of the metrics" in capsys.readouterr().err
+    Path(FILE).write_text("{", encoding="utf-8")
+    assert checked("main") == 2
+    assert "is no number in metrics/evaluate.json" in capsys.readouterr().err

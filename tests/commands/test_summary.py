@@ -1,0 +1,50 @@
+"""The summary in the terminal: all that decides is on one screen of 80 columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from src.commands.summary import main, render_summary
+from src.reporting.report import Metrics, verdict
+
+GOLDEN = Path(__file__).parent / "golden_summary.txt"
+
+
+def test_summary_is_the_golden_screen(metrics: Metrics):
+    """Scores with intervals, differences, Gini, samples, shortfall, verdict and where to go."""
+    screen = StringIO()
+    Console(file=screen, width=80).print(render_summary(metrics))
+    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
+    assert "\n".join(lines) + "\n" == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_command_reads_the_metrics_files(
+    metrics: Metrics,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """`python -m src.commands.summary` prints to standard output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("metrics").mkdir()
+    for name, value in dataclasses.asdict(metrics).items():
+        Path(f"metrics/{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    main()
+    assert verdict(metrics.evaluate) in capsys.readouterr().out
+
+
+def test_command_before_any_run_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """No traceback when nothing has run yet."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "analyze.json not found; run `dvc repro`" in capsys.readouterr().err

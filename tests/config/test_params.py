@@ -1,0 +1,298 @@
+"""params.yaml: what is wrong is named with key, value and remedy; what is there is read by code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from src.cli import command
+from src.config.params import Params, load_params
+from src.errors import UserError
+
+SHIPPED = Path("params.yaml")
+
+
+def write_params(folder: Path, path: tuple[str | int, ...], value: object = ...) -> Path:
+    """The shipped settings with one value changed, or removed where it is `...`."""
+    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    place = raw
+    for part in path[:-1]:
+        place = place[part]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    file = folder / "params.yaml"
+    file.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
+    return file
+
+
+def test_the_shipped_settings_are_legal() -> None:
+    """The file in the repository loads, and names every section and key itself."""
+    params = load_params()
+    assert params.llm.endpoints[0].embedded
+    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    assert list(raw) == list(Params.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        pytest.param(
+            ("plan", "target_per_clas"),
+            5,
+            "plan.target_per_clas is not a setting (did you mean target_per_class?); "
+            "correct or remove it",
+            id="unknown-key-near-a-known-one",
+        ),
+        pytest.param(
+            ("filter", "length", "min_char"),
+            5,
+            "filter.length.min_char is not a setting (did you mean min_chars?); "
+            "correct or remove it",
+            id="unknown-key-two-levels-down",
+        ),
+        pytest.param(
+            ("llm", "endpoints", 0, "api_key"),
+            "sk-1",
+            "llm.endpoints.0.api_key is not a setting (did you mean api_key_env?); "
+            "correct or remove it",
+            id="unknown-key-in-a-list",
+        ),
+        pytest.param(
+            ("zzz",), {}, "zzz is not a setting; correct or remove it", id="unknown-section"
+        ),
+        pytest.param(("data", "train"), ..., "data.train is missing; add it", id="missing-key"),
+        pytest.param(("runtime",), ..., "runtime is missing; add it", id="missing-section"),
+        pytest.param(
+            ("corpus", "noise"),
+            1.5,
+            "corpus.noise is 1.5: Input should be less than or equal to 1",
+            id="too-large",
+        ),
+        pytest.param(
+            ("data", "language"),
+            "fr",
+            "data.language is 'fr': Input should be 'zh' or 'en'",
+            id="not-a-choice",
+        ),
+        pytest.param(
+            ("data", "turn_separator"),
+            "",
+            "data.turn_separator is '': String should have at least 1 character",
+            id="empty-separator",
+        ),
+        pytest.param(
+            ("plan", "keywords_per_class"),
+            "many",
+            "plan.keywords_per_class is 'many': Input should be a valid integer, "
+            "unable to parse string as an integer",
+            id="no-number",
+        ),
+        pytest.param(
+            ("filter", "length", "quantiles"),
+            [0.9, 0.1],
+            "filter.length.quantiles: the first must not be above the second, got [0.9, 0.1]",
+            id="quantiles-the-wrong-way-round",
+        ),
+        pytest.param(
+            ("baseline", "ngram_range"),
+            [2, 1],
+            "baseline.ngram_range: the first must not be above the second, got [2, 1]",
+            id="ngrams-the-wrong-way-round",
+        ),
+        pytest.param(
+            ("evaluate", "arms"),
+            ["original", "augmented"],
+            "evaluate: arms must include ['class_weight', 'oversample']: "
+            "every verdict is against them",
+            id="arms-without-competitors",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    path: tuple[str | int, ...], value: object, expected: str, tmp_path: Path
+) -> None:
+    """Key, value and what to do about it, in one line."""
+    file = write_params(tmp_path, path, value)
+    with pytest.raises(UserError) as error:
+        load_params(file)
+    assert str(error.value).startswith(f"{file}: {expected}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("judge", "label_check", "expected"),
+    [
+        pytest.param(
+            {"endpoints": ["chat"]},
+            {"enabled": False},
+            "filter: judge.classifier is true and label_check.enabled is false, so that there is "
+            "no label check to vote; enable it, or set judge.classifier: false",
+            id="nothing-to-vote",
+        ),
+        pytest.param(
+            {"endpoints": ["chat", "classifier"]},
+            {},
+            "filter.judge: an endpoint is called 'classifier', which is the name under which the "
+            "label check votes; rename the endpoint, or set classifier: false",
+            id="two-voters-of-one-name",
+        ),
+        pytest.param(
+            {"endpoints": ["chat"]},
+            {"action": "relabel"},
+            "filter: label_check.action is relabel and judge.classifier is true: a check that votes "
+            "moves no samples; set action: drop, or judge.classifier: false",
+            id="moves-or-votes",
+        ),
+    ],
+)
+def test_a_classifier_that_cannot_vote_is_refused(
+    judge: dict[str, Any], label_check: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    """With what to do; without its vote the same settings are legal."""
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["filter"]
+    changed = {"label_check": {**shipped["label_check"], **label_check}}
+    votes = {**shipped["judge"], "enabled": True, "classifier": True, **judge}
+    file = write_params(tmp_path, ("filter",), {**shipped, **changed, "judge": votes})
+    with pytest.raises(UserError) as error:
+        load_params(file)
+    assert str(error.value) == f"{file}: {expected}"
+    silent = {**shipped, **changed, "judge": {**votes, "classifier": False}}
+    read = load_params(write_params(tmp_path, ("filter",), silent)).filter
+    assert label_check.items() <= read.label_check.model_dump().items()
+
+
+def test_endpoint_names_differ(tmp_path: Path) -> None:
+    """Two endpoints of one name could not be told apart."""
+    endpoint = {"name": "a", "base_url": "embedded", "model": "m", "api": "completions"}
+    file = write_params(tmp_path, ("llm", "endpoints"), [endpoint, endpoint])
+    with pytest.raises(UserError, match=r"llm: endpoint names must differ, got \['a', 'a'\]"):
+        load_params(file)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    """Two mistakes, one run."""
+    file = write_params(tmp_path, ("plan",), {"minority_ratio": 2})
+    with pytest.raises(UserError, match=r"minority_ratio is 2.*; plan\.overrides is missing"):
+        load_params(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(
+            b"plan:\n  a: [1\ndata: 2\n", " line 3: not valid YAML (", id="broken-yaml-with-line"
+        ),
+        pytest.param(b"plan: \x07\n", ": not valid YAML (", id="control-character"),
+        pytest.param(b"", ": expected sections such as data: and plan:, got None", id="empty"),
+        pytest.param(b"- 1\n", ": expected sections such as data: and plan:, got [1]", id="a-list"),
+        pytest.param("domain: 移动".encode("gbk"), " is not UTF-8 (", id="not-utf-8"),
+    ],
+)
+def test_a_broken_file_is_named(content: bytes, expected: str, tmp_path: Path) -> None:
+    """What is no YAML mapping is an error of the user's, not a traceback."""
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load_params(file)
+    assert str(error.value).startswith(f"{file}{expected}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The remedy is to run from the root."""
+    file = tmp_path / "params.yaml"
+    with pytest.raises(UserError, match=f"{file} not found; run from the project's root"):
+        load_params(file)
+
+
+def test_settings_are_frozen() -> None:
+    """No code changes a setting while it runs."""
+    with pytest.raises(ValidationError, match="frozen"):
+        load_params().plan.target_per_class = 5
+
+
+def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str, set[str]]]:
+    """(dotted path, name, what code calls the section) of every setting, sections included."""
+    section = path.rstrip(".").rpartition(".")[2]
+    owner = {model.__name__, section or "load_params"}
+    for name, field in model.model_fields.items():
+        yield f"{path}{name}", name, owner
+        item: Any = (get_args(field.annotation) or (field.annotation,))[0]
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            yield from settings_of(item, f"{path}{name}.")
+
+
+@cache
+def names_by_module() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
+    """Of each module: the attributes that it reads, and all names in it."""
+    modules = []
+    for path in sorted(Path("src").rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        read = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+        named = {n.id for n in nodes if isinstance(n, ast.Name)}
+        modules.append((frozenset(read), frozenset(read | named)))
+    return tuple(modules)
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [pytest.param(name, owner, id=path) for path, name, owner in settings_of(Params)],
+)
+def test_every_setting_is_read(name: str, owner: set[str]) -> None:
+    """A key that no code reads would promise what does not happen.
+
+    It must be an attribute in a module that also names its section, since several sections have
+    keys of one name.
+    """
+    assert any(name in read and named & owner for read, named in names_by_module())
+
+
+def test_user_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that meets a user's mistake says so on stderr and ends with 2."""
+
+    @command
+    def main() -> None:
+        raise UserError("train.csv line 3: label is empty; fill it in")
+
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.err == "error: train.csv line 3: label is empty; fill it in\n"
+    assert captured.out == ""
+
+
+def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stopped command says how to go on."""
+
+    @command
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+
+
+def test_a_command_hands_on_arguments_and_other_errors() -> None:
+    """What it returns is returned; a mistake of ours keeps its traceback."""
+
+    @command
+    def main(number: int) -> float:
+        """Say it."""
+        return 1 / number
+
+    assert main(4) == 0.25
+    assert main.__doc__ == "Say it."
+    with pytest.raises(ZeroDivisionError):
+        main(0)

@@ -1,0 +1,96 @@
+"""Rounds are written and read again, and damaged ones are named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from src.errors import UserError
+from src.experimental.rounds import (
+    Round,
+    Score,
+    has_stopped,
+    last_kept,
+    misses,
+    read_rounds,
+    write_round,
+)
+
+FIRST = Round(
+    number=1,
+    kept=True,
+    real={"b": 3, "a": 5},
+    samples={"b": 2},
+    ids=("x-0", "y-0"),
+    new_real=0,
+    added=2,
+    retired={},
+    macro_f1=Score(0.5, 0.4, 0.6),
+    tail_recall=Score(0.5, 0.4, 0.6),
+    difference=Score(0.1, 0.05, 0.15),
+    predictions=(0, 1, 1),
+)
+
+
+def test_rounds_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """In the order of their numbers, beyond nine as well."""
+    rounds = [replace(FIRST, number=number, kept=number < 11) for number in range(1, 12)]
+    for one in reversed(rounds):
+        write_round(tmp_path, one)
+    assert read_rounds(tmp_path) == rounds
+    assert last_kept(rounds) == rounds[9]
+
+
+@pytest.mark.parametrize(
+    ("kept", "count"),
+    [
+        pytest.param("", 0, id="none"),
+        pytest.param("y", 0, id="kept"),
+        pytest.param("n", 1, id="missed"),
+        pytest.param("ynn", 2, id="two-in-a-row"),
+        pytest.param("nny", 0, id="the-last-was-kept"),
+        pytest.param("nyn", 1, id="those-before-a-kept-one-are-over"),
+    ],
+)
+def test_rounds_end_after_more_misses_than_there_is_patience(kept: str, count: int) -> None:
+    """The last ones in a row count, and only those on the real rows of today."""
+    rounds = [replace(FIRST, number=n, kept=one == "y") for n, one in enumerate(kept, 1)]
+    assert misses(rounds, FIRST.real) == count
+    assert [has_stopped(rounds, FIRST.real, patience) for patience in range(3)] == [
+        count > patience for patience in range(3)
+    ]
+    assert misses(rounds, {**FIRST.real, "a": 6}) == 0
+
+
+def test_no_rounds_is_no_round(tmp_path: Path) -> None:
+    """An empty folder, and one that is not there."""
+    assert read_rounds(tmp_path) == read_rounds(tmp_path / "none") == []
+    assert last_kept([]) is None
+
+
+def test_predictions_are_named_by_sorted_class() -> None:
+    """Numbers stand for the sorted class names; other dev rows are refused."""
+    assert FIRST.said_on(["a", "a", "b"]) == ["a", "b", "b"]
+    with pytest.raises(UserError, match="round 1 was scored on 3 dev rows, and there are 2"):
+        FIRST.said_on(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param("{", "1.json", id="no-json"),
+        pytest.param('{"number": 1}', "1.json is not a round", id="fields-missing"),
+    ],
+)
+def test_a_damaged_round_is_named(content: str, message: str, tmp_path: Path) -> None:
+    """The file and the remedy."""
+    (tmp_path / "1.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        read_rounds(tmp_path)
+
+
+def test_a_missing_round_is_named(tmp_path: Path) -> None:
+    """Round 2 without round 1."""
+    write_round(tmp_path, replace(FIRST, number=2))
+    with pytest.raises(UserError, match="no round 1 but a round 2"):
+        read_rounds(tmp_path)

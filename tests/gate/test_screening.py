@@ -1,0 +1,339 @@
+"""The checks on all candidates: label scores, judges, people's word, and the choice of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.config.filter import FilterParams, LabelRule
+from src.errors import UserError
+from src.gate.label_check import LabelCheck, LabelScores
+from src.gate.screening import (
+    best_first,
+    read_scores,
+    relabelled,
+    scores_table,
+    with_judgements,
+    with_label_scores,
+)
+from src.judging.rubric import Judgement
+from src.judging.votes import Vote
+from src.records.decisions import Decision
+
+RULE = LabelRule(enabled=True, min_score=0.5, action="drop")
+NOBODY: set[str] = set()
+# a is surely of its class; b's class is the likeliest, but not likely; c's is another
+SCORES = pd.DataFrame(
+    {
+        "id": ["a", "b", "c"],
+        "label_score": [0.9, 0.4, 0.1],
+        "label_rank": [1, 1, 6],
+        "neighbours": [0.8, 0.5, 0.0],
+        "suggested": ["", "", "补卡"],
+    }
+)
+
+
+def record(name: str, label: str = "缴费", **scores: float) -> dict[str, Any]:
+    """A candidate that the rules let pass."""
+    return {"id": name, "label": label, "text": f"文{name}", "scores": {"chars": 9, **scores}}
+
+
+RECORDS = [record(name) for name in "abc"]
+
+
+def altered(**changes: object) -> LabelRule:
+    """The rule with some values changed."""
+    return RULE.model_copy(update=changes)
+
+
+def outcome(records: list[dict[str, Any]]) -> list[str]:
+    """Of each record the reason, or the label."""
+    return [record.get("reason", record["label"]) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "expected"),
+    [
+        pytest.param(RULE, NOBODY, ["缴费", "label_check", "label_check"], id="drop"),
+        pytest.param(altered(min_score=0.4), NOBODY, ["缴费", "缴费", "label_check"], id="at-it"),
+        pytest.param(altered(min_score=0.0), NOBODY, ["缴费"] * 3, id="no-threshold"),
+        pytest.param(altered(enabled=False), NOBODY, ["缴费"] * 3, id="off"),
+        pytest.param(
+            altered(action="relabel"), NOBODY, ["缴费", "label_check", "补卡"], id="relabel"
+        ),
+        pytest.param(RULE, {"c"}, ["缴费", "label_check", "缴费"], id="people-accepted-it"),
+        pytest.param(
+            altered(action="relabel"), {"b", "c"}, ["缴费"] * 3, id="people-accepted-its-label"
+        ),
+    ],
+)
+def test_a_threshold_and_what_follows(rule: LabelRule, kept: set[str], expected: list[str]) -> None:
+    """Dropped, or moved to the likelier class if there is one; people have the last word."""
+    checked = with_label_scores(RECORDS, SCORES, rule, kept)
+    assert [record["id"] for record in checked] == ["a", "b", "c"]
+    assert outcome(checked) == expected
+
+
+def test_a_label_check_that_votes_drops_nothing_itself() -> None:
+    """It gives scores, whatever its rule says of them."""
+    for rule in (RULE, altered(action="relabel")):
+        checked = with_label_scores(RECORDS, SCORES, rule, NOBODY, decides=False)
+        assert outcome(checked) == ["缴费"] * 3
+        assert [one["scores"]["label_score"] for one in checked] == [0.9, 0.4, 0.1]
+
+
+def test_what_is_said_of_a_label() -> None:
+    """Every record carries its scores; a dropped one says how likely, and what is likelier."""
+    a, b, c = with_label_scores(RECORDS, SCORES, RULE, NOBODY)
+    assert a["scores"] == {"chars": 9, "label_score": 0.9, "label_rank": 1, "neighbours": 0.8}
+    assert (a["suggested"], c["suggested"]) == ("", "补卡")
+    assert b["detail"] == "0.40 likely to be of its class, under 0.5"
+    assert c["detail"] == "0.10 likely to be of its class, under 0.5; 补卡 is likelier"
+
+
+def test_a_moved_record_remembers_its_class() -> None:
+    """It has no reason; what came in is not changed."""
+    *_, moved = with_label_scores(RECORDS, SCORES, altered(action="relabel"), NOBODY)
+    assert (moved["label"], moved["label_before"]) == ("补卡", "缴费")
+    assert "reason" not in moved
+    assert [record(name) for name in "abc"] == RECORDS
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
+def test_a_record_without_scores_is_named(*, enabled: bool) -> None:
+    """Scores of other candidates would judge nothing; they are needed for the choice as well."""
+    with pytest.raises(UserError, match=r"candidate new has no label score; run `python -m src"):
+        with_label_scores([record("new")], SCORES, altered(enabled=enabled), NOBODY)
+
+
+def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Ranks count from 1; an id of digits stays text, and no suggestion is an empty one."""
+    scores = LabelScores(
+        score=np.array([0.9, 0.12345678]),
+        rank=np.array([0, 5]),
+        best=("缴费", "补卡"),
+        neighbours=np.array([0.8, 0.0]),
+    )
+    nothing = LabelScores(np.array([]), np.array([], dtype=int), (), np.array([]))
+    table = scores_table([record("007"), record("x")], LabelCheck(scores, nothing, ()))
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    read = read_scores(tmp_path / "scores.csv")
+    assert read.to_dict("records") == [
+        {
+            **{"id": "007", "label_score": 0.9, "label_rank": 1, "neighbours": 0.8},
+            "suggested": "",
+        },
+        {
+            **{"id": "x", "label_score": 0.123457, "label_rank": 6, "neighbours": 0.0},
+            "suggested": "补卡",
+        },
+    ]
+    assert outcome(with_label_scores([record("007")], read, RULE, NOBODY)) == ["缴费"]
+
+
+def test_no_scores_say_what_to_run(tmp_path: Path) -> None:
+    """The stage before was left out."""
+    with pytest.raises(UserError, match=r"scores\.csv not found; run `python -m src\.stages\.sco"):
+        read_scores(tmp_path / "scores.csv")
+
+
+def says(points: float, judge: str = "glm4") -> Judgement:
+    """A judge that gives so many points for everything."""
+    return Judgement(judge, judge, points, points, points, best_label="补卡", reason="跑题")
+
+
+def voting(params: FilterParams, vote: Vote = "majority", *, classifier: bool) -> FilterParams:
+    """Six points or more; the label check asks for 0.5."""
+    judge = params.judge.model_copy(update={"vote": vote, "classifier": classifier})
+    return params.model_copy(update={"judge": judge, "label_check": RULE})
+
+
+@pytest.mark.parametrize(
+    ("judged", "kept", "reason", "votes"),
+    [
+        pytest.param([says(9)], NOBODY, None, {"glm4": True}, id="accepted"),
+        pytest.param([says(3)], NOBODY, "judge", {"glm4": False}, id="rejected"),
+        pytest.param([says(3)], {"a"}, None, {"glm4": False}, id="rejected-but-people-accepted-it"),
+        pytest.param(
+            [says(9), says(3, "b"), says(3, "c")],
+            NOBODY,
+            "judge",
+            {"glm4": True, "b": False, "c": False},
+            id="outvoted",
+        ),
+        pytest.param([], NOBODY, None, {}, id="nobody-answered"),
+    ],
+)
+def test_what_judges_say(
+    judged: list[Judgement],
+    kept: set[str],
+    reason: str | None,
+    votes: dict[str, bool],
+    params: FilterParams,
+) -> None:
+    """A vote against it is a reason; without a vote it is kept, its scores are empty."""
+    (checked,) = with_judgements([record("a", label_score=0.9)], {"a": judged}, params, kept)
+    assert checked.get("reason") == reason
+    assert ("detail" in checked) is (reason is not None)
+    assert checked["votes"] == votes
+    expected = sum(judgement.score for judgement in judged) / len(judged) if judged else None
+    assert checked["scores"]["judge_score"] == (pytest.approx(expected) if judged else None)
+    assert checked["scores"]["chars"] == 9
+
+
+def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
+    """In their words; a record that no judge was asked about is kept in its place."""
+    records = [record("a", label_score=0.9), record("b", label_score=0.9)]
+    asked, other = with_judgements(records, {"a": [says(3)]}, params, NOBODY)
+    assert asked["detail"] == "glm4: label consistency 3 < 6, best label 补卡 (跑题)"
+    assert "reason" not in other
+    assert list(asked["scores"]) == list(other["scores"])
+
+
+@pytest.mark.parametrize(
+    ("classifier", "details"),
+    [
+        pytest.param(
+            True,
+            [
+                "",
+                "classifier: 0.40 likely to be of its class, under 0.5",
+                "glm4: label consistency 3 < 6, best label 补卡 (跑题); "
+                "classifier: 0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+            ],
+            id="votes",
+        ),
+        pytest.param(
+            False, ["", "", "glm4: label consistency 3 < 6, best label 补卡 (跑题)"], id="does-not"
+        ),
+    ],
+)
+def test_the_label_check_votes_by_its_rule(
+    classifier: bool, details: list[str], params: FilterParams
+) -> None:
+    """Alone on a; b is a tie with it and accepted without it; both are against c."""
+    scored = with_label_scores(RECORDS, SCORES, RULE, NOBODY, decides=False)
+    judged = {"b": [says(9)], "c": [says(3)]}
+    rules = voting(params, classifier=classifier)
+    checked = with_judgements(scored, judged, rules, NOBODY)
+    assert [one.get("detail", "") for one in checked] == details
+    assert [one.get("reason", "") for one in checked] == [detail and "judge" for detail in details]
+    mine = [one["votes"].pop("classifier", None) for one in checked]
+    assert mine == ([True, False, False] if classifier else [None] * 3)
+    assert [one["votes"] for one in checked] == [{}, {"glm4": True}, {"glm4": False}]
+
+
+@pytest.mark.parametrize(
+    ("vote", "accepted"),
+    [
+        pytest.param("majority", "abcde", id="majority"),
+        pytest.param("weighted", "abc", id="weighted"),
+    ],
+)
+def test_weights_are_those_of_all_samples(vote: Vote, accepted: str, params: FilterParams) -> None:
+    """The third judge always accepts, which makes ties of the others a majority, unless weighed."""
+    panel = {"one": "++++----", "two": "+++-+---", "three": "++++++++"}
+    records = [record(name, label_score=0.9) for name in "abcdefgh"]
+    judged = {
+        name: [says(9 if marks[number] == "+" else 3, judge) for judge, marks in panel.items()]
+        for number, name in enumerate("abcdefgh")
+    }
+    checked = with_judgements(records, judged, voting(params, vote, classifier=False), NOBODY)
+    assert "".join(one["id"] for one in checked if "reason" not in one) == accepted
+
+
+def decision(name: str, choice: str, label: str) -> Decision:
+    """One reviewer's word."""
+    return Decision(name, choice, label, "", "Li", "2024-05-01T08:00:00.000000+00:00")
+
+
+def test_people_give_samples_to_other_classes() -> None:
+    """Only a relabel does; order and the other fields stay."""
+    decisions = {
+        "a": decision("a", "relabel", "补卡"),
+        "b": decision("b", "accept", "缴费"),
+        "c": decision("c", "reject", "缴费"),
+        "gone": decision("gone", "relabel", "补卡"),
+    }
+    moved, *rest = relabelled(RECORDS, decisions)
+    assert moved == record("a", "补卡") | {"label_before": "缴费"}
+    assert rest == RECORDS[1:]
+    assert relabelled(RECORDS, {}) == RECORDS
+
+
+def one_hot(width: int) -> Callable[[Any], np.ndarray]:
+    """Embeds `文3` in the direction 3, so that a text covers itself alone."""
+
+    def embed(texts: list[str]) -> np.ndarray:
+        return np.eye(width, dtype=np.float32)[[int(text[1:]) % width for text in texts]]
+
+    return embed
+
+
+TRAIN = pd.DataFrame({"text": ["文0", "文5"], "label": ["缴费", "补卡"]})
+
+
+def test_the_likeliest_come_first_where_there_are_more_than_needed() -> None:
+    """By label score at a trade of 0; what is left follows in its order."""
+    accepted = [record(str(n), label_score=score) for n, score in enumerate([0.5, 0.9, 0.6, 0.8])]
+    ordered = best_first(accepted, {"缴费": 2}, TRAIN, one_hot(9), 0.0, None)
+    assert [one["id"] for one in ordered] == ["1", "3", "0", "2"]
+
+
+def test_what_real_rows_cover_comes_last() -> None:
+    """By coverage alone at a trade of 1: a copy of a real row, or of another sample, adds nothing."""
+    accepted = [
+        record("0", label_score=0.9),  # as the real row
+        record("1", label_score=0.9),
+        record("10", label_score=0.9),  # as the one before
+        record("2", label_score=0.1),
+    ]
+    ordered = best_first(accepted, {"缴费": 2}, TRAIN, one_hot(9), 1.0, None)
+    assert [one["id"] for one in ordered] == ["1", "2", "0", "10"]
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [
+        pytest.param({"缴费": 3}, id="as-many-as-needed"),
+        pytest.param({"缴费": 9}, id="fewer-than-needed"),
+        pytest.param({}, id="none-needed"),
+        pytest.param({"补卡": 1}, id="another-class"),
+    ],
+)
+def test_without_a_choice_the_order_stays(needed: dict[str, int]) -> None:
+    """Nothing is embedded either."""
+
+    def embed(texts: object) -> np.ndarray:
+        raise AssertionError(texts)
+
+    accepted = [record(str(n), label_score=n / 9) for n in range(3)]
+    assert best_first(accepted, needed, TRAIN, embed, 0.5, None) == accepted
+
+
+@given(
+    labels=st.lists(st.sampled_from(["缴费", "补卡"]), max_size=12),
+    needed=st.dictionaries(st.sampled_from(["缴费", "补卡"]), st.integers(0, 8)),
+    trade=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_nothing_is_lost_by_choosing(
+    labels: list[str], needed: dict[str, int], trade: float
+) -> None:
+    """Every record once, unchanged, in whatever order; a class without a choice as it came."""
+    accepted = [
+        record(str(n), label, label_score=(7 * n % 5) / 5) for n, label in enumerate(labels)
+    ]
+    ordered = best_first(accepted, needed, TRAIN, one_hot(9), trade, None)
+    assert sorted(ordered, key=lambda one: int(one["id"])) == accepted
+    for label in ("缴费", "补卡"):
+        mine = [one for one in accepted if one["label"] == label]
+        if not 0 < needed.get(label, 0) < len(mine):
+            assert [one for one in ordered if one["label"] == label] == mine

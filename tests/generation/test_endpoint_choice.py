@@ -1,0 +1,153 @@
+"""The choice among models: explores enough, and then keeps to the better one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.config.llm import EndpointParams, LlmParams
+from src.generation.endpoint_choice import FIRST, Bandit, Outcome
+from tests.llm.conftest import only
+
+NAMES = ("a", "b", "c")
+
+
+def play(
+    bandit: Bandit, rates: dict[str, float], requests: int, seed: str, samples: int = 1
+) -> list[Outcome]:
+    """A class whose samples are accepted at these rates."""
+    luck = Random(f"luck/{seed}")
+    done: list[Outcome] = []
+    for attempt in range(requests):
+        name = bandit.choose(attempt, done[: bandit.known(attempt)], seed)
+        accepted = sum(luck.random() < rates[name] for _ in range(samples))
+        done.append(Outcome(name, samples, accepted))
+    return done
+
+
+def share(done: list[Outcome], name: str) -> float:
+    """Of the requests, those of one model."""
+    return sum(outcome.endpoint == name for outcome in done) / len(done)
+
+
+def rate(done: list[Outcome]) -> float:
+    """Accepted share of the samples."""
+    return sum(each.accepted for each in done) / sum(each.draws for each in done)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(1, 3),
+    of_equal=st.floats(0, 1),
+    rates=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    requests=st.integers(1, 150),
+    seed=st.text(max_size=3),
+)
+def test_every_model_keeps_its_floor(
+    count: int, of_equal: float, rates: tuple[float, ...], requests: int, seed: str
+) -> None:
+    """Whatever the verdicts, the share of explore, rounded down; and two to begin with."""
+    explore = of_equal / count
+    bandit = Bandit(NAMES[:count], explore, 32)
+    done = play(bandit, dict(zip(NAMES, rates, strict=True)), requests, seed)
+    asked = Counter(outcome.endpoint for outcome in done)
+    least = max(int(explore * requests * 0.999999), min(FIRST, requests // count))
+    assert all(asked[name] >= least for name in NAMES[:count])
+
+
+@given(
+    attempt=st.integers(0, 500),
+    count=st.integers(1, 9),
+    most_behind=st.integers(1, 100),
+)
+def test_what_must_be_known_is_earlier(attempt: int, count: int, most_behind: int) -> None:
+    """Never the request itself, and no less than for the one before it; the first know nothing."""
+    bandit = Bandit(tuple(str(n) for n in range(count)), 0.0, most_behind)
+    known = bandit.known(attempt)
+    assert known <= attempt
+    assert known <= bandit.known(attempt + 1)
+    assert (known == 0) is (attempt < FIRST * count)
+    assert attempt - known < max(most_behind + 4, FIRST * count + 1)
+
+
+def test_golden_choices() -> None:
+    """Recorded answers are found by these: they must never change."""
+    bandit = Bandit(("a", "b"), 0.05, 32)
+    done = play(bandit, {"a": 0.8, "b": 0.4}, 60, "7/补换卡")
+    assert "".join(outcome.endpoint for outcome in done) == (
+        "babaaabaaabbaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
+    )
+
+
+def test_only_verdicts_and_the_seed_decide() -> None:
+    """The same again; another class draws otherwise."""
+    bandit = Bandit(NAMES, 0.03, 32)
+    past = play(bandit, {"a": 0.5, "b": 0.6, "c": 0.4}, 40, "7/x")
+    chosen = [bandit.choose(n, past, "7/x") for n in range(40, 140)]
+    assert chosen == [bandit.choose(n, list(past), "7/x") for n in range(40, 140)]
+    assert chosen != [bandit.choose(n, past, "7/y") for n in range(40, 140)]
+
+
+def test_an_endpoint_that_stands_in_is_not_chosen() -> None:
+    """What another one answered, or nobody, says nothing of the models to choose from."""
+    bandit = Bandit(("a", "b"), 0.0, 32)
+    past = [Outcome("a", 1, 1)] * 9 + [Outcome("b", 1, 0)] * 9
+    others = [Outcome("fallback", 1, 1), Outcome("", 0, 0)] * 50
+    chosen = [bandit.choose(n, past, "s") for n in range(50, 90)]
+    assert chosen == [bandit.choose(n, past + others, "s") for n in range(50, 90)]
+    assert set(chosen) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "samples", "most_of_bad", "least_of_best"),
+    [
+        pytest.param(0.9, 0.0, 1, 0.06, 0.95, id="useless"),
+        pytest.param(0.9, 0.3, 1, 0.08, 0.95, id="bad"),
+        pytest.param(0.6, 0.3, 1, 0.16, 0.93, id="half-as-good"),
+        pytest.param(0.9, 0.6, 5, 0.12, 0.95, id="five-a-request"),
+        pytest.param(0.9, 0.85, 1, 0.50, 0.95, id="nearly-as-good"),
+    ],
+)
+def test_the_better_one_is_favoured(
+    good: float, bad: float, samples: int, most_of_bad: float, least_of_best: float
+) -> None:
+    """Over 100 classes of 110 requests: the worse one is starved, and little is lost by it."""
+    bandit = Bandit(("bad", "good"), 0.03, 32)
+    rates = {"bad": bad, "good": good}
+    classes = [play(bandit, rates, 110, f"7/{n}", samples) for n in range(100)]
+    every = [outcome for done in classes for outcome in done]
+    assert share(every, "bad") <= most_of_bad
+    assert rate(every) / good >= least_of_best
+
+
+def test_equals_share_alike() -> None:
+    """Neither is starved over many classes, be it that luck prefers one in each."""
+    bandit = Bandit(("a", "b"), 0.03, 32)
+    classes = [play(bandit, {"a": 0.7, "b": 0.7}, 110, f"7/{n}") for n in range(100)]
+    assert 0.4 < share([each for done in classes for each in done], "a") < 0.6
+
+
+def test_a_model_that_runs_dry_is_left() -> None:
+    """One that was good for forty requests and repeats itself from then on."""
+    bandit = Bandit(("a", "b"), 0.03, 32)
+    done: list[Outcome] = []
+    for attempt in range(140):
+        name = bandit.choose(attempt, done[: bandit.known(attempt)], "7/x")
+        good = attempt < 40 if name == "a" else attempt % 2
+        done.append(Outcome(name, 1, int(good)))
+    assert share(done[:40], "a") > 0.6
+    assert share(done[90:], "b") > 0.8
+
+
+def test_the_floor_must_fit(endpoint: EndpointParams) -> None:
+    """Three times 0.4 is more than there is; endpoints that only stand in do not count."""
+    three = tuple(endpoint.model_copy(update={"name": name}) for name in NAMES)
+    settings_ = {**only(*three).model_dump(), "explore": 0.4}
+    with pytest.raises(ValueError, match=r"explore 0\.4 is more than an equal share of the 3"):
+        LlmParams.model_validate(settings_)
+    settings_["endpoints"][2]["weight"] = 0
+    assert [each.name for each in LlmParams.model_validate(settings_).ensemble] == ["a", "b"]

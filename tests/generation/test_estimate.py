@@ -1,0 +1,348 @@
+"""The estimate of a dry run: counted from the real prompts, nothing is called.
+
+Every prompt here has 40 characters, so that tokens, cost and time can be worked out by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.config.data import DataParams
+from src.config.generate import GenerateParams
+from src.config.llm import EndpointParams, LlmParams, PriceParams
+from src.config.params import Params, load_params
+from src.config.runtime import RuntimeParams
+from src.generation import estimate as estimate_module
+from src.generation.estimate import Estimate, estimate, render_estimate
+from src.generation.loop import QuotaLoop
+from src.generation.prompts import Ask, PromptWriter
+from src.llm.cache import AnswerStore, open_store
+from src.llm.client import Reply
+from src.llm.requests import Answer
+from src.planning.plan import Plan
+
+PLAN = Plan(
+    pd.DataFrame(
+        {
+            "label": ["大类", "补卡", "销户"],
+            "support": [300, 5, 1],
+            "tier": ["majority", "minority", "ultra"],
+            "target": [300, 13, 201],
+            "needed": [0, 8, 200],
+            "keywords": ["", "补卡", ""],
+        }
+    )
+)
+PRICE = PriceParams(prompt=1000, completion=2000)  # 0.001 and 0.002 a token
+MEASURED = Answer("好", "stop", 20, 30)  # 0.5 tokens a character of the prompt
+
+
+class MakeWorld(Protocol):
+    """Settings and a writer; what is given replaces settings of the endpoint or of generate."""
+
+    def __call__(
+        self, language: str = "zh", *, generate: dict[str, object] | None = None, **of: object
+    ) -> tuple[Params, PromptWriter]:
+        """Make them."""
+        ...
+
+
+@pytest.fixture
+def make(
+    train: pd.DataFrame,
+    data: DataParams,
+    llm: LlmParams,
+    generate: GenerateParams,
+    endpoint: EndpointParams,
+    runtime: RuntimeParams,
+    tmp_path: Path,
+) -> MakeWorld:
+    """Four calls at once; templates without examples."""
+    default_generate = generate
+    for api in ("chat", "completions"):
+        for language in ("zh", "en"):
+            template = "{{ label }}{{ avoid | join }}" + "x" * 38
+            (tmp_path / f"{api}.{language}.j2").write_text(template, encoding="utf-8")
+
+    def make_world(
+        language: str = "zh", *, generate: dict[str, object] | None = None, **of: object
+    ) -> tuple[Params, PromptWriter]:
+        asked = llm.model_copy(update={"endpoints": (endpoint.model_copy(update=of),)})
+        drawn = default_generate.model_copy(update=generate or {})
+        spoken = data.model_copy(update={"language": language})
+        update = {"data": spoken, "llm": asked, "generate": drawn, "runtime": runtime}
+        writer = PromptWriter(train, {}, {}, spoken, asked, drawn, templates=tmp_path)
+        return load_params().model_copy(update=update), writer
+
+    return make_world
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[AnswerStore]:
+    """No answers yet."""
+    with open_store(tmp_path / "none", tmp_path / "c.sqlite") as store:
+        yield store
+
+
+def record(
+    store: AnswerStore, writer: PromptWriter, count: int, answer: Answer = MEASURED, way: int = 0
+) -> None:
+    """The first requests of 补卡 have an answer."""
+    for n in range(count):
+        store.put(writer.ask("补卡", n).requests[way].key, answer).result(20)
+
+
+def last_run(candidates: int, accepted: int) -> dict[str, dict[str, Any]]:
+    """`per_class` of metrics/generate.json, of 补卡 alone."""
+    return {"补卡": {"candidates": candidates, "accepted": accepted, "quota": 8}}
+
+
+def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: AnswerStore) -> None:
+    """By hand, of 8 samples: 8 / 0.95, 8 / 0.8 and 8 / 0.5 are 9, 10 and 16 requests, 3 of them
+    recorded; 200 / 0.95 = 211 requests are over the limit of 100. The recorded ones have
+    20 / 40 = 0.5 tokens a character and 30 a reply, so a call has 50 tokens; it costs
+    20 x 0.001 + 30 x 0.002 = 0.08 and takes 1, 4 or 12 s, of which 4 calls share each.
+    """
+    params, writer = make(price=PRICE)
+    record(store, writer, 3)
+    result = estimate(PLAN, writer, store, params)
+    card, leave = result.classes
+    assert (card.label, card.tier, card.support, card.quota) == ("补卡", "minority", 5, 8)
+    assert (card.requests, card.recorded, card.calls) == ((9, 10, 16), 3, (6, 7, 13))
+    assert card.tokens == (300, 350, 650)
+    assert card.cost == pytest.approx((0.48, 0.56, 1.04))
+    assert card.seconds == pytest.approx((1.5, 7, 39))
+    assert (leave.label, leave.requests, leave.recorded) == ("销户", (100, 100, 100), 0)
+    assert leave.tokens == (5000, 5000, 5000)
+    assert result.measured == 3
+    assert result.total("calls") == (106, 107, 113)
+    assert result.total("tokens") == (5300, 5350, 5650)
+    assert result.total("cost") == pytest.approx((8.48, 8.56, 9.04))
+    assert result.total("seconds") == pytest.approx((26.5, 107, 339))
+
+
+@pytest.mark.parametrize(
+    ("language", "samples", "tokens"),
+    [
+        # 0.75 x 40 + 0.75 x 80 = 90 a call; 9, 10 and 16 calls
+        pytest.param("zh", 1, (810, 900, 1440), id="zh"),
+        # 0.25 x 40 + 0.25 x 80 = 30 a call
+        pytest.param("en", 1, (270, 300, 480), id="en"),
+        # 0.75 x 40 + 5 x 0.75 x 80 = 330 a call; 8 / 0.95 / 5, 8 / 0.8 / 5 and 8 / 0.5 / 5 are
+        # 2, 2 and 4 calls
+        pytest.param("zh", 5, (660, 660, 1320), id="five samples a reply"),
+    ],
+)
+def test_without_answers_lengths_are_guessed(
+    language: str,
+    samples: int,
+    tokens: tuple[float, ...],
+    make: MakeWorld,
+    store: AnswerStore,
+) -> None:
+    """By hand: tokens a character by language, and a reply as long as the longest examples."""
+    params, writer = make(language, generate={"samples_per_request": samples})
+    result = estimate(PLAN, writer, store, params)
+    assert result.measured == 0
+    assert result.classes[0].tokens == tokens
+
+
+@pytest.mark.parametrize("tokens", [(0, 0), (20, 0), (0, 30)], ids=["none", "prompt", "reply"])
+def test_answers_without_a_count_of_tokens_measure_nothing(
+    tokens: tuple[int, int], make: MakeWorld, store: AnswerStore
+) -> None:
+    """Some endpoints send no usage: their answers are recorded, but 6 calls have 90 tokens each."""
+    params, writer = make()
+    record(store, writer, 3, Answer("好", "stop", *tokens))
+    result = estimate(PLAN, writer, store, params)
+    assert (result.measured, result.classes[0].recorded) == (0, 3)
+    assert result.classes[0].tokens[0] == 6 * 90
+
+
+def test_the_first_answers_are_measured(
+    make: MakeWorld, store: AnswerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two are looked at here, of 50 tokens a call; the third, of 5,000, is not."""
+    monkeypatch.setattr(estimate_module, "MOST_LOOKED_AT", 2)
+    params, writer = make()
+    record(store, writer, 2)
+    store.put(writer.ask("补卡", 2).requests[0].key, Answer("好", "stop", 2000, 3000)).result(20)
+    result = estimate(PLAN, writer, store, params)
+    assert (result.measured, result.classes[0].recorded) == (2, 3)
+    assert result.classes[0].tokens == (300, 350, 650)
+
+
+@pytest.mark.parametrize(
+    ("run", "requests"),
+    [
+        # 80 of 100 with one more of each: 0.8, and 2 x sqrt(0.8 x 0.2 / 100) = 0.08 to each side
+        pytest.param(last_run(98, 79), (10, 10, 12), id="measured"),
+        # 4 of 16: 0.25 and 0.22 to each side, but no less than 0.05: 8 / 0.467, / 0.25, / 0.05
+        pytest.param(last_run(14, 3), (18, 32, 160), id="few accepted"),
+        # 1 of 100: nothing below 0.05 is believed
+        pytest.param(last_run(98, 0), (160, 160, 160), id="none accepted"),
+        # 99 of 100: 0.99 and 0.02 to each side, but no more than 1
+        pytest.param(last_run(98, 98), (8, 9, 9), id="all accepted"),
+        pytest.param(last_run(0, 0), (9, 10, 16), id="no candidates: guessed"),
+        pytest.param({"销户": {"candidates": 98, "accepted": 0}}, (9, 10, 16), id="other class"),
+        pytest.param(None, (9, 10, 16), id="no run: guessed"),
+    ],
+)
+def test_acceptance_is_that_of_the_last_run(
+    run: dict[str, dict[str, Any]] | None,
+    requests: tuple[int, ...],
+    make: MakeWorld,
+    store: AnswerStore,
+) -> None:
+    """By hand, for 8 samples, with two standard errors; all of these requests are calls."""
+    params, writer = make(generate={"max_attempts_per_class": 200})
+    card = estimate(PLAN, writer, store, params, run).classes[0]
+    assert card.requests == requests
+    assert card.calls == requests
+    assert card.tokens == tuple(90 * count for count in requests)
+
+
+@pytest.mark.parametrize(
+    ("of", "seconds"),
+    [
+        # 9, 10 and 16 calls of 1, 4 and 12 s, 4 at once
+        pytest.param({}, (2.25, 10, 48), id="runtime.concurrency"),
+        pytest.param({"concurrency": 8}, (1.125, 5, 24), id="concurrency of its own"),
+        # a call a second at most: only the slowest are slower
+        pytest.param({"requests_per_minute": 60}, (9, 10, 48), id="rate in between"),
+        # a call every 6 s: slower than all
+        pytest.param({"requests_per_minute": 10}, (54, 60, 96), id="rate decides"),
+        # half a second, 1 s and 3 s, one after the other
+        pytest.param({"base_url": "embedded"}, (4.5, 10, 48), id="embedded"),
+    ],
+)
+def test_time(
+    of: dict[str, object], seconds: tuple[float, ...], make: MakeWorld, store: AnswerStore
+) -> None:
+    """By hand: an answer's time over the calls at once, or the requests a minute if fewer."""
+    params, writer = make(**of)
+    assert estimate(PLAN, writer, store, params).classes[0].seconds == pytest.approx(seconds)
+
+
+def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: AnswerStore) -> None:
+    """An endpoint that takes no JSON schema was asked for text; that answer is there."""
+    params, writer = make(api="chat")
+    assert [request.as_json for request in writer.ask("补卡", 0).requests] == [True, False]
+    record(store, writer, 3, way=1)
+    card = estimate(PLAN, writer, store, params).classes[0]
+    assert (card.recorded, card.calls) == (3, (6, 7, 13))
+
+
+def test_what_a_run_bought_is_recorded(make: MakeWorld, store: AnswerStore) -> None:
+    """Prompts that name phrases of earlier answers are found again: 12 of 12 accepted need no
+    call if all are accepted, and at 13 of 14 it is 12.9 requests, one of them not recorded.
+    """
+    params, writer = make(api="chat")
+    plan = Plan(PLAN.classes.assign(needed=[0, 12, 0]))
+    prompts: set[int] = set()
+
+    async def ask_model(ask: Ask) -> Reply:
+        request = ask.requests[0]
+        prompts.add(len(request.prompt))
+        answer = Answer('{"samples": [["我要补办一张卡"]]}', "stop", 20, 30)
+        await store.commit(request, answer)
+        return Reply(request, answer)
+
+    loop = QuotaLoop(
+        {"补卡": 12},
+        writer,
+        ask_model,
+        lambda rows: [True] * len(rows),
+        params.generate,
+        "[SEP]",
+        4,
+    )
+    assert asyncio.run(loop.run()).classes[0].accepted == 12
+    assert prompts == {40, 46}  # with a phrase of six characters from the ninth request on
+    card = estimate(plan, writer, store, params, last_run(12, 12)).classes[0]
+    assert (card.requests[:2], card.recorded, card.calls[:2]) == ((12, 13), 12, (0, 1))
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    quota=st.integers(1, 60),
+    run=st.integers(0, 200).flatmap(
+        lambda n: st.tuples(st.just(n), st.integers(0, n))  # candidates, accepted
+    ),
+    samples=st.integers(1, 5),
+)
+def test_a_range_holds_what_is_expected(
+    quota: int, run: tuple[int, int], samples: int, make: MakeWorld, store: AnswerStore
+) -> None:
+    """Low, expected and high ascend; no class is asked more often than its limit, nor too little
+    to reach its quota with all accepted; without recordings each request is a call.
+    """
+    params, writer = make(price=PRICE, generate={"samples_per_request": samples})
+    plan = Plan(PLAN.classes.assign(needed=[0, quota, 0]))
+    card = estimate(plan, writer, store, params, last_run(*run)).classes[0]
+    for values in (card.requests, card.tokens, card.cost, card.seconds):
+        assert list(values) == sorted(values)
+    assert card.calls == card.requests
+    assert card.requests[0] * samples >= min(quota, 100 * samples)
+    assert card.requests[2] <= 100
+
+
+def rendered(result: Estimate, writer: PromptWriter) -> list[str]:
+    """Lines of the text."""
+    return render_estimate(result, writer).splitlines()
+
+
+def test_what_the_user_sees(make: MakeWorld, store: AnswerStore) -> None:
+    """A line a class, the totals with their ranges, and one filled-in prompt a tier.
+
+    By hand: 9, 10 or 16 and 100 calls; 30 + 60 tokens each, at 30 x 0.001 + 60 x 0.002 = 0.15;
+    109 x 0.25 s, 110 x 1 s and 116 x 3 s.
+    """
+    params, writer = make(price=PRICE)
+    lines = rendered(estimate(PLAN, writer, store, params), writer)
+    assert lines[:8] == [
+        "class | tier | train rows | samples wanted | requests | of these recorded",
+        "补卡 | minority | 5 | 8 | 10 | 0",
+        "销户 | ultra | 1 | 200 | 100 | 0",
+        "",
+        "calls: 110 (109 to 116); tokens: 9,900 (9,810 to 10,440); time: 2 (0 to 6) min",
+        "cost: 16.50 (16.35 to 17.40) CNY",
+        "(expected, and the range; lengths from guesses)",
+        "",
+    ]
+    shown = "\n".join(lines[8:])
+    for label in ("补卡", "销户"):
+        prompt = writer.ask(label, 0).requests[0].prompt
+        assert f"--- prompt of {label!r} to small ---\n{prompt}" in shown
+    assert shown.count("--- prompt of") == 2
+
+
+def test_what_is_recorded_is_free(make: MakeWorld, store: AnswerStore) -> None:
+    """One number where there is no range, and no cost where there is none."""
+    params, writer = make(price=PRICE)
+    record(store, writer, 16)
+    plan = Plan(PLAN.classes.assign(needed=[0, 8, 0]))
+    lines = rendered(estimate(plan, writer, store, params), writer)
+    assert lines[1] == "补卡 | minority | 5 | 8 | 10 | 10"
+    assert lines[3:5] == [
+        "calls: 0; tokens: 0; time: 0 min",
+        "(expected, and the range; lengths from 16 recorded answers)",
+    ]
+
+
+def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: AnswerStore) -> None:
+    """No class is short of rows: no line, no call, no prompt."""
+    params, writer = make(price=PRICE)
+    plan = Plan(PLAN.classes.assign(needed=0))
+    result = estimate(plan, writer, store, params)
+    assert result.classes == ()
+    assert result.total("calls") == (0, 0, 0)
+    assert rendered(result, writer)[2] == "calls: 0; tokens: 0; time: 0 min"

@@ -1,0 +1,613 @@
+"""Prompts: what a request shows, whom it asks, and what differs from the next one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from src.config.data import DataParams
+from src.config.generate import GenerateParams
+from src.config.llm import EndpointParams, LlmParams
+from src.data.schema import LabelInfo
+from src.generation.endpoint_choice import Outcome
+from src.generation.examples import excerpt
+from src.generation.overused import worn_phrases
+from src.generation.prompts import PromptWriter
+
+INFO = {"补卡": LabelInfo("0", "补卡", "补办电话卡", ("我要补卡", "换张小卡", "卡丢了"))}
+ENGLISH = LabelInfo("0", "补卡", "a new SIM card", ("my card is lost",))
+SETTINGS = {"来电人": ("老人", "学生", "商户"), "情绪": ("平静", "着急")}
+MakeWriter = Callable[..., PromptWriter]
+
+
+@pytest.fixture
+def make_writer(
+    train: pd.DataFrame, data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> MakeWriter:
+    """Two examples a prompt, four requests a prompt; what is given replaces settings."""
+
+    def make(
+        *endpoints: EndpointParams, fallback: tuple[str, ...] = (), **of: object
+    ) -> PromptWriter:
+        rows = {name: of.pop(name) for name in list(of) if name in type(data).model_fields}
+        spread = {name: of.pop(name) for name in list(of) if name in type(llm).model_fields}
+        return PromptWriter(
+            train,
+            {"补卡": ("补卡",)},
+            INFO,
+            data.model_copy(update=rows),
+            llm.model_copy(
+                update={"endpoints": endpoints or llm.endpoints, "fallback": fallback, **spread}
+            ),
+            generate.model_copy(update=of),
+        )
+
+    return make
+
+
+@pytest.fixture
+def writer(make_writer: MakeWriter) -> PromptWriter:
+    """For a base model."""
+    return make_writer()
+
+
+@pytest.fixture
+def chat(endpoint: EndpointParams) -> EndpointParams:
+    """A chat endpoint."""
+    return endpoint.model_copy(update={"name": "chat", "api": "chat"})
+
+
+@pytest.mark.parametrize(
+    ("turns", "keywords", "limit", "expected"),
+    [
+        pytest.param(["您好", "我要补卡", "好的"], ("补卡",), 99, [0, 1, 2], id="all-fits"),
+        pytest.param(["您好请讲", "我要补卡", "好的"], ("补卡",), 6, [1, 2], id="run-with-keyword"),
+        pytest.param(
+            ["我要补卡", "您好请讲", "补卡换卡"], ("补卡", "换卡"), 4, [2], id="most-hits"
+        ),
+        pytest.param(["补卡", "我要补卡吧", "好"], ("补卡",), 5, [1], id="longest-of-equals"),
+        pytest.param(["补卡", "换卡"], ("补卡", "换卡"), 2, [0], id="first-of-equals"),
+        pytest.param(
+            ["这一轮太长了放不下", "短"], ("太长",), 4, [0], id="too-long-turn-stays-whole"
+        ),
+        pytest.param(["甲乙", "丙丁"], (), 4, [0, 1], id="no-keywords"),
+        pytest.param([], ("补卡",), 10, [], id="no-turns"),
+    ],
+)
+def test_excerpt(
+    turns: list[str], keywords: tuple[str, ...], limit: int, expected: list[int]
+) -> None:
+    """The run of turns within the limit that holds most keywords, then most characters."""
+    assert excerpt(turns, keywords, limit) == [turns[i] for i in expected]
+
+
+def test_the_same_attempt_is_the_same_request(writer: PromptWriter) -> None:
+    """A replay finds its answers; another attempt is another request."""
+    assert writer.ask("补卡", 3) == writer.ask("补卡", 3)
+    keys = {writer.ask("补卡", n).requests[0].key for n in range(40)}
+    assert len(keys) == 40
+
+
+def test_seeds_take_turns(writer: PromptWriter) -> None:
+    """Two of five rows a prompt: after five prompts each was shown twice; then it starts anew."""
+    groups = [writer.ask("补卡", 4 * group).seed_ids for group in range(10)]
+    assert all(len(set(ids)) == 2 for ids in groups)
+    shown = Counter(row for ids in groups[:5] for row in ids)
+    assert shown == Counter({f"r{i}": 2 for i in range(5)})
+    assert groups[5:] == groups[:5]
+
+
+def test_requests_in_a_row_share_a_prompt(
+    train: pd.DataFrame, data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """So that the server has its beginning cached; only the opening differs."""
+    without = PromptWriter(train, {}, {}, data, llm, generate)
+    prompts = [without.ask("补卡", n).requests[0].prompt for n in range(8)]
+    assert len(set(prompts[:4])) == len(set(prompts[4:])) == 1
+    assert prompts[0] != prompts[4]
+    assert len({without.ask("补卡", n).requests[0].key for n in range(8)}) == 8
+
+
+def test_a_class_with_one_row_shows_it(writer: PromptWriter) -> None:
+    """Once, not as often as there is room."""
+    assert writer.ask("销户", 5).seed_ids == ("r5",)
+
+
+def test_openings_take_turns(writer: PromptWriter) -> None:
+    """Each typical request of the class in turn ends the prompt as the first turn."""
+    openings = [writer.ask("补卡", n).opening for n in range(4)]
+    assert openings == ["我要补卡", "换张小卡", "卡丢了", "我要补卡"]
+    assert writer.ask("补卡", 1).requests[0].prompt.endswith("\n- 换张小卡\n-")
+    assert writer.ask("销户", 0).opening == ""
+
+
+def test_golden_prompt(writer: PromptWriter) -> None:
+    """What a base model goes on from."""
+    seeds = writer.ask("补卡", 0).seed_ids
+    words = ["甲乙丙丁戊"[int(row[1:])] for row in seeds]
+    assert writer.ask("补卡", 0).requests[0].prompt == (
+        "客服通话\n"
+        "类型：补卡\n"
+        "说明：补办电话卡，比如我要补卡、换张小卡、卡丢了\n"
+        "\n"
+        f"通话1\n- 您好请讲\n- 我要补卡{words[0]}\n- 好的\n\n"
+        f"通话2\n- 您好请讲\n- 我要补卡{words[1]}\n- 好的\n\n"
+        "通话3\n- 我要补卡\n-"
+    )
+    assert writer.ask("补卡", 0).requests[0].stop == ("\n\n",)
+
+
+def test_golden_prompt_in_english(make_writer: MakeWriter) -> None:
+    """The same, of single utterances."""
+    writer = make_writer(language="en", turn_separator=None)
+    ask = writer.ask("销户", 0)
+    assert ask.requests[0].prompt == "客服通话\nCategory: 销户\n\n- 我要销户\n-"
+    assert ask.requests[0].stop == ("\n",)
+
+
+def test_golden_chat_prompt(make_writer: MakeWriter, chat: EndpointParams) -> None:
+    """What a chat model is told, and what it is told last."""
+    writer = make_writer(chat, attributes=SETTINGS, samples_per_request=3)
+    ask = writer.ask("补卡", 1, ["请您稍等一下"] * 2)
+    words = ["甲乙丙丁戊"[int(row[1:])] for row in ask.seed_ids]
+    assert [request.as_json for request in ask.requests] == [True, False]
+    beginning = (
+        "你在为意图分类器编写训练数据。数据是：客服通话。\n\n"
+        "类别：补卡\n"
+        "定义：补办电话卡\n"
+        "典型诉求：我要补卡、换张小卡、卡丢了\n\n"
+        "真实样例（每行一条，“ / ”隔开各轮）：\n"
+        f"- 您好请讲 / 我要补卡{words[0]} / 好的\n"
+        f"- 您好请讲 / 我要补卡{words[1]} / 好的\n\n"
+        "请再写 3 条属于这个类别的新通话。要求：\n"
+        "1. 场景、说法、长短彼此不同，不照抄样例；\n"
+        "2. 像语音转写：口语，有停顿和重复，不用标点，数字写成汉字，坐席与客户轮流说话，一轮一行，"
+        "不写角色名；\n"
+        "3. 诉求必须只属于“补卡”；\n"
+    )
+    forms = (
+        '4. 只输出 JSON：{"samples": [["第一轮", "第二轮"], …]}，每条通话是一个由各轮组成的数组。\n',
+        "4. 按下面的格式输出，不要别的内容：\n对话1：\n第一轮\n第二轮\n对话2：\n……\n",
+    )
+    end = (
+        "\n这一批围绕：换张小卡。"
+        f"\n这一批的设定：来电人={ask.attributes['来电人']}；情绪={ask.attributes['情绪']}。"
+        "\n下面这些说法已经写得太多，请换别的说法：请您稍等一下。"
+    )
+    assert [r.prompt for r in ask.requests] == [f"{beginning}{form}{end}" for form in forms]
+    assert {request.stop for request in ask.requests} == {()}
+
+
+PRIVATE = {  # as a caller says it -> what must not leave the machine of it
+    "手机号是13800138000": "13800138000",
+    "号码是幺三九幺二三四五六七八": "幺三九幺二三四五六七八",
+    "幺五零嗯八八六七[SEP]好的您说[SEP]三二幺零": "八八六七",
+    "身份证是11010519491231002X": "11010519491231002X",
+    "身份证幺幺零幺零五幺九四九幺二三幺零零二叉": "零五幺九四九幺二三",
+    "我住人民路88号3单元502": "88号3单元502",
+    "我住在幸福小区三栋二单元四零一": "三栋二单元四零一",
+}
+BIGMODEL = "https://open.bigmodel.cn/api/paas/v4"
+
+
+def prompts_of_private_rows(
+    base_url: str, data: DataParams, llm: LlmParams, generate: GenerateParams, **of: object
+) -> list[str]:
+    """All prompts of 50 attempts, to chat and completions, of train rows that hold `PRIVATE`."""
+    rows = pd.DataFrame(
+        {
+            "row_id": [f"r{n}" for n in range(len(PRIVATE))],
+            "text": [f"您好请讲[SEP]我要补卡[SEP]{said}[SEP]好的请稍等" for said in PRIVATE],
+            "label": "补卡",
+        }
+    )
+    prompts = []
+    for api in ("chat", "completions"):
+        change = {"base_url": base_url, "api": api}
+        endpoints = (llm.endpoints[0].model_copy(update=change),)
+        writer = PromptWriter(
+            rows,
+            {"补卡": ("补卡",)},
+            INFO,
+            data,
+            llm.model_copy(update={"endpoints": endpoints}),
+            generate.model_copy(update=of),
+            allowed=("10086",),
+        )
+        asks = [writer.ask("补卡", n) for n in range(50)]
+        assert {row for ask in asks for row in ask.seed_ids} == set(rows["row_id"])
+        prompts += [request.prompt for ask in asks for request in ask.requests]
+    return prompts
+
+
+def told(prompts: list[str]) -> list[str]:
+    """What of `PRIVATE` stands in any of the prompts."""
+    return [secret for secret in PRIVATE.values() if any(secret in p for p in prompts)]
+
+
+def test_no_private_data_of_a_row_leaves_this_machine(
+    data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """Not in digits nor spoken, in one turn or over several; a neutral word stands there."""
+    prompts = prompts_of_private_rows(BIGMODEL, data, llm, generate)
+    assert told(prompts) == []
+    assert any("某号码" in prompt for prompt in prompts)
+    assert any("某地址" in prompt for prompt in prompts)
+    runs = [
+        run for prompt in prompts for run in re.findall(r"[0-9零幺一二三四五六七八九]{5,}", prompt)
+    ]
+    assert runs == []
+
+
+@pytest.mark.parametrize(
+    ("base_url", "mask_seeds"),
+    [
+        pytest.param("embedded", True, id="embedded"),
+        pytest.param("http://localhost:8000/v1", True, id="localhost"),
+        pytest.param("http://127.0.0.1:8000/v1", True, id="loopback"),
+        pytest.param(BIGMODEL, False, id="switched-off"),
+    ],
+)
+def test_rows_stay_as_they_are_where_nothing_leaves(
+    base_url: str, mask_seeds: bool, data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """A model on this machine, or whose user wants it so, sees the real rows."""
+    prompts = prompts_of_private_rows(base_url, data, llm, generate, mask_seeds=mask_seeds)
+    assert told(prompts) == list(PRIVATE.values())
+
+
+def test_each_endpoint_of_a_request_sees_what_it_may(
+    train: pd.DataFrame, data: DataParams, endpoint: EndpointParams, generate: GenerateParams
+) -> None:
+    """The local one the row, a remote one that stands in for it the row without its number."""
+    rows = train.assign(text="您好[SEP]我要补卡[SEP]号码是13800138000")
+    remote = endpoint.model_copy(update={"name": "far", "base_url": BIGMODEL, "weight": 0.0})
+    both = LlmParams(endpoints=(endpoint, remote), fallback=("far",), currency="CNY", cache_salt="")
+    near, far = PromptWriter(rows, {}, {}, data, both, generate).ask("补卡", 0).requests
+    assert "号码是13800138000" in near.prompt
+    assert "13800138000" not in far.prompt
+    assert "号码是某号码" in far.prompt
+
+
+@pytest.mark.parametrize("limit", [4, 9, 15, 22, 40])
+def test_the_excerpt_never_cuts_a_number(
+    limit: int, data: DataParams, llm: LlmParams, generate: GenerateParams
+) -> None:
+    """Turns are taken whole, and rows are masked before: half of a number would not be found."""
+    masked = " ".join(prompts_of_private_rows(BIGMODEL, data, llm, generate, seed_max_chars=limit))
+    assert not re.search(r"[0-9X]{2,}|八八六七|三二幺零", masked)
+    shown = " ".join(prompts_of_private_rows("embedded", data, llm, generate, seed_max_chars=limit))
+    whole = {"11010519491231002X", "13800138000", "88", "502"}
+    assert set(re.findall(r"[0-9X]{2,}", shown)) <= whole
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("separator", ["[SEP]", None], ids=["turns", "utterances"])
+@pytest.mark.parametrize("labels", [{}, {"补卡": ENGLISH}], ids=["no-labels", "labels"])
+@pytest.mark.parametrize("attributes", [{}, SETTINGS], ids=["no-attributes", "attributes"])
+def test_every_template_is_filled_in(
+    api: str,
+    language: str,
+    separator: str | None,
+    labels: dict[str, LabelInfo],
+    attributes: dict[str, tuple[str, ...]],
+    train: pd.DataFrame,
+    data: DataParams,
+    llm: LlmParams,
+    generate: GenerateParams,
+) -> None:
+    """The class, an example, no leftover of a template; the version changes with the text alone."""
+    writer = PromptWriter(
+        train,
+        {},
+        labels,
+        data.model_copy(update={"language": language, "turn_separator": separator}),
+        llm.model_copy(update={"endpoints": (llm.endpoints[0].model_copy(update={"api": api}),)}),
+        generate.model_copy(update={"attributes": attributes}),
+    )
+    ask = writer.ask("补卡", 0)
+    assert len(ask.requests) == (2 if api == "chat" else 1)
+    for request in ask.requests:
+        prompt = request.prompt
+        assert "补卡" in prompt
+        assert "我要补卡" in prompt
+        assert ("JSON" in prompt) is request.as_json
+        assert ("a new SIM card" in prompt) is bool(labels)
+        assert ("来电人" in prompt) is bool(attributes and api == "chat")
+        assert not {"{{", "{%", "[]", "()"} & {prompt[i : i + 2] for i in range(len(prompt))}
+        assert "None" not in prompt
+    assert (ask.opening != "") is bool(labels and separator)
+    versions = {r.prompt_version for r in (*ask.requests, *writer.ask("销户", 9).requests)}
+    assert [len(version) for version in versions] == [12]
+    expected = () if api == "chat" else ("\n\n",) if separator else ("\n",)
+    assert ask.requests[0].stop == expected
+
+
+def test_the_version_is_of_the_template(make_writer: MakeWriter, chat: EndpointParams) -> None:
+    """One of each API and language."""
+    writers = [
+        make_writer(*endpoints, language=language)
+        for endpoints in ((), (chat,))
+        for language in ("zh", "en")
+    ]
+    assert len({writer.ask("补卡", 0).requests[0].prompt_version for writer in writers}) == 4
+
+
+@pytest.mark.parametrize(
+    ("most", "texts", "expected"),
+    [
+        # six characters; in two texts at least; equals in the order of their characters
+        pytest.param(
+            5, ["请您稍等一下", "请您稍等一下好", "我要补卡"], ["请您稍等一下"], id="twice"
+        ),
+        pytest.param(5, ["请您稍等一下", "请您稍等片刻"], [], id="five-characters-in-common"),
+        pytest.param(5, ["请您 稍等 一下", "请您稍等一下"], ["请您稍等一下"], id="across-turns"),
+        pytest.param(5, ["请您稍等一下请您稍等一下"], [], id="twice-in-one-text"),
+        pytest.param(
+            5,
+            ["谢谢您的来电", "您好请问哪位"] * 2 + ["您好请问哪位"],
+            ["您好请问哪位", "谢谢您的来电"],
+            id="commonest-first",
+        ),
+        pytest.param(
+            1,
+            ["谢谢您的来电", "您好请问哪位"] * 2 + ["您好请问哪位"],
+            ["您好请问哪位"],
+            id="one-at-most",
+        ),
+        pytest.param(0, ["请您稍等一下"] * 2, [], id="none-at-most"),
+        # seven characters hold two runs that share five
+        pytest.param(
+            5, ["一二三四五六七"] * 2, ["一二三四五六"], id="of-overlapping-ones-the-first"
+        ),
+        pytest.param(
+            5,
+            ["一二三四五六", "五六七八九十"] * 2,
+            ["一二三四五六", "五六七八九十"],
+            id="two-in-common",
+        ),
+        pytest.param(
+            5, ["一二三四五六", "四五六七八九"] * 2, ["一二三四五六"], id="three-in-common"
+        ),
+        # 15 % of 20 are 3
+        pytest.param(5, ["请您稍等一下"] * 3 + ["补卡"] * 17, ["请您稍等一下"], id="in-3-of-20"),
+        pytest.param(5, ["请您稍等一下"] * 2 + ["补卡"] * 18, [], id="in-2-of-20"),
+        pytest.param(5, ["补卡", "补卡"], [], id="too-short"),
+        pytest.param(5, [], [], id="no-texts"),
+    ],
+)
+def test_worn_phrases(most: int, texts: list[str], expected: list[str]) -> None:
+    """Runs of six characters that 15 % of the texts hold, and two at least."""
+    assert worn_phrases(texts, most, "zh") == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        pytest.param(["How can I help you", "how can I  help"], ["how can i help"], id="case"),
+        pytest.param(["how can I assist", "how can I help"], [], id="three-words-in-common"),
+        # "for calling us now" and "thank you for calling" share "for calling", 11 of 21 characters
+        pytest.param(
+            ["thank you for calling us now"] * 2, ["for calling us now"], id="overlapping"
+        ),
+        # the third shares 7 of 16 characters with the first, and each of the other three 8 or more
+        # with one that is named
+        pytest.param(
+            ["please hold the line so i can check that"] * 2,
+            ["hold the line so", "i can check that", "line so i can"],
+            id="two-in-one-text",
+        ),
+        pytest.param(["hold on please"] * 2, [], id="too-short"),
+    ],
+)
+def test_worn_phrases_in_english(texts: list[str], expected: list[str]) -> None:
+    """Runs of four words, in lower case."""
+    assert worn_phrases(texts, 5, "en") == expected
+
+
+def test_chat_models_are_told_what_they_repeat(
+    make_writer: MakeWriter, chat: EndpointParams
+) -> None:
+    """As many phrases as wanted, of the words alone; a base model is told nothing."""
+    written = ["您好[SEP]请您稍等一下", "请您[SEP]稍等一下吧", "谢谢您的来电[SEP]再见"] * 2
+    for most, told in ((0, []), (1, ["请您稍等一下"])):
+        writer = make_writer(chat, avoid_phrases=most)
+        for request in writer.ask("补卡", 0, written).requests:
+            assert [p for p in ("请您稍等一下", "[SEP]") if p in request.prompt] == told
+    base = make_writer()
+    assert base.ask("补卡", 0, written) == base.ask("补卡", 0)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [(0, 0), (3, 0), (4, 0), (7, 0), (8, 4), (11, 4), (12, 8), (15, 8), (40, 36)],
+)
+def test_needs_written(
+    attempt: int, expected: int, make_writer: MakeWriter, chat: EndpointParams
+) -> None:
+    """A group of four knows the groups before the last one, where a chat model may be asked."""
+    small = make_writer().ask("补卡", 0).requests[0].endpoint
+    assert make_writer(chat).needs_written("补卡", attempt) == expected
+    assert make_writer(small, chat, fallback=("chat",)).needs_written("补卡", attempt) == expected
+    assert make_writer(chat, avoid_phrases=0).needs_written("补卡", attempt) == 0
+    assert make_writer(small).needs_written("补卡", attempt) == 0
+
+
+def test_attributes_are_drawn_alike(make_writer: MakeWriter, chat: EndpointParams) -> None:
+    """Each value about equally often, each pair of values as well; the same every time."""
+    writer, again = (make_writer(chat, attributes=SETTINGS) for _ in range(2))
+    drawn = [writer.ask("补卡", n).attributes for n in range(300)]
+    assert drawn == [again.ask("补卡", n).attributes for n in range(300)]
+    assert all(list(attributes) == list(SETTINGS) for attributes in drawn)
+    # standard deviations: 8.2 of 100, 8.7 of 150, 6.5 of 50
+    for name, values in SETTINGS.items():
+        counts = Counter(attributes[name] for attributes in drawn)
+        assert counts == pytest.approx(dict.fromkeys(values, 300 / len(values)), abs=27)
+    pairs = Counter(tuple(attributes.values()) for attributes in drawn)
+    assert len(pairs) == 6
+    assert list(pairs.values()) == pytest.approx([50] * 6, abs=21)
+    other = make_writer(chat, attributes=SETTINGS, seed=8)
+    assert drawn != [other.ask("补卡", n).attributes for n in range(300)]
+    assert drawn != [writer.ask("销户", n).attributes for n in range(300)]
+
+
+def test_an_attribute_more_leaves_the_first_alone(
+    make_writer: MakeWriter, chat: EndpointParams
+) -> None:
+    """Their values are drawn one after the other."""
+    one = make_writer(chat, attributes={"来电人": SETTINGS["来电人"]})
+    two = make_writer(chat, attributes=SETTINGS)
+    for n in range(20):
+        assert one.ask("补卡", n).attributes["来电人"] == two.ask("补卡", n).attributes["来电人"]
+
+
+def test_base_models_know_no_attributes(make_writer: MakeWriter, chat: EndpointParams) -> None:
+    """Answers recorded of theirs stay valid: neither prompt nor key changes."""
+    written = ["请您稍等一下"] * 9
+    small = make_writer().ask("补卡", 0).requests[0].endpoint
+    plain, full = (
+        make_writer(small, chat.model_copy(update={"weight": 0.0}), fallback=("chat",), **of)
+        for of in ({}, {"attributes": SETTINGS, "avoid_phrases": 9})
+    )
+    for n in range(12):
+        before, after = plain.ask("补卡", n).requests, full.ask("补卡", n, written).requests
+        assert [request.endpoint.name for request in after] == ["small", "chat", "chat"]
+        assert (before[0].prompt, before[0].key) == (after[0].prompt, after[0].key)
+        assert all("来电人=" in request.prompt for request in after[1:])
+        assert all("请您稍等一下" in request.prompt for request in after[1:])
+
+
+@pytest.mark.parametrize(
+    ("language", "marks"),
+    [
+        ("zh", ("\n这一批围绕：", "\n这一批的设定：", "\n下面这些说法")),
+        ("en", ("\nThis batch is about:", "\nThe setting of this batch:", "\nThese phrases were")),
+    ],
+)
+def test_what_differs_stands_last(
+    language: str, marks: tuple[str, ...], make_writer: MakeWriter, chat: EndpointParams
+) -> None:
+    """The chat prompts of a group share all that stands before the opening."""
+    writer = make_writer(chat, attributes=SETTINGS, language=language)
+    for group in (0, 1):
+        asks = [
+            writer.ask("补卡", 4 * group + n, ["please wait a moment 请您稍等一下"] * 2 * n)
+            for n in range(4)
+        ]
+        for form in (0, 1):
+            prompts = [ask.requests[form].prompt for ask in asks]
+            assert len(set(prompts)) == 4
+            assert len({prompt.partition(marks[0])[0] for prompt in prompts}) == 1
+            places = [prompts[3].index(mark) for mark in marks]
+            assert places == sorted(places)
+            assert prompts[3][: places[0]].count("\n") > 10
+    first, second = (writer.ask("补卡", n).requests[0].prompt for n in (0, 4))
+    assert first.partition(marks[0])[0] != second.partition(marks[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("api", "output", "variants"),
+    [
+        ("chat", "auto", [True, False]),
+        ("chat", "json_schema", [True]),
+        ("chat", "text", [False]),
+        ("completions", "auto", [False]),
+        ("completions", "text", [False]),
+    ],
+)
+def test_output_says_which_variants_there_are(
+    api: str,
+    output: str,
+    variants: list[bool],
+    make_writer: MakeWriter,
+    endpoint: EndpointParams,
+) -> None:
+    """With a JSON schema first; each prompt asks for what its variant is."""
+    writer = make_writer(endpoint.model_copy(update={"api": api, "output": output}))
+    requests = writer.ask("补卡", 0).requests
+    assert [request.as_json for request in requests] == variants
+    assert ["JSON" in request.prompt for request in requests] == variants
+    assert ["response_format" in request.parameters for request in requests] == variants
+    assert len({request.key for request in requests}) == len(variants)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "orders"),
+    [
+        pytest.param((), {"a": "a", "c": "c"}, id="none"),
+        pytest.param(("b",), {"a": "ab", "c": "cb"}, id="one"),
+        pytest.param(("c", "b", "a"), {"a": "acb", "c": "cba"}, id="all"),
+        pytest.param(("b", "c", "b"), {"a": "abc", "c": "cb"}, id="named-twice"),
+    ],
+)
+def test_fallbacks(
+    fallback: tuple[str, ...],
+    orders: dict[str, str],
+    make_writer: MakeWriter,
+    endpoint: EndpointParams,
+) -> None:
+    """After the endpoint that was drawn, in order, none twice; weight 0 is never drawn."""
+    a, b, c = (
+        endpoint.model_copy(update={"name": name, "weight": weight})
+        for name, weight in (("a", 1.0), ("b", 0.0), ("c", 1.0))
+    )
+    writer = make_writer(b, a, c, fallback=fallback)
+    asked = ["".join(r.endpoint.name for r in writer.ask("补卡", n).requests) for n in range(400)]
+    assert set(asked) == set(orders.values())
+    assert all(order == orders[order[0]] for order in asked)
+
+
+def test_variants_of_the_drawn_endpoint_come_first(
+    make_writer: MakeWriter, endpoint: EndpointParams, chat: EndpointParams
+) -> None:
+    """Its text is asked for before another endpoint's JSON; each has its own template and stop."""
+    other = chat.model_copy(update={"name": "other", "weight": 0.0})
+    unused = endpoint.model_copy(update={"weight": 0.0})
+    writer = make_writer(chat, other, unused, fallback=("other", "small"))
+    requests = writer.ask("补卡", 0).requests
+    assert [(r.endpoint.name, r.as_json) for r in requests] == [
+        ("chat", True),
+        ("chat", False),
+        ("other", True),
+        ("other", False),
+        ("small", False),
+    ]
+    assert requests[0].prompt == requests[2].prompt
+    assert requests[1].prompt == requests[3].prompt
+    assert requests[4].prompt.endswith("通话3\n- 我要补卡\n-")
+    assert [request.stop for request in requests] == [(), (), (), (), ("\n\n",)]
+
+
+def test_by_acceptance_the_past_decides(make_writer: MakeWriter, endpoint: EndpointParams) -> None:
+    """One request each knows; where nobody does, an answer of any model will do."""
+    both = [endpoint.model_copy(update={"name": name, "model": name}) for name in "ab"]
+    writer = make_writer(*both, share="acceptance", explore=0.0)
+    past = [Outcome(name, 1, int(name == "b")) for name in "ab" * 8]
+    asked = [writer.ask("补卡", n, (), past).requests for n in range(4, 40)]
+    assert {tuple(r.endpoint.name for r in ways) for ways in asked} == {("b",)}
+    names = [[r.endpoint.name for r in writer.ask("补卡", n).requests] for n in range(40)]
+    assert {tuple(sorted(each)) for each in names} == {("a", "b")}
+    assert [writer.needs_judged(n) for n in (0, 3, 4, 12)] == [0, 0, 4, 8]
+
+
+def test_one_model_is_asked_the_same_by_weight_and_by_acceptance(make_writer: MakeWriter) -> None:
+    """And waits for no verdict."""
+    by_weight, by_acceptance = make_writer(), make_writer(share="acceptance")
+    for n in range(20):
+        assert by_acceptance.ask("补卡", n, (), ()) == by_weight.ask("补卡", n)
+        assert by_acceptance.needs_judged(n) == 0
+
+
+def test_endpoints_share_by_weight(make_writer: MakeWriter, endpoint: EndpointParams) -> None:
+    """Prompt by prompt, so that each endpoint has whole runs of one prompt; the same every time."""
+    heavy = endpoint.model_copy(update={"name": "heavy", "weight": 3.0})
+    writer = make_writer(endpoint, heavy)
+    names = [writer.ask("补卡", n).requests[0].endpoint.name for n in range(1600)]
+    groups = [set(names[at : at + 4]) for at in range(0, 1600, 4)]
+    assert all(len(group) == 1 for group in groups)
+    assert names.count("heavy") / len(names) == pytest.approx(0.75, abs=0.06)

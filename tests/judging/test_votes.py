@@ -1,0 +1,520 @@
+"""The judge's pure part: what a reply says, and what several of them decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import permutations
+from random import Random
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from src.config.filter import JudgeRule
+from src.data.schema import LabelInfo
+from src.judging.rubric import Judgement, read_judgement
+from src.judging.votes import (
+    CLASSIFIER,
+    Verdict,
+    Vote,
+    agreement,
+    decide,
+    faults_of,
+    kappa,
+    vote_weights,
+)
+
+LABELS = {
+    name: LabelInfo(number, name, "", ())
+    for number, name in (
+        ("3", "补换卡"),
+        ("12", "办理取消"),
+        ("7", "card, lost"),
+        ("", "Refund_us"),
+    )
+}
+FIELDS: dict[str, Any] = {
+    "label_consistency": 8,
+    "completeness": 7.5,
+    "naturalness": 6,
+    "best_label": "补换卡",
+    "reason": "要补卡",
+}
+READ = Judgement("", "", 8, 7.5, 6, "补换卡", "要补卡")
+REPLY = json.dumps(FIELDS, ensure_ascii=False)
+VOTES: tuple[Vote, ...] = get_args(Vote)
+VOTERS = "abcdef"
+
+RULE = JudgeRule(
+    enabled=True,
+    endpoints=("a", "b"),
+    classifier=False,
+    min_label_consistency=7,
+    min_score=6,
+    vote="majority",
+)
+WITH_CLASSIFIER = RULE.model_copy(update={"classifier": True})
+
+
+def judged(*scores: float, judge: str = "a", model: str = "m", best: str = "补换卡") -> Judgement:
+    """A judgement with these three scores."""
+    return Judgement(judge, model, *scores, best_label=best, reason="")
+
+
+def voted(judgements: Sequence[Judgement], vote: Vote = "majority") -> Verdict:
+    """What they decide among themselves."""
+    return decide(judgements, faults_of(judgements, RULE), vote)
+
+
+def ballot(marks: str) -> dict[str, bool]:
+    """Votes of a, b, c and so on: + accepts, - rejects, . abstains."""
+    return {voter: mark == "+" for voter, mark in zip(VOTERS, marks, strict=False) if mark != "."}
+
+
+def faults(marks: str) -> dict[str, str | None]:
+    """Why a, b, c and so on reject."""
+    return {voter: None if yes else f"{voter}: no" for voter, yes in ballot(marks).items()}
+
+
+def panel(marks: str) -> list[Judgement]:
+    """Judges who vote like that, for their label consistency."""
+    return [judged(9 if yes else 2, 9, 9, judge=voter) for voter, yes in ballot(marks).items()]
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        pytest.param((10, 0, 0), 4.0, id="label-consistency-40"),
+        pytest.param((0, 10, 0), 3.5, id="completeness-35"),
+        pytest.param((0, 0, 10), 2.5, id="naturalness-25"),
+        pytest.param((7, 7, 7), 7.0, id="no-rounding-error-below-a-threshold"),
+        pytest.param((7.3, 7.3, 7.3), 7.3, id="nor-with-decimals"),
+        pytest.param((8, 6, 4), 6.3, id="mixed"),
+        pytest.param((10, 10, 10), 10.0, id="most"),
+    ],
+)
+def test_the_score_is_the_weighted_mean(scores: tuple[float, ...], expected: float) -> None:
+    """Exactly, so that a sample at a threshold passes it."""
+    assert judged(*scores).score == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(REPLY, id="json"),
+        pytest.param(f"```json\n{REPLY}\n```", id="fence"),
+        pytest.param(f"我的评分如下：\n{REPLY}\n以上。若有 {{疑问}} 请告诉我", id="text-around"),
+        pytest.param(f"{REPLY}\n{REPLY}", id="said-twice"),
+        pytest.param(
+            REPLY.replace("8,", '"8",').replace("7.5", '"7.5/10"').replace("6,", '"6 分",'),
+            id="numbers-as-texts",
+        ),
+        pytest.param(
+            "｛“label_consistency”：８，“completeness”：７．５，“naturalness”：６，"
+            "“best_label”：“补换卡”，“reason”：“要补卡”｝",
+            id="full-width",
+        ),
+        pytest.param(REPLY.replace('"', "'"), id="single-quotes"),
+        pytest.param(REPLY.replace("}", ",}"), id="comma-too-many"),
+        pytest.param(REPLY[:-1], id="cut"),
+        pytest.param(json.dumps({"scores": FIELDS}), id="inside-another-object"),
+        pytest.param(
+            "**label_consistency**: 8/10\n- completeness = 7.5\nNaturalness: 6\n"
+            "best_label: 补换卡, reason: 要补卡",
+            id="no-json",
+        ),
+        pytest.param(json.dumps(FIELDS), id="escaped"),
+        pytest.param(json.dumps({**FIELDS, "label_consistency": 8.0, "more": [1]}), id="more-keys"),
+    ],
+)
+def test_a_judgement_is_read_in_the_forms_that_models_give_it(text: str) -> None:
+    """What stands around it, and how it is written, changes nothing."""
+    assert read_judgement(text, LABELS) == READ
+
+
+def test_quotes_inside_the_reason_cost_the_rest_of_the_reason_alone() -> None:
+    """The commonest break of JSON by models that write Chinese."""
+    text = REPLY.replace("要补卡", '他说"要补卡"的')
+    read = read_judgement(text, LABELS, "glm4", "glm-4")
+    assert read == Judgement("glm4", "glm-4", 8, 7.5, 6, "补换卡", "他说")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("抱歉，我无法对该内容打分。", id="refusal"),
+        pytest.param("label_consistency 很高，其他一般", id="no-numbers"),
+        pytest.param("[8, 7.5, 6]", id="numbers-without-names"),
+        pytest.param("null", id="null"),
+        pytest.param("{" * 5000, id="braces"),
+        pytest.param('{"a":' * 3000, id="deep"),
+        pytest.param(REPLY.replace('"naturalness": 6, ', ""), id="a-score-is-missing"),
+        pytest.param(REPLY.replace("7.5", "11"), id="above-10"),
+        pytest.param(REPLY.replace("7.5", "-1"), id="below-0"),
+        pytest.param(REPLY.replace("7.5", "75/100"), id="of-another-scale"),
+        pytest.param(REPLY.replace("7.5", '"75"'), id="text-above-10"),
+        pytest.param(REPLY.replace("7.5", "NaN"), id="nan"),
+        pytest.param(REPLY.replace("7.5", "1e999"), id="infinite"),
+        pytest.param(REPLY.replace("7.5", "1" + "0" * 400), id="a-number-that-no-float-holds"),
+        pytest.param(REPLY.replace("7.5", "true"), id="true-is-not-1"),
+        pytest.param(REPLY.replace("7.5", "null"), id="null-score"),
+        pytest.param(REPLY.replace("7.5", "[7]"), id="list"),
+        pytest.param(REPLY.replace("8", "0-10"), id="the-question-again"),
+        pytest.param(
+            REPLY.replace("8", "10") + f"\n样本里有一段评分，我的是：{REPLY}", id="two-that-differ"
+        ),
+        pytest.param(
+            "label_consistency: 3, completeness: 7, naturalness: 6\nlabel_consistency: 9",
+            id="two-values-of-one-score",
+        ),
+    ],
+)
+def test_what_is_no_judgement_is_none(text: str) -> None:
+    """Such a judge abstains; an impossible score is not moved to the nearest possible one."""
+    assert read_judgement(text, LABELS) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        pytest.param("办理取消", "办理取消", id="name"),
+        pytest.param("12", "办理取消", id="id"),
+        pytest.param(12, "办理取消", id="id-as-a-number"),
+        pytest.param("12 办理取消", "办理取消", id="both"),
+        pytest.param("「办理取消」（１２）", "办理取消", id="both-with-signs"),
+        pytest.param("card, lost", "card, lost", id="comma-in-a-name"),
+        pytest.param("Card lost", "card, lost", id="case"),
+        pytest.param("refund us", "Refund_us", id="underscore"),
+        pytest.param("取消", "", id="part-of-a-name"),
+        pytest.param("12 补换卡", "", id="id-and-name-of-two-classes"),
+        pytest.param("宽带报装", "", id="no-class"),
+        pytest.param("", "", id="empty"),
+        pytest.param("！", "", id="signs-alone"),
+        pytest.param(None, "", id="null"),
+    ],
+)
+def test_the_best_label_is_one_of_the_classes_or_none(said: object, meant: str) -> None:
+    """By name, id or both; the scores count all the same."""
+    read = read_judgement(json.dumps({**FIELDS, "best_label": said}), LABELS)
+    assert read is not None
+    assert (read.best_label, read.label_consistency) == (meant, 8)
+
+
+def test_a_label_that_two_classes_may_mean_is_none() -> None:
+    """Names that differ by signs alone are told apart by them alone."""
+    labels = {name: LabelInfo("", name, "", ()) for name in ("C", "C#")}
+    best = {
+        said: getattr(
+            read_judgement(json.dumps({**FIELDS, "best_label": said}), labels), "best_label", None
+        )
+        for said in ("C", "C#", "c")
+    }
+    assert best == {"C": "C", "C#": "C#", "c": ""}
+
+
+def test_a_long_reason_is_cut_and_stands_in_one_line() -> None:
+    """It goes into tables."""
+    read = read_judgement(json.dumps({**FIELDS, "reason": "理由\n" * 300}), LABELS)
+    assert read is not None
+    assert read.reason == ("理由 " * 300)[:200]
+
+
+@given(st.text() | st.text(alphabet='{}":,0123456789. labeconsity_\n', max_size=200))
+def test_no_reply_is_an_error(text: str) -> None:
+    """Whatever comes back; what is read has possible scores."""
+    read = read_judgement(text + REPLY, LABELS)
+    assert read is None or 0 <= read.score <= 10
+
+
+@given(st.tuples(*[st.floats(0, 10)] * 3))
+def test_scores_come_through_as_they_were_given(scores: tuple[float, float, float]) -> None:
+    """All numbers of the range, in JSON."""
+    names = ("label_consistency", "completeness", "naturalness")
+    read = read_judgement(json.dumps({**FIELDS, **dict(zip(names, scores, strict=True))}), LABELS)
+    assert read is not None
+    assert tuple(getattr(read, name) for name in names) == scores
+
+
+@pytest.mark.parametrize(
+    ("marks", "majority", "every", "one"),
+    [
+        pytest.param("+", True, True, True, id="1-of-1"),
+        pytest.param("-", False, False, False, id="0-of-1"),
+        pytest.param("+-", False, False, True, id="tie-is-no-majority"),
+        pytest.param("++-", True, False, True, id="2-of-3"),
+        pytest.param("+--", False, False, True, id="1-of-3"),
+        pytest.param("+++", True, True, True, id="3-of-3"),
+        pytest.param("--", False, False, False, id="0-of-2"),
+    ],
+)
+def test_votes(marks: str, majority: bool, every: bool, one: bool) -> None:
+    """How many must accept, in whatever order they answer; without weights all count the same."""
+    for order in permutations(panel(marks)):
+        accepted = {vote: voted(order, vote).accepted for vote in VOTES}
+        assert accepted == {"majority": majority, "weighted": majority, "all": every, "any": one}
+        assert voted(order).votes == ballot(marks)
+
+
+@pytest.mark.parametrize(
+    ("scores", "accepted"),
+    [
+        pytest.param((7, 5.2, 5.6), True, id="both-just-met"),  # 2.8 + 1.82 + 1.4 = 6.02
+        pytest.param((6.9, 10, 10), False, id="a-good-score-does-not-make-up-for-the-wrong-label"),
+        pytest.param((7, 5, 5), False, id="score-5.8"),
+        pytest.param((10, 0, 8), True, id="score-6"),
+    ],
+)
+def test_both_thresholds_are_of_each_judge(scores: tuple[float, ...], accepted: bool) -> None:
+    """The label's own one, and that of the weighted score; a value at it passes."""
+    assert voted([judged(*scores)]).accepted is accepted
+
+
+def test_a_rejection_says_who_and_why() -> None:
+    """Each judge that rejects, with its figure, the threshold and its reason."""
+    judgements = [
+        Judgement("glm4", "g", 3, 9, 9, "办理取消", "客户要退订"),
+        judged(9, 9, 9, judge="qwen"),
+        judged(7, 5, 5, judge="deepseek"),
+    ]
+    verdict = voted(judgements)
+    assert verdict.accepted is False
+    assert verdict.detail == (
+        "glm4: label consistency 3 < 7, best label 办理取消 (客户要退订); deepseek: score 5.8 < 6"
+    )
+
+
+def test_scores_are_means_over_the_judges() -> None:
+    """And the share of judges that accepts."""
+    verdict = voted([judged(8, 6, 4), judged(2, 10, 6, judge="b")])
+    assert verdict.scores == {
+        "judge_label_consistency": 5.0,
+        "judge_completeness": 8.0,
+        "judge_naturalness": 5.0,
+        "judge_score": pytest.approx((6.3 + 5.8) / 2),
+        "judge_accepts": 0.5,
+    }
+
+
+UNLIKELY = "0.10 likely to be of its class, under 0.3"
+
+
+@pytest.mark.parametrize(
+    ("marks", "fault", "accepted", "detail"),
+    [
+        pytest.param("+-", None, True, "", id="turns-a-tie"),
+        pytest.param(
+            "+-",
+            UNLIKELY,
+            False,
+            f"b: label consistency 2 < 7, best label 补换卡; classifier: {UNLIKELY}",
+            id="the-other-way",
+        ),
+        pytest.param("++", UNLIKELY, True, "", id="outvoted"),
+        pytest.param("", None, True, "", id="alone"),
+        pytest.param("", UNLIKELY, False, f"classifier: {UNLIKELY}", id="alone-against-it"),
+    ],
+)
+def test_the_classifier_votes(marks: str, fault: str | None, accepted: bool, detail: str) -> None:
+    """As one among the judges, also where none of them answered; it gives no points."""
+    judgements = panel(marks)
+    verdict = decide(judgements, faults_of(judgements, WITH_CLASSIFIER, fault), "majority")
+    assert (verdict.accepted, verdict.detail) == (accepted, detail)
+    assert verdict.votes == {**ballot(marks), CLASSIFIER: fault is None}
+    accepts = sum(verdict.votes.values()) / len(verdict.votes)
+    assert verdict.scores["judge_accepts"] == pytest.approx(accepts)
+    without = voted(judgements).scores
+    assert verdict.scores | {"judge_accepts": None} == without | {"judge_accepts": None}
+
+
+def test_a_classifier_without_a_vote_decides_nothing() -> None:
+    """The label check then drops by itself."""
+    assert faults_of(panel("+"), RULE, UNLIKELY) == {"a": None}
+
+
+# 8 samples: a and b agree on 6, each accepts 4, so that chance is 1/2 and kappa 1/2
+A, B = "++++----", "+++-+---"
+
+
+@pytest.mark.parametrize(
+    ("voters", "expected"),
+    [
+        pytest.param((), (), id="nobody"),
+        pytest.param((A,), (1,), id="one"),
+        pytest.param((A, B), (1 / 2, 1 / 2), id="two-count-the-same"),
+        pytest.param((A, B, A), (3 / 4, 1 / 2, 3 / 4), id="mean-over-the-others"),
+        pytest.param((A, B, "++++++++"), (1 / 4, 1 / 4, 0), id="one-always-accepts"),
+        pytest.param((A, B, "++---++-"), (1 / 4, 1 / 4, 0), id="one-at-random"),
+        pytest.param((A, B, "----++++"), (1 / 4, 1 / 4, 0), id="one-votes-the-other-way"),
+        pytest.param((f"{A}.", f"{B}.", "........+"), (1 / 2, 1 / 2, 0), id="one-with-no-other"),
+        pytest.param((f"{A}.", f"{B}+", f"{A}."), (3 / 4, 1 / 2, 3 / 4), id="common-samples-only"),
+        pytest.param(("++..", "..+-"), (1, 1), id="unknown"),
+        pytest.param(("++++", "++++"), (1, 1), id="nothing-to-tell-apart"),
+        pytest.param(("++--", "--++"), (1, 1), id="all-against-all"),
+        pytest.param(
+            ("+++---------", "++-++++++---", "+" * 12),
+            (1, 1, 1),
+            id="chance-of-thirds",
+        ),
+    ],
+)
+def test_weights(voters: tuple[str, ...], expected: tuple[float, ...]) -> None:
+    """By hand: mean kappa with each other voter, at least 0; all 1 where that is 0 for all."""
+    votes = [ballot("".join(marks)) for marks in zip(*voters, strict=True)]
+    assert vote_weights(votes) == dict(zip(VOTERS, expected, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("marks", "weights", "accepts"),
+    [
+        pytest.param("++-", (0.25, 0.25, 0), 1.0, id="no-weight-no-say"),
+        pytest.param("+-+", (0.25, 0.25, 0), 0.5, id="nor-in-a-tie"),
+        pytest.param("+--", (0.75, 0.25, 0.25), 0.6, id="one-outweighs-two"),
+        pytest.param("+-.", (0.75, 0.25, 0.25), 0.75, id="of-those-who-voted"),
+        pytest.param("..+", (0.25, 0.25, 0), 1.0, id="no-weight-alone"),
+        pytest.param("..-", (0.25, 0.25, 0), 0.0, id="no-weight-alone-against-it"),
+        pytest.param(".++-", (0.25, 0, 0, 0), 2 / 3, id="no-weight-among-such"),
+        pytest.param("+-", (), 0.5, id="no-weights"),
+        pytest.param(
+            "-++",
+            (0.3, 0.2, 0.1),
+            0.5,
+            id="tie-of-decimals",
+        ),
+    ],
+)
+def test_weighted_votes(marks: str, weights: tuple[float, ...], accepts: float) -> None:
+    """More than half of the weight; where no voter has any, all count the same."""
+    weight = dict(zip(VOTERS, weights, strict=False))
+    verdict = decide((), faults(marks), "weighted", weight)
+    assert verdict.scores["judge_accepts"] == pytest.approx(accepts)
+    assert verdict.accepted is (accepts > 0.5)
+
+
+MARKS = st.text("+-.", min_size=1, max_size=len(VOTERS))
+# such that sums are exact
+EIGHTHS = st.integers(0, 8).map(lambda eighths: eighths / 8)
+
+
+@given(votes=st.lists(MARKS.map(ballot)), seed=st.randoms(use_true_random=False))
+def test_weights_are_shares(votes: list[dict[str, bool]], seed: Random) -> None:
+    """Each voter has one, somebody's is not 0, and no order of samples or voters matters."""
+    weights = vote_weights(votes)
+    assert weights.keys() == {voter for each in votes for voter in each}
+    assert all(0 <= weight <= 1 for weight in weights.values())
+    assert any(weights.values()) or not weights
+    mixed = [dict(seed.sample(list(each.items()), len(each))) for each in votes]
+    seed.shuffle(mixed)
+    assert vote_weights(mixed) == weights
+
+
+@given(marks=MARKS, weight=EIGHTHS)
+def test_equal_weights_are_a_majority(marks: str, weight: float) -> None:
+    """Whatever they are; none at all too."""
+    weights = dict.fromkeys(VOTERS, weight)
+    assert decide((), faults(marks), "weighted", weights) == decide((), faults(marks), "majority")
+
+
+@given(
+    marks=MARKS,
+    weights=st.lists(EIGHTHS, min_size=len(VOTERS), max_size=len(VOTERS)),
+    seed=st.randoms(use_true_random=False),
+)
+def test_the_order_of_voters_decides_nothing(
+    marks: str, weights: list[float], seed: Random
+) -> None:
+    """Nor the share that accepts."""
+    of_each, given_ = dict(zip(VOTERS, weights, strict=True)), faults(marks)
+    mixed = dict(seed.sample(list(given_.items()), len(given_)))
+    one, other = (decide((), each, "weighted", of_each) for each in (given_, mixed))
+    assert (one.accepted, one.votes, one.scores) == (other.accepted, other.votes, other.scores)
+
+
+def test_an_unjudged_sample_has_the_same_names_of_scores_as_a_judged_one() -> None:
+    """So that tables of scores have the same columns."""
+    unjudged, whole = voted([]), voted(panel("+"))
+    assert list(unjudged.scores) == list(whole.scores)
+    assert set(unjudged.scores.values()) == {None}
+    assert (unjudged.accepted, unjudged.best_label, unjudged.votes) == (None, None, {})
+    assert unjudged.detail == "no judge of another model answered"
+
+
+@pytest.mark.parametrize(
+    ("named", "best"),
+    [
+        pytest.param(["办理取消"], "办理取消", id="one"),
+        pytest.param(["办理取消", "补换卡"], None, id="tie"),
+        pytest.param(["办理取消", "办理取消", "补换卡"], "办理取消", id="2-of-3"),
+        pytest.param(["办理取消", "", ""], None, id="most-name-none"),
+        pytest.param(["办理取消", ""], None, id="half"),
+    ],
+)
+def test_more_than_half_of_the_judges_suggest_a_label(named: list[str], best: str | None) -> None:
+    """Those that name no class count against it, in whatever order."""
+    for order in permutations(named):
+        judgements = [
+            judged(2, 9, 9, judge=judge, best=label)
+            for judge, label in zip(VOTERS, order, strict=False)
+        ]
+        assert voted(judgements).best_label == best
+
+
+@pytest.mark.parametrize(
+    ("samples", "share"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param(["+", "-", ""], None, id="no-pairs"),
+        pytest.param(["++", "--"], 1.0, id="always"),
+        pytest.param(["+-"], 0.0, id="never"),
+        pytest.param(["++-"], 1 / 3, id="three-pairs"),
+        pytest.param(["++-", "-.-", "+"], 2 / 4, id="pairs-count-not-samples"),
+    ],
+)
+def test_agreement(samples: list[str], share: float | None) -> None:
+    """The share of pairs of judges with the same vote."""
+    votes = [ballot(marks) for marks in samples]
+    assert agreement(votes) == (None if share is None else pytest.approx(share))
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param(["+", "-"], None, id="no-pairs"),
+        pytest.param(["++", "++"], None, id="nothing-to-tell-apart"),
+        pytest.param(["++", "--"], 1.0, id="always"),
+        pytest.param(["+-"], -1.0, id="never"),
+        # 3 of 4 pairs agree; of 8 votes 5 accept: chance 34/64
+        pytest.param(["++", "+-", "++", "--"], 7 / 15, id="two-judges"),
+        # 4 of 6 pairs agree; of 12 votes in them 10 accept: chance 13/18
+        pytest.param(["++-", "+++"], -1 / 5, id="three-judges"),
+    ],
+)
+def test_kappa(samples: list[str], expected: float | None) -> None:
+    """By hand: the agreement less that of votes drawn from all of them."""
+    votes = [ballot(marks) for marks in samples]
+    assert kappa(votes) == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param({"endpoints": ()}, "needs the name of an endpoint", id="no-judge"),
+        pytest.param({"endpoints": ("a", "a")}, "must differ", id="twice"),
+        pytest.param({"min_score": 11}, "less than or equal to 10", id="above-10"),
+        pytest.param({"vote": "most"}, "majority", id="vote"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change: dict[str, Any], says: str) -> None:
+    """With what is allowed."""
+    with pytest.raises(ValidationError, match=says):
+        JudgeRule.model_validate({**RULE.model_dump(), **change})
+
+
+def test_a_judge_that_is_off_needs_no_endpoint() -> None:
+    """The default of a project without an API."""
+    off = {**RULE.model_dump(), "enabled": False, "endpoints": []}
+    assert JudgeRule.model_validate(off).endpoints == ()

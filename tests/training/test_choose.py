@@ -1,0 +1,338 @@
+"""The amount of samples: chosen on dev, none included, and guarded against noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.config.baseline import BaselineParams
+from src.config.evaluate import EvaluateParams
+from src.config.params import load_params
+from src.errors import UserError
+from src.evaluation.scoring import METRICS
+from src.evaluation.significance import Bootstrap
+from src.training.choose import Chosen, Tried, _conclude, _name, choose
+from src.training.methods import Choice
+
+WORDS = {
+    "bill": "balance charge amount overdue statement",
+    "net": "fiber router install address speed",
+    "lost": "stolen replacement identity suspend chip",
+    "invoice": "receipt company taxnumber printed electronic",
+}
+SHARED = [
+    "hello",
+    "please",
+    "could",
+    "you",
+    "tell",
+    "me",
+    "about",
+    "the",
+    "thing",
+    "that",
+    "we",
+    "said",
+    "today",
+    "for",
+    "my",
+    "number",
+]
+TRAIN_ROWS = {"bill": 40, "net": 40, "lost": 2, "invoice": 2}
+TAIL = frozenset({"lost", "invoice"})
+BASELINE = BaselineParams(
+    analyzer="word",
+    ngram_range=(1, 1),
+    min_df=2,
+    max_features=1000,
+    classifier="linear_svc",
+    c=(0.5,),
+    seed=0,
+)
+
+
+def rows(counts: dict[str, int], name: str, words: dict[str, str] = WORDS) -> pd.DataFrame:
+    """Texts of two words of their class among words of every class."""
+    rng = Random(name)
+    made = [
+        (" ".join(rng.choices(words[label].split(), k=2) + rng.choices(SHARED, k=6)), label)
+        for label, count in counts.items()
+        for _ in range(count)
+    ]
+    return pd.DataFrame(made, columns=["text", "label"])
+
+
+REAL = rows(TRAIN_ROWS, "real")
+DEV = rows(dict.fromkeys(WORDS, 20), "dev")
+HELPFUL = rows(dict.fromkeys(sorted(TAIL), 20), "samples").assign(quality=0.5)
+# Samples of each tail class that are texts of the other one.
+WRONG = rows(
+    dict.fromkeys(sorted(TAIL), 20), "samples", {"lost": WORDS["invoice"], "invoice": WORDS["lost"]}
+).assign(quality=0.5)
+TWO_WRITERS = pd.concat(
+    [HELPFUL.assign(written_by="good"), WRONG[:30].assign(written_by="bad")], ignore_index=True
+)
+NOTHING = pd.DataFrame([])
+NONE, NONE_WEIGHTED = Choice(0, False, 1.0), Choice(0, True, 1.0)
+
+
+def evaluate(**tried: object) -> EvaluateParams:
+    """The shipped settings, with few resamples and these things to try."""
+    shipped = load_params().evaluate
+    settings = {"samples_per_class": (0, 5, 20), "sample_weights": (0.5, 1.0), "seeds": 2} | tried
+    few = {"bootstrap": 800, "choose": shipped.choose.model_copy(update=settings)}
+    return shipped.model_copy(update=few)
+
+
+def run(accepted: pd.DataFrame, **tried: object) -> Chosen:
+    """What is chosen for the planted rows."""
+    return choose(REAL, accepted, DEV, BASELINE, evaluate(**tried), TAIL)
+
+
+@cache
+def helped() -> Chosen:
+    """What is chosen where samples help."""
+    return run(HELPFUL)
+
+
+def best_weighed(curve: tuple[Tried, ...]) -> Choice:
+    """The best way with the largest amount at a weight that the settings name."""
+    largest = max(one.choice.samples_per_class for one in curve)
+    weighed = [one for one in curve[2:] if one.choice.samples_per_class == largest]
+    return max(weighed, key=lambda one: one.macro_f1.value).choice
+
+
+def test_samples_that_help_are_chosen() -> None:
+    """Texts of the rare classes raise dev scores beyond noise; the sentence has the numbers."""
+    chosen = helped()
+    assert chosen.choice.samples_per_class > 0
+    assert chosen.why.startswith("dev macro-F1 +")
+    assert "against no samples, standard error" in chosen.why
+    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
+    free = max(scores[Choice(0, weight, 1.0)] for weight in (False, True))
+    assert scores[chosen.choice] == max(scores.values()) > free + 0.05
+
+
+def test_samples_of_the_wrong_classes_are_not() -> None:
+    """Samples that are calls of other classes do not raise dev scores: the choice is none."""
+    chosen = run(WRONG)
+    assert chosen.choice.samples_per_class == 0
+    assert chosen.choice.sample_weight == 1
+    assert chosen.recommended == 0
+    assert chosen.why.startswith("no number of samples is better on dev")
+    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
+    best = max((Choice(0, weight, 1.0) for weight in (False, True)), key=scores.__getitem__)
+    assert chosen.choice == best
+    assert max(one.choice.samples_per_class for one in chosen.curve) == 20
+
+
+def test_no_samples_are_always_tried() -> None:
+    """0 is on the curve with and without class weights, whether the settings name it or not."""
+    curve = run(HELPFUL, samples_per_class=(20,)).curve
+    assert [one.choice for one in curve[:2]] == [Choice(0, False, 1.0), Choice(0, True, 1.0)]
+
+
+def test_the_curve_is_in_the_order_of_trying() -> None:
+    """No samples, the largest amount at every weight, then all at the best one and as whole rows."""
+    tried = run(HELPFUL, samples_per_class=(20, 5), sample_weights=(0.25, 0.5)).curve
+    curve = [one.choice for one in tried]
+    assert curve[:2] == [NONE, NONE_WEIGHTED]
+    weighed = [
+        Choice(20, class_weight, weight, by_quality)
+        for class_weight in (False, True)
+        for by_quality in (False, True)
+        for weight in (0.25, 0.5)
+    ]
+    assert curve[2:10] == weighed
+    best = best_weighed(tried)
+    assert curve[10:] == [
+        replace(best, samples_per_class=5),
+        Choice(5, best.class_weight, 1.0),
+        Choice(20, best.class_weight, 1.0),
+    ]
+
+
+def test_each_choice_takes_the_regularisation_that_suits_its_first_draw() -> None:
+    """The strongest within noise there, as of the arms; more draws change the score, not the `c`."""
+
+    def values(c: tuple[float, ...], draws: int) -> list[float]:
+        baseline = BASELINE.model_copy(update={"c": c})
+        tried = evaluate(samples_per_class=(10,), seeds=draws)
+        curve = choose(REAL, HELPFUL, DEV, baseline, tried, TAIL).curve
+        return [point.macro_f1.value for point in curve]
+
+    strong, weak, both = (0.001,), (0.01,), (0.001, 0.01)
+    of_first = list(zip(values(strong, 1), values(weak, 1), strict=True))
+    taken = [pair.index(value) for pair, value in zip(of_first, values(both, 1), strict=True)]
+    assert set(taken) == {0, 1}
+    assert any(first < second for (first, second), c in zip(of_first, taken, strict=True) if not c)
+    of_all = zip(values(strong, 4), values(weak, 4), strict=True)
+    assert values(both, 4) == [pair[c] for pair, c in zip(of_all, taken, strict=True)]
+
+
+def test_each_of_several_models_is_told_by_what_it_gains() -> None:
+    """One writes samples that help, the other samples of the wrong classes."""
+    chosen = run(TWO_WRITERS)
+    assert list(chosen.per_model) == ["bad", "good"]
+    bad, good = chosen.per_model["bad"], chosen.per_model["good"]
+    assert (bad.samples, good.samples) == (30, 40)
+    for of_good, of_bad in ((good.alone, bad.alone), (good.on_top, bad.on_top)):
+        assert 0 < of_good.low <= of_good.value <= of_good.high
+        assert of_good.low > of_bad.value
+
+
+def test_the_gains_of_two_models_add_up() -> None:
+    """Without the one is the other alone: so much and the one on top are what all samples gain."""
+    chosen = run(TWO_WRITERS)
+    best = best_weighed(chosen.curve)
+    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
+    whole = scores[best] - scores[Choice(0, best.class_weight, 1.0)]
+    for one, other in (("bad", "good"), ("good", "bad")):
+        both = chosen.per_model[one].alone.value + chosen.per_model[other].on_top.value
+        assert both == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    "written_by",
+    [
+        pytest.param("good", id="one-writer"),
+        pytest.param(["", "good"] * 20, id="one-and-an-empty-name"),
+        pytest.param(None, id="no-such-column"),
+    ],
+)
+def test_one_model_has_none_to_be_told_from(written_by: str | list[str] | None) -> None:
+    """Nor is a set from elsewhere, whose writers nobody knows, taken apart; all else is the same."""
+    accepted = HELPFUL if written_by is None else HELPFUL.assign(written_by=written_by)
+    assert run(accepted) == helped()
+    assert helped().per_model == {}
+
+
+def test_intervals_hold_their_values() -> None:
+    """Each point has macro-F1 and tail recall, the mean over the draws, with an interval."""
+    for one in helped().curve:
+        for interval in (one.macro_f1, one.tail_recall):
+            assert 0 <= interval.low <= interval.value <= interval.high <= 1
+
+
+def test_the_choice_repeats_itself() -> None:
+    """The same rows and settings give the same choice, sentence and curve."""
+    assert run(HELPFUL) == helped()
+
+
+def test_a_run_without_samples_chooses_none() -> None:
+    """Only class weights are tried where nothing was accepted; an empty frame has no columns."""
+    chosen = run(NOTHING)
+    assert [one.choice for one in chosen.curve] == [Choice(0, False, 1.0), Choice(0, True, 1.0)]
+    assert (chosen.choice.samples_per_class, chosen.recommended) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("real", "message"),
+    [
+        pytest.param(
+            REAL.assign(label="bill"), "classes of the training rows: bill;", id="one-class"
+        ),
+        pytest.param(REAL.assign(text="。"), "baseline.analyzer 'word'", id="no-terms"),
+    ],
+)
+def test_what_cannot_be_trained_is_explained(real: pd.DataFrame, message: str) -> None:
+    """The errors are those of `fit`."""
+    with pytest.raises(UserError, match=message):
+        choose(real, NOTHING, DEV, BASELINE, evaluate(), TAIL)
+
+
+def test_terms_are_found_in_a_handful_of_rows() -> None:
+    """min_df gives way here as it does in `fit`."""
+    real = pd.DataFrame({"text": ["balance", "router"], "label": ["bill", "lost"]})
+    dev = pd.DataFrame({"text": ["my balance", "my router"], "label": ["bill", "lost"]})
+    (plain, _) = choose(real, NOTHING, dev, BASELINE, evaluate(), TAIL).curve
+    assert plain.macro_f1.value == 1
+
+
+def drawn(scores: dict[Choice, tuple[float, float]]) -> Bootstrap:
+    """Choices of a given macro-F1, which lies so far (the standard error) from 0.5 in turns.
+
+    All differences to a choice of no error have the standard error of the other one.
+    """
+    turns = np.tile([-1.0, 1.0], 100)[:, None]
+    return Bootstrap(
+        observed={_name(c): np.full(len(METRICS), value) for c, (value, _) in scores.items()},
+        resampled={
+            _name(c): np.repeat(value + error * turns, len(METRICS), axis=1)
+            for c, (value, error) in scores.items()
+        },
+        confidence=0.95,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "used"),
+    [
+        pytest.param(0.75, 0.125, True, id="two-standard-errors"),
+        pytest.param(0.75, 0.2, True, id="just-above-one"),
+        pytest.param(0.75, 0.25, False, id="exactly-one"),
+        pytest.param(0.75, 0.5, False, id="half"),
+        pytest.param(0.5, 0.0, False, id="equal"),
+        pytest.param(0.25, 0.0, False, id="worse"),
+    ],
+)
+def test_samples_must_win_by_more_than_one_standard_error(
+    value: float, error: float, used: bool
+) -> None:
+    """Against 0.5 without samples; else the choice is the best way without them."""
+    few = Choice(5, False, 1.0)
+    scores = {NONE: (0.4, 0.0), NONE_WEIGHTED: (0.5, 0.0), few: (value, error)}
+    chosen = _conclude(list(scores), drawn(scores))
+    assert chosen.choice == (few if used else NONE_WEIGHTED)
+    assert chosen.recommended == (5 if used else 0)
+    if used:
+        sentence = f"dev macro-F1 +0.250 against no samples, standard error {error:.3f}"
+        assert chosen.why == sentence
+    assert [one.choice for one in chosen.curve] == list(scores)
+    assert chosen.curve[2].macro_f1.value == value
+
+
+@pytest.mark.parametrize(
+    ("values", "recommended"),
+    [
+        pytest.param((0.59, 0.595, 0.6), 5, id="smallest-within"),
+        pytest.param((0.57, 0.595, 0.6), 10, id="one-too-low"),
+        pytest.param((0.57, 0.57, 0.6), 50, id="all-others-too-low"),
+        pytest.param((0.6, 0.57, 0.57), 5, id="smallest-is-best"),
+        pytest.param((0.59, 0.57, 0.6), 5, id="not-monotonic"),
+    ],
+)
+def test_recommended_is_the_smallest_within_one_standard_error(
+    values: tuple[float, ...], recommended: int
+) -> None:
+    """The best has a standard error of 0.02 against each other amount."""
+    amounts = [Choice(amount, True, 1.0) for amount in (5, 10, 50)]
+    # With an error of 0.02 at the best and none elsewhere, differences to it have just that.
+    tried = {
+        choice: (value, 0.02 if value == max(values) else 0.0)
+        for choice, value in zip(amounts, values, strict=True)
+    }
+    unlike = Choice(5, False, 1.0)  # other class weights are another curve
+    scores = {NONE: (0.4, 0.0), NONE_WEIGHTED: (0.5, 0.0), unlike: (0.595, 0.02), **tried}
+    chosen = _conclude(list(scores), drawn(scores))
+    assert chosen.recommended == recommended
+    assert chosen.choice == max(tried, key=lambda choice: tried[choice][0])
+
+
+def test_a_lighter_sample_may_be_chosen() -> None:
+    """The weight of a sample is part of the choice; the recommended amount is of whole samples."""
+    whole, light = Choice(20, False, 1.0), Choice(20, False, 0.25)
+    scores = {
+        NONE: (0.4, 0.0),
+        NONE_WEIGHTED: (0.5, 0.0),
+        Choice(5, False, 1.0): (0.5, 0.0),
+        whole: (0.6, 0.0),
+        light: (0.7, 0.0),
+    }
+    chosen = _conclude(list(scores), drawn(scores))
+    assert (chosen.choice, chosen.recommended) == (light, 20)

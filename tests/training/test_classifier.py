@@ -1,0 +1,349 @@
+"""The baseline: trains on anything a user has, and saves to small, equal, safe files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
+from skops import io
+
+from src.config.baseline import BaselineParams
+from src.errors import UserError
+from src.training.classifier import _between, adjusted, build, fit, load, portable, predict, save
+
+PARAMS = BaselineParams(
+    analyzer="char",
+    ngram_range=(1, 2),
+    min_df=2,
+    max_features=60000,
+    classifier="linear_svc",
+    c=(0.5,),
+    seed=0,
+)
+FRAME = pd.DataFrame(
+    {
+        "text": [
+            "我要查话费",
+            "话费还有多少",
+            "查一下余额话费",
+            "我要装宽带",
+            "宽带怎么办理",
+            "装宽带",
+        ],
+        "label": ["话费", "话费", "话费", "宽带", "宽带", "宽带"],
+    }
+)
+TEXTS = ["话费查一下", "宽带装一下"]
+
+
+def with_settings(**settings: object) -> BaselineParams:
+    """The parameters of these tests with some changed."""
+    return PARAMS.model_copy(update=settings)
+
+
+def vocabulary_of(texts: list[str], params: BaselineParams) -> set[str]:
+    """Terms that a fit on texts of two classes keeps."""
+    frame = pd.DataFrame({"text": texts, "label": ["a", "b"] * (len(texts) // 2)})
+    return set(fit(build(params, None), frame)["tfidf"].vocabulary_)
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+@pytest.mark.parametrize("class_weight", [None, "balanced"], ids=["plain", "balanced"])
+def test_a_fitted_model_names_the_class(classifier: str, class_weight: str | None) -> None:
+    """Both classifiers learn two classes and answer with class names, in order."""
+    model = fit(build(with_settings(classifier=classifier), class_weight), FRAME)
+    assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
+    assert predict(model, TEXTS).dtype.kind == "U"
+
+
+def test_settings_reach_the_pipeline() -> None:
+    """Each setting and the class weight arrive where they work."""
+    settings = with_settings(
+        analyzer="word", ngram_range=(1, 3), min_df=3, max_features=7, c=(2.0, 4.0)
+    )
+    model = build(settings, "balanced")
+    tfidf, classifier = model["tfidf"], model["classifier"]
+    assert build(settings, None, c=4.0)["classifier"].C == 4.0
+    assert (tfidf.analyzer, tfidf.ngram_range, tfidf.min_df) == ("word", (1, 3), 3)
+    assert (tfidf.max_features, tfidf.sublinear_tf) == (7, True)
+    assert (classifier.C, classifier.class_weight, classifier.random_state) == (2.0, "balanced", 0)
+
+
+def test_three_classes_and_a_class_of_one_row() -> None:
+    """A class with a single row is trained on, not dropped."""
+    frame = pd.concat([FRAME, pd.DataFrame({"text": ["投诉态度"], "label": ["投诉"]})])
+    model = fit(build(with_settings(min_df=1), "balanced"), frame)
+    assert predict(model, ["投诉态度"]).tolist() == ["投诉"]
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+@pytest.mark.parametrize("class_weight", [None, "balanced"], ids=["plain", "balanced"])
+def test_copies_of_a_row_weigh_like_copies(classifier: str, class_weight: str | None) -> None:
+    """Copies pull the weights as if each were learned from, and leave the terms as they are."""
+    unfitted = build(with_settings(classifier=classifier), class_weight)
+    copies = pd.concat([FRAME, *[FRAME.head(1)] * 4], ignore_index=True)
+    once, model = fit(unfitted, FRAME), fit(unfitted, copies)
+    assert model["tfidf"].vocabulary_ == once["tfidf"].vocabulary_
+    terms = once["tfidf"].transform(copies["text"])
+    naive = clone(unfitted["classifier"]).set_params(tol=1e-6).fit(terms, copies["label"])
+    np.testing.assert_allclose(model["classifier"].coef_, naive.coef_, atol=2e-3)
+    assert not np.allclose(model["classifier"].coef_, once["classifier"].coef_, atol=2e-2)
+
+
+def test_a_weight_counts_like_copies() -> None:
+    """A row of weight 3 is learned from as three copies are; one of weight 0.5 as half a row."""
+    unfitted = build(PARAMS, None)
+    three = FRAME.assign(weight=[3.0] + [1.0] * 5)
+    copies = pd.concat([FRAME, FRAME.head(1), FRAME.head(1)], ignore_index=True)
+    np.testing.assert_allclose(
+        fit(unfitted, three)["classifier"].coef_,
+        fit(unfitted, copies)["classifier"].coef_,
+        atol=1e-6,
+    )
+    halves = pd.concat([FRAME, FRAME], ignore_index=True).assign(weight=0.5)
+    np.testing.assert_allclose(
+        fit(unfitted, halves)["classifier"].coef_, fit(unfitted, FRAME)["classifier"].coef_
+    )
+    half = FRAME.assign(weight=[0.5] + [1.0] * 5)
+    assert not np.allclose(
+        fit(unfitted, half)["classifier"].coef_, fit(unfitted, FRAME)["classifier"].coef_, atol=1e-3
+    )
+
+
+THREE = pd.concat(
+    [
+        FRAME,
+        pd.DataFrame({"text": ["投诉态度", "投诉信号", "办卡"], "label": ["投诉", "投诉", "补卡"]}),
+    ],
+    ignore_index=True,
+)
+
+
+def coefficients(smote: dict[str, int] | None, seed: int = 0) -> np.ndarray:
+    """What a classifier of four classes learns with these points added."""
+    model = fit(build(with_settings(min_df=1), None), THREE, smote, seed)
+    return np.hstack([model["classifier"].coef_, model["classifier"].intercept_[:, None]])
+
+
+def test_smote_repeats_the_row_of_a_class_of_one() -> None:
+    """There is nothing to go between: three points are three copies."""
+    copies = pd.concat([THREE, *[THREE.tail(1)] * 3], ignore_index=True)
+    model = fit(build(with_settings(min_df=1), None), copies)
+    np.testing.assert_allclose(
+        coefficients({"补卡": 3})[:, :-1], model["classifier"].coef_, atol=2e-3
+    )
+    assert not np.allclose(coefficients({"补卡": 3}), coefficients(None), atol=1e-2)
+
+
+def test_smote_repeats_itself_for_a_seed() -> None:
+    """The same seed draws the same points, another seed others; the terms are those of the rows."""
+    wanted = {"投诉": 6, "补卡": 2}
+    np.testing.assert_array_equal(coefficients(wanted, 1), coefficients(wanted, 1))
+    assert not np.allclose(coefficients(wanted, 1), coefficients(wanted, 2), atol=1e-5)
+
+
+def test_smote_skips_a_class_without_rows() -> None:
+    """Points of a class that no row is of cannot be made."""
+    np.testing.assert_array_equal(coefficients({"没有": 5}), coefficients(None))
+
+
+def test_points_lie_between_rows_of_their_class() -> None:
+    """Rows stay first; points are convex combinations of two rows, weigh 1, and have the label."""
+    rows = csr_matrix(np.array([[0.0, 1], [0, 2], [0, 3], [5, 0], [7, 0], [9, 9]]))
+    labels = np.array(["a", "a", "a", "b", "b", "c"])
+    times = np.array([2.0, 1, 1, 1, 1, 1])
+    terms, names, weights = _between(rows, labels, times, {"a": 4, "b": 3, "c": 2, "z": 1}, 0)
+    np.testing.assert_array_equal(terms[:6].toarray(), rows.toarray())
+    assert names.tolist()[:6] == labels.tolist()
+    assert weights.tolist() == [2.0] + [1.0] * 14
+    points = {label: terms.toarray()[6:][names[6:] == label] for label in "abcz"}
+    assert {label: len(found) for label, found in points.items()} == {
+        "a": 4,
+        "b": 3,
+        "c": 2,
+        "z": 0,
+    }
+    assert (points["a"][:, 0] == 0).all()
+    assert ((points["a"][:, 1] >= 1) & (points["a"][:, 1] <= 3)).all()
+    assert (points["b"][:, 1] == 0).all()
+    assert ((points["b"][:, 0] >= 5) & (points["b"][:, 0] <= 7)).all()
+    assert (points["c"] == 9).all()
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+def test_logit_adjustment_shifts_towards_rare_classes(classifier: str) -> None:
+    """Decisions move by minus strength x log(share): 3 of 9 rows, 3 of 9, 2 of 9, 1 of 9."""
+    model = fit(build(with_settings(min_df=1, classifier=classifier), None), THREE)
+    before = model.decision_function(TEXTS)
+    shifted = adjusted(model, THREE["label"].tolist(), 0.5)
+    shares = {"话费": 3 / 9, "宽带": 3 / 9, "投诉": 2 / 9, "补卡": 1 / 9}
+    expected = [-0.5 * np.log(shares[label]) for label in model.classes_]
+    np.testing.assert_allclose(
+        shifted.decision_function(TEXTS) - before, [expected] * len(TEXTS), atol=1e-6
+    )
+    np.testing.assert_array_equal(model.decision_function(TEXTS), before)
+    assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
+    assert predict(adjusted(model, THREE["label"].tolist(), 50), TEXTS).tolist() == ["补卡"] * 2
+    assert predict(adjusted(model, THREE["label"].tolist(), 0), TEXTS).tolist() == ["话费", "宽带"]
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+@pytest.mark.parametrize("rare", ["话费", "宽带"], ids=["second-name", "first-name"])
+def test_logit_adjustment_of_two_classes(classifier: str, rare: str) -> None:
+    """Two classes share one decision, which moves by the difference of the two shifts."""
+    model = fit(build(with_settings(classifier=classifier), None), FRAME)
+    labels = [rare] + [label for label in ("话费", "宽带") if label != rare] * 9
+    before = model.decision_function(TEXTS)
+    shifted = adjusted(model, labels, 0.1)
+    sign = 1 if rare == model.classes_[1] else -1
+    np.testing.assert_allclose(
+        shifted.decision_function(TEXTS) - before, sign * 0.1 * np.log(9), atol=1e-6
+    )
+    assert predict(adjusted(model, labels, 0.01), TEXTS).tolist() == ["话费", "宽带"]
+    assert predict(adjusted(model, labels, 50), TEXTS).tolist() == [rare] * 2
+
+
+def test_an_adjusted_model_is_saved_as_it_is(tmp_path: Path) -> None:
+    """The shift is part of the file."""
+    model = fit(build(with_settings(min_df=1), None), THREE)
+    shifted = adjusted(model, THREE["label"].tolist(), 50)
+    save(shifted, tmp_path / "model.skops")
+    assert predict(load(tmp_path / "model.skops"), TEXTS).tolist() == ["补卡"] * 2
+
+
+def test_fit_leaves_the_pipeline_unfitted() -> None:
+    """`fit` works on a copy."""
+    model = build(PARAMS, None)
+    fit(model, FRAME)
+    assert not hasattr(model["tfidf"], "vocabulary_")
+
+
+@pytest.mark.parametrize(
+    ("texts", "min_df", "kept"),
+    [
+        pytest.param(["甲乙", "乙丙"], 2, {"乙"}, id="enough-rows"),
+        pytest.param(["甲", "乙"], 5, {"甲", "乙"}, id="fewer-rows-than-min_df"),
+        pytest.param(["甲", "乙"], 2, {"甲", "乙"}, id="no-shared-term"),
+    ],
+)
+def test_min_df_gives_way_on_tiny_sets(texts: list[str], min_df: int, kept: set[str]) -> None:
+    """min_df holds where it can and is 1 where it would leave no term."""
+    assert vocabulary_of(texts, with_settings(min_df=min_df)) == kept
+
+
+@pytest.mark.parametrize(
+    ("settings", "frame", "message"),
+    [
+        pytest.param(
+            {"analyzer": "word"},
+            pd.DataFrame({"text": ["嗯", "哦"], "label": ["a", "b"]}),
+            "baseline.analyzer 'word'",
+            id="analyzer-finds-nothing",
+        ),
+        pytest.param({}, FRAME.head(2), "rows: 话费; a classifier needs two", id="one-class"),
+        pytest.param({}, FRAME.head(0), "rows: none; a classifier", id="no-rows"),
+        pytest.param({"ngram_range": (3, 1)}, FRAME, "ngram_range is \\[3, 1\\]", id="backwards"),
+    ],
+)
+def test_what_cannot_be_trained_is_explained(
+    settings: dict[str, object], frame: pd.DataFrame, message: str
+) -> None:
+    """Settings or rows that cannot work are user errors that name them."""
+    with pytest.raises(UserError, match=message):
+        fit(build(with_settings(**settings), None), frame)
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+def test_a_saved_model_answers_alike(classifier: str, tmp_path: Path) -> None:
+    """A loaded model has the same terms, scores and answers, also when saved again unused."""
+    model = fit(build(with_settings(classifier=classifier), None), FRAME)
+    save(model, tmp_path / "new" / "first.skops")
+    loaded = load(tmp_path / "new" / "first.skops")
+    np.testing.assert_array_equal(loaded.decision_function(TEXTS), model.decision_function(TEXTS))
+    assert predict(loaded, TEXTS).tolist() == predict(model, TEXTS).tolist()
+    assert loaded["tfidf"].vocabulary_ == model["tfidf"].vocabulary_
+    save(load(tmp_path / "new" / "first.skops"), tmp_path / "second.skops")
+    assert predict(load(tmp_path / "second.skops"), TEXTS).tolist() == ["话费", "宽带"]
+
+
+def test_saving_leaves_the_model_usable() -> None:
+    """The portable form is a copy: the model keeps its vocabulary."""
+    model = fit(build(PARAMS, None), FRAME)
+    portable(model)
+    assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
+    assert model["tfidf"].vocabulary is None
+
+
+def test_equal_models_are_equal_files(tmp_path: Path) -> None:
+    """Addresses, hash seeds and times leave no trace, so DVC sees that nothing changed."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys; from pathlib import Path; import pandas as pd\n"
+        "from src.config import BaselineParams\n"
+        "from src.training.classifier import build, fit, save\n"
+        f"params = BaselineParams.model_validate_json('{PARAMS.model_dump_json()}')\n"
+        f"frame = pd.DataFrame({FRAME.to_dict('list')!r})\n"
+        "save(fit(build(params, None), frame), Path(sys.argv[1]))\n",
+        encoding="utf-8",
+    )
+    environment = {"PYTHONHASHSEED": "34", "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(
+        [sys.executable, script, tmp_path / "there.skops"], check=True, env=os.environ | environment
+    )
+    save(fit(build(PARAMS, None), FRAME), tmp_path / "here.skops")
+    assert (tmp_path / "there.skops").read_bytes() == (tmp_path / "here.skops").read_bytes()
+
+
+def test_a_large_vocabulary_saves_in_seconds(tmp_path: Path) -> None:
+    """60,000 terms are one array in the file, not 60,000 entries."""
+    texts = ["".join(map(chr, range(0x4E00 + k, 0x4E00 + k + 20000))) for k in (0, 500)]
+    frame = pd.DataFrame({"text": texts, "label": ["a", "b"]})
+    model = fit(build(with_settings(ngram_range=(1, 3), min_df=1), None), frame)
+    assert len(model["tfidf"].vocabulary_) == 60000
+    start = time.perf_counter()
+    save(model, tmp_path / "large.skops")
+    loaded = load(tmp_path / "large.skops")
+    assert time.perf_counter() - start < 5
+    assert predict(loaded, texts).tolist() == ["a", "b"]
+    with ZipFile(tmp_path / "large.skops") as archive:
+        assert len(archive.namelist()) < 20
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(None, "not found", id="missing"),
+        pytest.param(b"", "not a model file", id="empty"),
+        pytest.param(b"not a zip", "not a model file", id="not-a-zip"),
+    ],
+)
+def test_a_broken_file_is_explained(content: bytes | None, message: str, tmp_path: Path) -> None:
+    """A file that is no model is a user error with the path."""
+    path = tmp_path / "model.skops"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=f"model.skops.*{message}"):
+        load(path)
+
+
+def test_foreign_types_are_refused(tmp_path: Path) -> None:
+    """A file that holds a type of its own is not built."""
+    model = LinearRegression()
+    model.extra = Foreign()
+    io.dump(model, tmp_path / "model.skops")
+    with pytest.raises(UserError, match="Foreign, which no baseline needs"):
+        load(tmp_path / "model.skops")
+
+
+class Foreign:
+    """A type that skops does not know."""
