@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor repro ui mlflow-sync test lint check record standin bench-generation bench-embedded bench-ensemble bench-filter bench-policies bench-labels bench-datasets ablate round review lock clean
+.PHONY: help setup doctor repro ui mlflow-sync test lint check record standin bench-generation bench-embedded bench-ensemble bench-filter bench-policies bench-labels bench-datasets ablate round review deps lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -86,6 +86,9 @@ bench-labels: setup ## the label check on judged samples: JUDGED=, CANDIDATES=, 
 
 bench-datasets: setup ## the whole pipeline on real sets: SETS=folder of <set>/{train,dev,test}.csv
 	python -m benchmarks.datasets $(SETS)
+
+deps: setup ## dvc.yaml's modules anew from what each stage imports
+	@python -m src.commands.deps
 
 lock: setup ## requirements.txt anew from pyproject.toml; pins stay where they can
 	uv pip compile --quiet --universal --group dev pyproject.toml -o requirements.txt \

@@ -1,4 +1,8 @@
-"""What makes a function a command: logging, and a user's mistake as one line and exit code 2."""
+"""What makes a function a command: logging, and a user's mistake as one line and exit code 2.
+
+dvc.yaml names this module for no stage, and nothing that it alone imports: the check of all settings
+must not make a stage depend on sections that it does not read.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from src.config.params import load_params
 from src.errors import UserError
 
 P = ParamSpec("P")
@@ -25,7 +30,7 @@ def also_log_to(path: Path) -> None:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a stage's `main` a command: logging on, user errors as one line and exit code 2."""
+    """Make a `main` a command: logging on, user errors as one line and exit code 2."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -40,5 +45,17 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             sys.stderr.write("stopped; run the same command again to go on\n")
             raise SystemExit(130) from None
+
+    return run
+
+
+def stage(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a stage's `main` a command that first checks the whole of params.yaml."""
+
+    @command
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        load_params()
+        return function(*args, **kwargs)
 
     return run

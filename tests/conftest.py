@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from src.config.data import DataParams
+from src.config.load import parsed
 
 NO_FILE = Path("none.csv")
+
+
+@pytest.fixture(autouse=True)
+def settings_are_read_anew() -> None:
+    """A process reads params.yaml once, and a test is a process of its own."""
+    parsed.cache_clear()
 
 
 @pytest.fixture(scope="session")

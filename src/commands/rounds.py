@@ -4,7 +4,7 @@
     python -m src.commands.rounds --most 3     # until dev stops improving, three at most
 
 Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it with each
-weight of a sample that `evaluate.choose` tries, and writes data/rounds/<number>.json, from which
+weight of a sample that `choose` tries, and writes data/rounds/<number>.json, from which
 the next plan goes on (`plan.policy: error_driven`) and the dataset card tells what changed. A round
 is kept if its gain on dev is above 0 with its whole interval. After one that is not, the next takes a
 larger step from the last kept one; more of them in a row than `plan.patience` end the rounds: what
@@ -131,12 +131,12 @@ def play(
 def _best_on_dev(
     real: pd.DataFrame, samples: pd.DataFrame, dev: pd.DataFrame, params: Params
 ) -> list[str]:
-    """With all samples, at the best of the weights that `evaluate.choose` tries."""
+    """With all samples, at the best of the weights that `choose` tries."""
     every = int(samples["label"].value_counts().max()) if len(samples) else 0
     tail = tail_classes(real["label"], params.evaluate.tail_max_support)
     tried = [
         dev_predictions(ARM, real, samples, dev, params, Choice(every, True, weight))
-        for weight in params.evaluate.choose.sample_weights
+        for weight in params.choose.sample_weights
     ]
     return max(tried, key=lambda said: score(dev["label"], said, tail).macro_f1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,6 +11,8 @@ from src.config.section import Count, Section, ascending
 
 class BaselineParams(Section):
     """TF-IDF and a linear classifier, the same for every arm."""
+
+    KEY: ClassVar = "baseline"
 
     analyzer: Literal["char", "char_wb", "word"]
     ngram_range: Annotated[tuple[Count, Count], AfterValidator(ascending)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from src.config.section import Count, Section
 
 class ChooseParams(Section):
     """What is tried on dev for the arm `chosen`."""
+
+    KEY: ClassVar = "choose"
 
     samples_per_class: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     sample_weights: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]

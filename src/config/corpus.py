@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from src.config.section import Section, Share
 
 class CorpusParams(Section):
     """How the stand-in corpus is composed (`src/standin/`)."""
+
+    KEY: ClassVar = "corpus"
 
     noise: Share
     length: Annotated[float, Field(gt=0, le=2)]

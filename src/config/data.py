@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ Language = Literal["zh", "en"]
 
 class DataParams(Section):
     """Where the rows are and what their columns are called."""
+
+    KEY: ClassVar = "data"
 
     train: Path
     dev: Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -14,6 +14,8 @@ class EmbeddingParams(Section):
 
     Vectors are cached by model, its place (a GGUF: its bytes and pooling), and the text as sent.
     """
+
+    KEY: ClassVar = "embedding"
 
     backend: Literal["tfidf", "endpoint", "gguf"] = "tfidf"
     model: str | None = None  # its name at the endpoint; a .gguf file or an installed package

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from src.config.arms import Arm
-from src.config.choose import ChooseParams
 from src.config.section import Count, Section
 
 
 class EvaluateParams(Section):
     """Which arms are compared and how their intervals are made."""
 
+    KEY: ClassVar = "evaluate"
+
     seeds: Count
-    choose: ChooseParams
     second_classifier: bool
-    report_language: Literal["en", "zh"]
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     tail_max_support: Count
     bootstrap: Annotated[int, Field(ge=100)]

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from src.config.section import Count, Points, Section, Share, ascending
+from src.config.section import Count, Part, Points, Section, Share, ascending
 
 
-class StyleRule(Section):
+class StyleRule(Part):
     """Bring punctuation and digits to the surface of the real rows (a transformation)."""
 
     enabled: bool
 
 
-class FormatRule(Section):
+class FormatRule(Part):
     """Leftovers of the prompt, numbering, role names, foreign script."""
 
     enabled: bool
     min_language_share: Share
 
 
-class LengthRule(Section):
+class LengthRule(Part):
     """Characters and turns; a bound that is null is taken from the train quantiles."""
 
     enabled: bool
@@ -33,7 +33,7 @@ class LengthRule(Section):
     max_turns: int | None
 
 
-class RepetitionRule(Section):
+class RepetitionRule(Part):
     """Degenerate loops inside one sample."""
 
     enabled: bool
@@ -41,7 +41,7 @@ class RepetitionRule(Section):
     max_repeated_turns: Share
 
 
-class KeywordRule(Section):
+class KeywordRule(Part):
     """At least `min_hits` keywords of the class, given here or mined from train."""
 
     enabled: bool
@@ -49,14 +49,14 @@ class KeywordRule(Section):
     given: dict[str, tuple[str, ...]]
 
 
-class OverlapRule(Section):
+class OverlapRule(Part):
     """Reject when more than this share of the sample's character 3-grams stands in one row."""
 
     enabled: bool
     max_overlap: Share
 
 
-class PiiRule(Section):
+class PiiRule(Part):
     """Private data in a sample: replaced by words, or the sample dropped."""
 
     enabled: bool
@@ -64,7 +64,7 @@ class PiiRule(Section):
     allowed: tuple[Annotated[str, Field(pattern=r"^\d+$")], ...]
 
 
-class LabelRule(Section):
+class LabelRule(Part):
     """A classifier that has not learned from the sample must find its class likely enough."""
 
     enabled: bool
@@ -72,7 +72,7 @@ class LabelRule(Section):
     action: Literal["drop", "relabel"]
 
 
-class JudgeRule(Section):
+class JudgeRule(Part):
     """Models score each sample from 0 to 10 and vote on it; the thresholds are of one judge."""
 
     enabled: bool
@@ -100,6 +100,8 @@ class JudgeRule(Section):
 
 class FilterParams(Section):
     """The quality gate, one switch a rule."""
+
+    KEY: ClassVar = "filter"
 
     style: StyleRule
     format: FormatRule

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from src.config.section import Amount, Count, Section, Share
+from src.config.section import Amount, Count, Part, Section, Share
 
 
-class BudgetParams(Section):
+class BudgetParams(Part):
     """What a run may spend, answers that it finds recorded included; null is no limit."""
 
     cost: Amount | None
@@ -18,6 +18,8 @@ class BudgetParams(Section):
 
 class GenerateParams(Section):
     """What is asked of the model, and when a class is given up."""
+
+    KEY: ClassVar = "generate"
 
     domain: str
     attributes: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]

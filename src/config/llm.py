@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from src.config.section import Amount, Count, Section, Share
+from src.config.section import Amount, Count, Part, Section, Share
 
 
 def is_remote(url: str) -> bool:
@@ -16,7 +16,7 @@ def is_remote(url: str) -> bool:
     return host not in ("localhost", "::1") and not host.startswith("127.")
 
 
-class PriceParams(Section):
+class PriceParams(Part):
     """What an endpoint charges a million tokens, in `llm.currency`."""
 
     prompt: Amount = 0.0
@@ -24,7 +24,7 @@ class PriceParams(Section):
     completion: Amount = 0.0
 
 
-class EndpointParams(Section):
+class EndpointParams(Part):
     """One OpenAI-compatible server, or the embedded model, with its limits and prices."""
 
     name: str
@@ -60,6 +60,8 @@ class EndpointParams(Section):
 
 class LlmParams(Section):
     """The endpoints, how requests are spread over them, and who stands in for a dead one."""
+
+    KEY: ClassVar = "llm"
 
     endpoints: Annotated[tuple[EndpointParams, ...], Field(min_length=1)]
     share: Literal["weight", "acceptance"] = "weight"

@@ -1,18 +1,21 @@
-"""The whole of params.yaml.
+"""The whole of params.yaml, and what its sections must have in common.
 
-params = load_params()
-params.plan.target_per_class
+    params = load_params()
+    params.plan.target_per_class
+
+No stage imports this module, or a word of any section would rerun all of them: a stage loads its
+own sections (`load`), and `cli.stage` has the whole file checked before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import model_validator
 
 from src.config.baseline import BaselineParams
+from src.config.choose import ChooseParams
 from src.config.convert import ConvertParams
 from src.config.corpus import CorpusParams
 from src.config.data import DataParams
@@ -21,15 +24,19 @@ from src.config.evaluate import EvaluateParams
 from src.config.filter import FilterParams
 from src.config.generate import GenerateParams
 from src.config.llm import LlmParams
+from src.config.load import read_settings, validated
 from src.config.plan import PlanParams
+from src.config.report import ReportParams
 from src.config.runtime import RuntimeParams
-from src.config.section import Section
+from src.config.section import Part
 from src.errors import UserError
 from src.paths import PARAMS
 
+MOVED = {"evaluate.choose": "choose", "evaluate.report_language": "report.language"}
 
-class Params(Section):
-    """The whole of params.yaml."""
+
+class Params(Part):
+    """All sections."""
 
     corpus: CorpusParams
     data: DataParams
@@ -40,60 +47,48 @@ class Params(Section):
     filter: FilterParams
     convert: ConvertParams
     baseline: BaselineParams
+    choose: ChooseParams
     evaluate: EvaluateParams
+    report: ReportParams
     runtime: RuntimeParams
+
+    @model_validator(mode="after")
+    def _judges_are_chat_endpoints(self) -> Params:
+        """Of different models: one that is asked twice would vote twice."""
+        known = {endpoint.name: endpoint for endpoint in self.llm.endpoints}
+        asked: dict[tuple[str, str], str] = {}
+        for name in self.filter.judge.endpoints:
+            if name not in known:
+                raise ValueError(
+                    f"filter.judge.endpoints: {name!r} is none of llm.endpoints "
+                    f"({', '.join(known)}); correct the name or add the endpoint"
+                )
+            judge = known[name]
+            if judge.api != "chat":
+                raise ValueError(
+                    f"filter.judge.endpoints: {name!r} has api: {judge.api}, and a judge needs "
+                    "api: chat; name a chat model"
+                )
+            first = asked.setdefault((judge.base_url.rstrip("/"), judge.model), name)
+            if first != name:
+                raise ValueError(
+                    f"filter.judge.endpoints: {first!r} and {name!r} are both {judge.model} at "
+                    f"{judge.base_url}; name one of them"
+                )
+        return self
 
 
 def load_params(path: Path = PARAMS) -> Params:
-    """Read and check the settings.
+    """Read and check all settings.
 
     Raises:
-        UserError: the file is missing or broken, or a key is unknown or has an illegal value;
-            the message names the key, the value and what is allowed.
+        UserError: the file is missing or broken; or a key is unknown, missing, has moved, has an
+            illegal value, or contradicts another one; the message names it and the remedy.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} not found; run from the project's root") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise UserError(f"{path}{place}: not valid YAML ({problem}); mend that line") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected sections such as data: and plan:, got {raw!r}")
-    try:
-        return Params.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(map(_explain, error.errors()))) from None
-
-
-def _explain(error: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return f"{key} is not a setting{_nearest(error['loc'])}; correct or remove it"
-    if error["type"] == "missing":
-        return f"{key} is missing; add it"
-    if error["type"] == "value_error":  # from a validator above; it quotes what it got
-        return f"{key}: {error['ctx']['error']}"
-    return f"{key} is {error['input']!r}: {error['msg']}"
-
-
-def _nearest(loc: tuple[str | int, ...]) -> str:
-    """The setting that an unknown key was probably meant to be."""
-    from difflib import get_close_matches
-
-    model: type[BaseModel] = Params
-    for part in loc[:-1]:
-        if isinstance(part, str):  # a number counts items of a list, whose section is known
-            model = _section(model.model_fields[part].annotation)
-    close = get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _section(annotation: Any) -> type[BaseModel]:  # noqa: ANN401  (any annotation)
-    """The section that a field holds, one or a tuple of them."""
-    section: type[BaseModel] = (get_args(annotation) or (annotation,))[0]
-    return section
+    raw = read_settings(path)
+    for old, new in MOVED.items():
+        section, _, key = old.partition(".")
+        inside = raw.get(section)
+        if isinstance(inside, Mapping) and key in inside:
+            raise UserError(f"{path}: {old} has moved; call it {new}")
+    return validated(Params, raw, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ Strategy = Literal["quota", "floor", "power", "effective_number", "gini"]
 
 class PlanParams(Section):
     """How many rows each class is to have (`src/planning/strategies.py`)."""
+
+    KEY: ClassVar = "plan"
 
     policy: Literal["uniform", "error_driven"] = "uniform"
     round_samples: Count | None = None

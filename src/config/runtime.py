@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from src.config.section import Count, Section, Share
+from src.config.section import Count, Part, Section, Share
 
 
-class EngineParams(Section):
+class EngineParams(Part):
     """The llama.cpp server inside this process."""
 
     threads: Count | None
@@ -19,6 +19,8 @@ class EngineParams(Section):
 
 class RuntimeParams(Section):
     """How requests are made. No DVC stage names this section: changing it reruns nothing."""
+
+    KEY: ClassVar = "runtime"
 
     concurrency: Count
     timeout_s: Annotated[float, Field(gt=0)]

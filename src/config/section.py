@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +19,13 @@ def ascending(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
-class Section(BaseModel):
-    """A frozen section of params.yaml; keys that no code reads are refused."""
+class Part(BaseModel):
+    """A frozen mapping of settings; keys that no code reads are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Section(Part):
+    """One of those that stand at the top of params.yaml, under the name `KEY`."""
+
+    KEY: ClassVar[str]

@@ -7,14 +7,28 @@ The answer of the assistant is the class name.
 
 from __future__ import annotations
 
+from typing import Literal, TypedDict
+
 import pandas as pd
 
 from src.config.data import DataParams
 from src.data.dialogue import split_turns
-from src.files import Record
 
 
-def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Record]:
+class Message(TypedDict):
+    """One message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Example(TypedDict):
+    """One line of a fine-tuning file."""
+
+    messages: list[Message]
+
+
+def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Example]:
     """One example a row: the text, a turn a line, is asked; the class name is the answer.
 
     Args:

@@ -127,10 +127,17 @@ def standardised(
 
 
 def counts(texts: Sequence[Text]) -> Counter[tuple[str, str]]:
+    """How many texts have each pair of facet and value."""
     return Counter(mark for text in texts for mark in text.marks)
 
 
 def differences(group: Group, observed: Mapping[str, list[str]]) -> Iterator[Difference]:
+    """All differences of a group, in openings, genders, regions, lengths and attributes.
+
+    Args:
+        group: samples and the real rows to compare them with.
+        observed: attribute -> its values in any sample.
+    """
     yield from _share_differences(group)
     yield from _length_differences(group)
     yield from _attribute_differences(group, observed)

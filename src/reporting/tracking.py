@@ -5,7 +5,7 @@ headline metrics are on the parent as well, so that the table of runs compares e
 go to MLFLOW_TRACKING_URI, or to mlflow.db and mlartifacts/ in the project's root. Whatever MLflow
 does, the stage's results stand: a failure is a warning. `MLFLOW_TRACKING=off` records nothing.
 
-    track("choose", settings(params), metrics=Path("metrics"))
+    track("choose", metrics=Path("metrics"))
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from src.config.params import load_params
 from src.files import read_json
 from src.paths import METRICS, PARAMS
 from src.reporting.runs import ARM_STAGE, Files, Settings, StageRun, describe, md5
@@ -60,18 +61,17 @@ def is_off() -> bool:
     return os.environ.get("MLFLOW_TRACKING", "").lower() == "off"
 
 
-def track(stage: str, settings: Settings, **files: Path) -> None:
+def track(stage: str, **files: Path) -> None:
     """Record a stage that has ended; never raises.
 
     Args:
         stage: its name as DVC says it.
-        settings: all of params.yaml, from `stages.common.settings`.
         files: where it wrote, named as in `runs.Files`, if not at the usual places.
     """
     if is_off():
         return
     with _only_warned(f"record stage {stage}, whose results stand"):
-        record(describe(stage, settings, Files(**files)))
+        record(describe(stage, load_params().model_dump(mode="json"), Files(**files)))
 
 
 def register(settings: Settings) -> None:

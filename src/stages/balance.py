@@ -23,7 +23,6 @@ from src.files import read_jsonl, write_csv, write_json
 from src.paths import ACCEPTED, BALANCED, METRICS, PLAN
 from src.planning.plan import read_plan
 from src.reporting.tracking import track
-from src.stages.common import settings
 from src.training.balance import balance_metrics, merge, staying
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def main(
     )
     if result["dropped"]:
         log.info("balance: plan.head_cap dropped %d real rows", result["dropped"])
-    track("balance", settings(params), metrics=metrics, train=out)
+    track("balance", metrics=metrics, train=out)
 
 
 def within_head_cap(

@@ -20,7 +20,6 @@ from src.evaluation.scoring import tail_classes
 from src.files import write_csv, write_json
 from src.paths import BALANCED, METRICS, PLOTS
 from src.reporting.tracking import track
-from src.stages.common import settings
 from src.stages.rows import train_rows, with_plain_text
 from src.training.choose import choose
 
@@ -38,7 +37,7 @@ def main(
     real, synthetic = train_rows(train, params.data)
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = with_plain_text(splits.dev, params.data)
-    chosen = choose(real, synthetic, dev, params.baseline, params.evaluate, tail)
+    chosen = choose(real, synthetic, dev, params.baseline, params.choose, params.evaluate, tail)
     curve = [
         {
             **asdict(one.choice),
@@ -78,7 +77,7 @@ def main(
         " times its label score" if chosen.choice.by_quality else "",
         chosen.why,
     )
-    track("choose", settings(params), metrics=metrics)
+    track("choose", metrics=metrics)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from src.cli import command
-from src.config.params import load_params
+from src.cli import stage
+from src.config.convert import ConvertParams
+from src.config.data import DataParams
+from src.config.load import load
 from src.data.chat import chat_examples
 from src.data.schema import read_labels, read_split
 from src.files import write_jsonl
@@ -21,18 +23,18 @@ from src.paths import BALANCED, CHAT
 log = logging.getLogger(__name__)
 
 
-@command
+@stage
 def main(
     train: Annotated[Path, typer.Option(help="the balanced train set")] = BALANCED,
     out: Annotated[Path, typer.Option(help="folder for train, dev and test")] = CHAT,
 ) -> None:
     """Write train.jsonl, dev.jsonl and test.jsonl; dev and test hold real rows only."""
-    params = load_params()
-    labels = read_labels(params.data.labels)
+    data = load(DataParams)
+    prompt = load(ConvertParams).system_prompt
+    labels = read_labels(data.labels)
     counts = {}
-    for name, path in (("train", train), ("dev", params.data.dev), ("test", params.data.test)):
-        frame = read_split(path, params.data, labels)
-        examples = chat_examples(frame, params.convert.system_prompt, params.data)
+    for name, path in (("train", train), ("dev", data.dev), ("test", data.test)):
+        examples = chat_examples(read_split(path, data, labels), prompt, data)
         write_jsonl(out / f"{name}.jsonl", examples)
         counts[name] = len(examples)
     log.info("convert: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))

@@ -19,8 +19,8 @@ from src.config.params import Params, load_params
 from src.data.schema import Splits, load_splits
 from src.diagnostics.detectability import giveaway
 from src.diagnostics.leakage import check_leakage, require_no_leakage
-from src.errors import UserError
 from src.evaluation.paired import class_changes, heads_lost, mcnemar, tail_false_positives
+from src.evaluation.predictions import read_predictions
 from src.evaluation.scoring import confusion, per_class, score, tail_classes
 from src.evaluation.significance import Bootstrap, best_free, bootstrap
 from src.experimental.rounds import read_rounds, summaries
@@ -76,8 +76,8 @@ def main(
     """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
     params = load_params()
     splits = load_splits(params.data)
-    on_dev = _read(predictions, "dev", splits.dev, params)
-    on_test = _read(predictions, "test", splits.test, params)
+    on_dev = read_predictions(predictions, "dev", splits.dev, params.evaluate.arms)
+    on_test = read_predictions(predictions, "test", splits.test, params.evaluate.arms)
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = {arm: _mean_scores(splits.dev, said, tail) for arm, said in on_dev.items()}
     draws = _draws(splits, on_test, tail, params)
@@ -119,26 +119,7 @@ def main(
     )
     _report(result, others, table, examples, params, reports)
     _say(result)
-    track("evaluate", settings(params), metrics=metrics, reports=reports)
-
-
-def _read(folder: Path, split: str, rows: pd.DataFrame, params: Params) -> Predictions:
-    """Of each arm one array of predictions a seed, in the order of the rows."""
-    import pandas as pd
-
-    found: Predictions = {}
-    for arm in params.evaluate.arms:
-        path = folder / f"{arm}.csv"
-        try:
-            said = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except FileNotFoundError:
-            raise UserError(f"{path} not found; run `dvc repro` to train the arm") from None
-        mine = said[said["split"] == split]
-        if mine["row_id"].tolist() != rows["row_id"].tolist():
-            raise UserError(f"{path} is of other {split} rows; run `dvc repro` to train it anew")
-        seeds = [column for column in said.columns if column.startswith("seed_")]
-        found[arm] = [mine[seed].to_numpy(dtype=str) for seed in seeds]
-    return found
+    track("evaluate", metrics=metrics, reports=reports)
 
 
 def _mean_scores(
@@ -350,7 +331,7 @@ def _report(
         examples,
         shown,
         {caption: reports / name for caption, name in PICTURES.items()},
-        params.evaluate.report_language,
+        params.report.language,
     )
 
 

@@ -51,7 +51,6 @@ from src.reporting.tracking import track
 from src.review.agreement import agreement, reject_rate
 from src.review.decisions import verdicts
 from src.review.queue import review_queue
-from src.stages.common import settings
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +109,7 @@ def main(
         ", ".join(f"{rule} {n}" for rule, n in Counter(result["rejected_by"]).most_common())
         or "none",
     )
-    track("filter", settings(params), metrics=metrics, queue=queue)
+    track("filter", metrics=metrics, queue=queue)
 
 
 async def _judge(

@@ -37,7 +37,6 @@ from src.planning.plan import read_plan
 from src.records.decisions import read_decisions
 from src.reporting.tracking import track
 from src.review.decisions import verdicts
-from src.stages.common import settings
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +104,7 @@ def main(
         store.reused,
         store.misses,
     )
-    track("generate", settings(params), metrics=metrics)
+    track("generate", metrics=metrics)
 
 
 async def _generate(

@@ -22,7 +22,6 @@ from src.evaluation.scoring import score, tail_classes
 from src.files import read_jsonl, write_csv
 from src.paths import BALANCED, CANDIDATES, METRICS, MODELS, PREDICTIONS
 from src.reporting.tracking import track
-from src.stages.common import settings
 from src.stages.rows import read_choice, train_rows, with_plain_text
 from src.training.classifier import adjusted, predict, save
 from src.training.methods import ArmData, draws_something, training_frame
@@ -76,7 +75,6 @@ def main(
     write_csv(predictions / f"{arm}.csv", said)
     track(
         f"train-baseline@{arm}",
-        settings(params),
         train=train,
         candidates=candidates,
         predictions=predictions,

@@ -1,6 +1,6 @@
 """How many samples a class gets, none included, and how much one counts: chosen on dev.
 
-    chosen = choose(real, accepted, dev, params.baseline, params.evaluate, tail)
+    chosen = choose(real, accepted, dev, params.baseline, params.choose, params.evaluate, tail)
     chosen.choice, chosen.why, chosen.curve
 
 First no samples and the largest amount, with and without class weights and with each weight of a
@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from src.config.baseline import BaselineParams
+from src.config.choose import ChooseParams
 from src.config.evaluate import EvaluateParams
 from src.data.schema import WRITER
 from src.evaluation.scoring import score
@@ -87,10 +88,11 @@ def choose(
     accepted: pd.DataFrame,
     dev: pd.DataFrame,
     baseline: BaselineParams,
+    choosing: ChooseParams,
     evaluate: EvaluateParams,
     tail: frozenset[str],
 ) -> Chosen:
-    """Try the settings of `evaluate.choose` on dev.
+    """Try the settings of `choose` on dev.
 
     Args:
         real: train rows (text, label), texts without turn separators.
@@ -98,16 +100,17 @@ def choose(
             empty.
         dev: rows (text, label).
         baseline: the classifier.
-        evaluate: what to try, and how intervals are made.
+        choosing: what to try.
+        evaluate: how intervals are made.
         tail: tail classes.
 
     Raises:
         UserError: as `baseline.fit`; or no tail class has a dev row.
     """
     require_two_classes(real["label"])
-    trial = _Trial(real, accepted, dev, baseline, evaluate.choose.seeds, tail)
+    trial = _Trial(real, accepted, dev, baseline, choosing.seeds, tail)
     said = trial.run([Choice(0, class_weight, 1.0) for class_weight in (False, True)])
-    amounts = sorted(set(evaluate.choose.samples_per_class) - {0}) if len(accepted) else []
+    amounts = sorted(set(choosing.samples_per_class) - {0}) if len(accepted) else []
     if not amounts:
         return _conclude(list(said), _bootstrap(dev, said, evaluate, tail))
     weighed = trial.run(
@@ -115,7 +118,7 @@ def choose(
             Choice(amounts[-1], class_weight, weight, by_quality)
             for class_weight in (False, True)
             for by_quality in (False, True)
-            for weight in evaluate.choose.sample_weights
+            for weight in choosing.sample_weights
         ]
     )
     best = max(weighed, key=lambda choice: trial.macro_f1(weighed[choice]))

@@ -47,7 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def few(values: dict[str, Any]) -> None:
         values["evaluate"] |= {"arms": list(ARMS), "seeds": 1, "bootstrap": 100}
-        values["evaluate"]["choose"] |= {"samples_per_class": [0, 5], "seeds": 1}
+        values["choose"] |= {"samples_per_class": [0, 5], "seeds": 1}
 
     project.settings(few)
     with pytest.MonkeyPatch.context() as patch:

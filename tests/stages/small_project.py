@@ -145,7 +145,7 @@ def make_project(path: Path) -> Project:
         values["filter"]["label_check"] |= {"enabled": True, "min_score": 0.3, "action": "drop"}
         values["evaluate"] |= {"bootstrap": 200, "seeds": 2}
         few = {"samples_per_class": [0, 5, 20], "sample_weights": [0.5, 1.0], "seeds": 2}
-        values["evaluate"]["choose"] |= few
+        values["choose"] |= few
         values["runtime"] |= {"tries": 1, "timeout_s": 20, "concurrency": 4, "offline": False}
 
     project.settings(small)

@@ -1,0 +1,108 @@
+"""Reads the sections of params.yaml that a stage needs, and says what is wrong with one.
+
+    rules = load(FilterParams)
+
+A stage imports the sections that it reads and this module; `params.load_params` reads all of them.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from src.config.section import Section
+from src.errors import UserError
+from src.paths import PARAMS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+S = TypeVar("S", bound=Section)
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(section: type[S], path: Path = PARAMS) -> S:
+    """One section, checked.
+
+    Raises:
+        UserError: the file is missing or broken, or a key of the section is unknown, missing or
+            has an illegal value; the message names the key, the value and what is allowed.
+    """
+    raw = read_settings(path)
+    if section.KEY not in raw:
+        raise UserError(f"{path}: {section.KEY} is missing; add it")
+    return validated(section, raw[section.KEY], path, (section.KEY,))
+
+
+def read_settings(path: Path = PARAMS) -> dict[str, Any]:
+    """The file as YAML has it, unchecked; read once a process, so that all see the same settings.
+
+    Raises:
+        UserError: it is missing, or no YAML with sections.
+    """
+    return parsed(path.absolute(), path)
+
+
+def validated(model: type[M], raw: object, path: Path, place: tuple[str, ...] = ()) -> M:
+    """The settings as a model.
+
+    Args:
+        model: a section, or all of them.
+        raw: its part of the file.
+        path: of the file, for the message.
+        place: keys that lead to that part.
+
+    Raises:
+        UserError: see `load`.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faults = (_explained(one, model, place) for one in error.errors())
+        raise UserError(f"{path}: {'; '.join(faults)}") from None
+
+
+@cache
+def parsed(_: Path, path: Path) -> dict[str, Any]:
+    """The cache of `read_settings`, by absolute path: tests clear it (`parsed.cache_clear`)."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run from the project's root") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise UserError(f"{path}{place}: not valid YAML ({problem}); mend that line") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected sections such as data: and plan:, got {raw!r}")
+    return raw
+
+
+def _explained(error: ErrorDetails, model: type[BaseModel], place: tuple[str, ...]) -> str:
+    key = ".".join(map(str, (*place, *error["loc"])))
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a setting{_nearest(error['loc'], model)}; correct or remove it"
+    if error["type"] == "missing":
+        return f"{key} is missing; add it"
+    if error["type"] == "value_error":  # from a validator of a section; it quotes what it got
+        said = str(error["ctx"]["error"])
+        return f"{key}: {said}" if key else said
+    return f"{key} is {error['input']!r}: {error['msg']}"
+
+
+def _nearest(loc: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    """The setting that an unknown key was probably meant to be."""
+    for part in loc[:-1]:
+        if isinstance(part, str):  # a number counts items of a list, whose section is known
+            annotation: Any = model.model_fields[part].annotation
+            model = (get_args(annotation) or (annotation,))[0]
+    close = get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
