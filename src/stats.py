@@ -39,4 +39,4 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float 
 
     if len({*first, *second}) < 2:
         return None
-    return round(float(cohen_kappa_score(first, second)), ROUNDING)
+    return round(float(cohen_kappa_score(list(first), list(second))), ROUNDING)

@@ -9,14 +9,14 @@ import numpy as np
 
 from src.config.corpus import CorpusParams
 from src.data.draws import pick, pick_weighted, shuffled
-from src.standin.scenarios import Bank, Scenario, Split, Turn
+from src.standin.scenarios import Bank, Role, Scenario, Split, Turn, Ways
 
 # Characters aimed at before noise, by quantile: the real calls' quantiles (docs/standin.md) less
 # what noise and whole turns add.
 LENGTH_QUANTILES = (0.0, 0.10, 0.25, 0.50, 0.75, 0.90, 1.0)
 LENGTH_CHARACTERS = (20, 45, 160, 330, 440, 550, 720)
 BACKCHANNEL_SHARE = 0.08  # of longer turns that the other side answers with a word
-Line = tuple[str, str]  # role, words
+Line = tuple[Role, str]  # role, words
 
 
 class Call:
@@ -32,10 +32,10 @@ class Call:
     ) -> None:
         self.bank, self.support, self.params = bank, support, params
         self.split, self.rng, self.common = split, rng, bank.common
-        self.slots = {name: pick(rng, values) for name, values in self.common["slots"].items()}
+        self.slots = {name: pick(rng, values) for name, values in self.common.slots.items()}
         self.slots["tail"] = "".join(pick(rng, "零幺二三四五六七八九") for _ in range(4))
         for name in ("plan", "pack", "service", "fee"):
-            self.slots[f"{name}2"] = pick(rng, self.common["slots"][name])
+            self.slots[f"{name}2"] = pick(rng, self.common.slots[name])
 
     def pick_scenario(self, class_id: int) -> Scenario:
         """A scenario of the class; some situations are common and some are rare, as in life."""
@@ -79,7 +79,7 @@ class Call:
         main = [spoken[i] for i in sorted(kept)]
         if before and rng.random() < 0.6:
             role, words = main[0]
-            main[0] = (role, pick(rng, self.common["links"]) + words)
+            main[0] = (role, pick(rng, self.common.links) + words)
         return self._with_backchannels(opening + before + main) + closing
 
     def _side_intent(self, class_id: int, *, core_only: bool) -> list[Line]:
@@ -87,8 +87,8 @@ class Call:
 
         How often a class comes up goes by the square root of its support.
         """
-        neighbours = self.common["confusable"][class_id]
-        pool = neighbours if self.rng.random() < 0.6 else sorted(self.bank.scenarios)
+        neighbours = self.common.confusable[class_id]
+        pool: Sequence[int] = neighbours if self.rng.random() < 0.6 else sorted(self.bank.scenarios)
         pool = [c for c in pool if c != class_id]
         other = self.pick_scenario(
             pick_weighted(self.rng, pool, [self.support[c] ** 0.5 for c in pool])
@@ -98,35 +98,35 @@ class Call:
         return [self._say(turn) for turn in turns[:keep]]
 
     def _opening(self) -> list[Line]:
-        opening = [self._line("agent", self.common["openings"]["agent"])]
+        opening = [self._line("agent", self.common.openings["agent"])]
         if self.rng.random() < 0.6:
-            opening.append(self._line("caller", self.common["openings"]["caller"]))
+            opening.append(self._line("caller", self.common.openings["caller"]))
         return opening
 
     def _closing(self) -> list[Line]:
-        asked, goodbye = self.common["closings"]
+        asked, goodbye = self.common.closings
         return self._exchange(asked) + (self._exchange(goodbye) if self.rng.random() < 0.6 else [])
 
     def _interlude(self) -> list[Line]:
-        kind = "checks" if self.rng.random() < 0.5 else "holds"
-        return self._exchange(pick(self.rng, self.common[kind]))
+        checks = self.rng.random() < 0.5
+        return self._exchange(pick(self.rng, self.common.checks if checks else self.common.holds))
 
     def _with_backchannels(self, lines: list[Line]) -> list[Line]:
         out: list[Line] = []
         for role, words in lines:
             out.append((role, words))
             if len(words) > 14 and self.rng.random() < BACKCHANNEL_SHARE:
-                other = "caller" if role == "agent" else "agent"
-                out.append(self._line(other, self.common["backchannels"][other]))
+                other: Role = "caller" if role == "agent" else "agent"
+                out.append(self._line(other, self.common.backchannels[other]))
         return out
 
     def _say(self, turn: Turn) -> Line:
         return self._line(turn.role, turn.variants)
 
-    def _line(self, role: str, variants: Sequence[str]) -> Line:
+    def _line(self, role: Role, variants: Sequence[str]) -> Line:
         return role, pick(self.rng, variants).format_map(self.slots)
 
-    def _exchange(self, block: dict[str, list[str]]) -> list[Line]:
+    def _exchange(self, block: Ways) -> list[Line]:
         return [self._line(role, variants) for role, variants in block.items()]
 
 

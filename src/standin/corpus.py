@@ -94,7 +94,7 @@ class _Composer:
         assert best is not None
         _, scenario, lines = best
         self._remember(lines)
-        words = roughen([w for _, w in lines], self.params.noise, self.bank.common["noise"], rng)
+        words = roughen([w for _, w in lines], self.params.noise, self.bank.common.noise, rng)
         return {
             "sentence_sep": join_turns(words, STANDIN_SEPARATOR),
             "c_numerical": class_id,
@@ -104,7 +104,7 @@ class _Composer:
     def _content_class(self, class_id: int, rng: Random) -> int:
         """The class itself, or a neighbour: an annotator's mistake."""
         noisy = self.support[class_id] >= TAIL_SUPPORT and rng.random() < self.params.label_noise
-        return pick(rng, self.bank.common["confusable"][class_id]) if noisy else class_id
+        return pick(rng, self.bank.common.confusable[class_id]) if noisy else class_id
 
     def _shared(self, lines: list[Line]) -> float:
         """Largest share of the call's characters that one earlier call has in equal turns."""

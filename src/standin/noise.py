@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 from src.data.draws import between, pick
+from src.standin.scenarios import Noise
 
 
-def roughen(turns: list[str], noise: float, words: dict[str, Any], rng: Random) -> list[str]:
+def roughen(turns: list[str], noise: float, words: Noise, rng: Random) -> list[str]:
     """Turns as bad speech recognition writes them; unchanged at noise 0.
 
     Fillers, repeated words, homophones, cut, split and merged turns, and stray words, all in
@@ -26,18 +26,18 @@ def roughen(turns: list[str], noise: float, words: dict[str, Any], rng: Random) 
             continue
         if len(text) > 24 and rng.random() < 0.3 * noise:  # the other one cuts in
             middle = between(rng, 8, len(text) - 8)
-            out += [text[:middle], pick(rng, words["junk"]), text[middle:]]
+            out += [text[:middle], pick(rng, words.junk), text[middle:]]
             continue
         out.append(text)
         if rng.random() < 0.14 * noise:
-            out.append(pick(rng, words["junk"]))
+            out.append(pick(rng, words.junk))
     return out
 
 
-def _stumble(text: str, noise: float, words: dict[str, Any], rng: Random) -> str:
+def _stumble(text: str, noise: float, words: Noise, rng: Random) -> str:
     """Fillers before and repetitions of a few characters inside a turn."""
     if rng.random() < 0.5 * noise:
-        text = pick(rng, words["fillers"]) + text
+        text = pick(rng, words.fillers) + text
     parts: list[str] = []
     at = 0
     while at < len(text):
@@ -45,16 +45,16 @@ def _stumble(text: str, noise: float, words: dict[str, Any], rng: Random) -> str
         part = text[at : at + step]
         at += step
         if rng.random() < 0.14 * noise:
-            part += pick(rng, words["fillers"])
+            part += pick(rng, words.fillers)
         elif len(part) > 3 and rng.random() < 0.16 * noise:
             part += part[-between(rng, 1, 4) :]
         parts.append(part)
     return "".join(parts)
 
 
-def _mishear(text: str, noise: float, words: dict[str, Any], rng: Random) -> str:
+def _mishear(text: str, noise: float, words: Noise, rng: Random) -> str:
     """Characters replaced by others of the same sound."""
-    homophones = words["homophones"]
+    homophones = words.homophones
     return "".join(
         pick(rng, homophones[c]) if c in homophones and rng.random() < 0.09 * noise else c
         for c in text

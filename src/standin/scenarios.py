@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from src.errors import UserError
+from src.records.json_files import explained
 
 BANK = Path("data/raw/scenarios")
 CLASSES = Path("data/raw/cmcc34_classes.csv")
@@ -16,12 +19,15 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 TAIL_SUPPORT = 50
 
+Role = Literal["caller", "agent"]
+Ways = Mapping[Role, tuple[str, ...]]  # who speaks, in this order -> ways to say it
+
 
 @dataclass(frozen=True)
 class Turn:
     """One turn of a scenario: who speaks, whether short calls keep it, ways to say it."""
 
-    role: Literal["caller", "agent"]
+    role: Role
     core: bool
     variants: tuple[str, ...]
 
@@ -36,11 +42,47 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """What bad speech recognition puts in: fillers, stray words, characters of the same sound."""
+
+    fillers: tuple[str, ...]
+    junk: tuple[str, ...]
+    homophones: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Common:
+    """What calls of every class share.
+
+    Attributes:
+        openings: of a call.
+        checks: exchanges about identity.
+        holds: exchanges about waiting.
+        links: how a caller comes to the point.
+        backchannels: a word of the other side.
+        closings: the question for more, and the goodbye.
+        slots: placeholder -> values.
+        confusable: class id -> classes that it is taken for.
+        noise: what roughens the turns.
+    """
+
+    openings: Ways
+    checks: tuple[Ways, ...]
+    holds: tuple[Ways, ...]
+    links: tuple[str, ...]
+    backchannels: Ways
+    closings: tuple[Ways, Ways]
+    slots: Mapping[str, tuple[str, ...]]
+    confusable: Mapping[int, tuple[int, ...]]
+    noise: Noise
+
+
+@dataclass(frozen=True)
 class Bank:
     """All scenarios by class id, and what calls of every class share."""
 
     scenarios: dict[int, tuple[Scenario, ...]]
-    common: dict[str, Any] = field(repr=False)
+    common: Common = field(repr=False)
 
     def of(self, class_id: int, support: int, split: Split) -> tuple[Scenario, ...]:
         """Scenarios that a split may draw from: all of them, or a tail class's thirds."""
@@ -58,13 +100,20 @@ def load_bank(folder: Path = BANK) -> Bank:
     Raises:
         UserError: a file is missing or a scenario is malformed.
     """
-    common = _read_yaml(folder / "common.yaml")
+    common = _common(folder / "common.yaml")
     paths = sorted(folder.glob("[0-9][0-9].yaml"))
     scenarios = {int(path.stem): _scenarios(path) for path in paths}
-    missing = sorted(set(common["confusable"]) - set(scenarios))
+    missing = sorted(set(common.confusable) - set(scenarios))
     if missing:
         raise UserError(f"{folder / f'{missing[0]:02}.yaml'} not found; restore it with git")
     return Bank(scenarios, common)
+
+
+def _common(path: Path) -> Common:
+    try:
+        return TypeAdapter(Common).validate_python(_read_yaml(path))
+    except ValidationError as error:
+        raise UserError(f"{path} {explained(error)}; restore it with git") from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

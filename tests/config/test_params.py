@@ -12,8 +12,11 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from src.cli import command
+from src.config.filter import FilterParams
+from src.config.load import load
 from src.config.params import Params, load_params
+from src.config.plan import PlanParams
+from src.config.section import Section
 from src.errors import UserError
 
 SHIPPED = Path("params.yaml")
@@ -163,11 +166,96 @@ def test_a_classifier_that_cannot_vote_is_refused(
     votes = {**shipped["judge"], "enabled": True, "classifier": True, **judge}
     file = write_params(tmp_path, ("filter",), {**shipped, **changed, "judge": votes})
     with pytest.raises(UserError) as error:
+        load(FilterParams, file)
+    assert str(error.value) == f"{file}: {expected}"
+    (tmp_path / "silent").mkdir()
+    silent = {**shipped, **changed, "judge": {**votes, "classifier": False}}
+    read = load(FilterParams, write_params(tmp_path / "silent", ("filter",), silent))
+    assert label_check.items() <= read.label_check.model_dump().items()
+
+
+CHAT = {"name": "glm4", "base_url": "http://127.0.0.1:8000/v1", "model": "glm-4-9b", "api": "chat"}
+
+
+@pytest.mark.parametrize(
+    ("judges", "expected"),
+    [
+        pytest.param(
+            ["glm"],
+            "filter.judge.endpoints: 'glm' is none of llm.endpoints (glm4, other, base); "
+            "correct the name or add the endpoint",
+            id="no-such-endpoint",
+        ),
+        pytest.param(
+            ["glm4", "base"],
+            "filter.judge.endpoints: 'base' has api: completions, and a judge needs api: chat; "
+            "name a chat model",
+            id="a-base-model",
+        ),
+        pytest.param(
+            ["glm4", "other"],
+            "filter.judge.endpoints: 'glm4' and 'other' are both glm-4-9b at "
+            "http://127.0.0.1:8000/v1/; name one of them",
+            id="one-model-twice",
+        ),
+    ],
+)
+def test_judges_are_chat_endpoints_of_different_models(
+    judges: list[str], expected: str, tmp_path: Path
+) -> None:
+    """What two sections contradict each other in is said before anything is bought."""
+    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    raw["llm"]["endpoints"] = [
+        CHAT,
+        CHAT | {"name": "other", "base_url": f"{CHAT['base_url']}/"},
+        CHAT | {"name": "base", "api": "completions"},
+    ]
+    raw["filter"]["judge"]["endpoints"] = judges
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(UserError) as error:
         load_params(file)
     assert str(error.value) == f"{file}: {expected}"
-    silent = {**shipped, **changed, "judge": {**votes, "classifier": False}}
-    read = load_params(write_params(tmp_path, ("filter",), silent)).filter
-    assert label_check.items() <= read.label_check.model_dump().items()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("choose", "choose", id="choose"),
+        pytest.param("report_language", "report.language", id="language"),
+    ],
+)
+def test_a_setting_that_has_moved_is_named_with_its_new_place(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    """An older params.yaml says where to go, and not that a key is unknown."""
+    file = write_params(tmp_path, ("evaluate", old), {})
+    with pytest.raises(UserError) as error:
+        load_params(file)
+    assert str(error.value) == f"{file}: evaluate.{old} has moved; call it {new}"
+
+
+def test_a_stage_reads_its_own_section(tmp_path: Path) -> None:
+    """A mistake elsewhere in the file is not its concern; the whole file is checked before."""
+    file = write_params(tmp_path, ("plan", "minority_ratio"), 2)
+    assert load(FilterParams, file).diversity == 0.5
+    with pytest.raises(UserError, match=r"plan\.minority_ratio is 2"):
+        load(PlanParams, file)
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    """By its name alone."""
+    file = write_params(tmp_path, ("plan",), ...)
+    with pytest.raises(UserError, match=f"{file}: plan is missing; add it"):
+        load(PlanParams, file)
+
+
+def test_all_of_a_process_see_the_same_settings(tmp_path: Path) -> None:
+    """Whoever edits the file while a stage runs changes the next run, not half of this one."""
+    file = write_params(tmp_path, ("plan", "target_per_class"), 7)
+    assert load_params(file).plan.target_per_class == 7
+    write_params(tmp_path, ("plan", "target_per_class"), 8)
+    assert load(PlanParams, file).target_per_class == 7
 
 
 def test_endpoint_names_differ(tmp_path: Path) -> None:
@@ -221,9 +309,8 @@ def test_settings_are_frozen() -> None:
 
 
 def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str, set[str]]]:
-    """(dotted path, name, what code calls the section) of every setting, sections included."""
-    section = path.rstrip(".").rpartition(".")[2]
-    owner = {model.__name__, section or "load_params"}
+    """(dotted path, name, what code calls the section) of every setting below a section."""
+    owner = {model.__name__, path.rstrip(".").rpartition(".")[2]}
     for name, field in model.model_fields.items():
         yield f"{path}{name}", name, owner
         item: Any = (get_args(field.annotation) or (field.annotation,))[0]
@@ -231,21 +318,33 @@ def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, s
             yield from settings_of(item, f"{path}{name}.")
 
 
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Params.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
 @cache
 def names_by_module() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    """Of each module: the attributes that it reads, and all names in it."""
+    """Of each module outside config: the attributes that it reads, and all names in it."""
     modules = []
     for path in sorted(Path("src").rglob("*.py")):
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        read = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
-        named = {n.id for n in nodes if isinstance(n, ast.Name)}
-        modules.append((frozenset(read), frozenset(read | named)))
+        if path.parts[1] != "config":
+            nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+            read = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+            named = {n.id for n in nodes if isinstance(n, ast.Name)}
+            modules.append((frozenset(read), frozenset(read | named)))
     return tuple(modules)
 
 
 @pytest.mark.parametrize(
     ("name", "owner"),
-    [pytest.param(name, owner, id=path) for path, name, owner in settings_of(Params)],
+    [
+        pytest.param(name, owner, id=path)
+        for key, section in SECTIONS.items()
+        for path, name, owner in settings_of(section, f"{key}.")
+    ],
 )
 def test_every_setting_is_read(name: str, owner: set[str]) -> None:
     """A key that no code reads would promise what does not happen.
@@ -256,43 +355,9 @@ def test_every_setting_is_read(name: str, owner: set[str]) -> None:
     assert any(name in read and named & owner for read, named in names_by_module())
 
 
-def test_user_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that meets a user's mistake says so on stderr and ends with 2."""
-
-    @command
-    def main() -> None:
-        raise UserError("train.csv line 3: label is empty; fill it in")
-
-    with pytest.raises(SystemExit) as exit_:
-        main()
-    assert exit_.value.code == 2
-    captured = capsys.readouterr()
-    assert captured.err == "error: train.csv line 3: label is empty; fill it in\n"
-    assert captured.out == ""
-
-
-def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stopped command says how to go on."""
-
-    @command
-    def main() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(SystemExit) as exit_:
-        main()
-    assert exit_.value.code == 130
-    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
-
-
-def test_a_command_hands_on_arguments_and_other_errors() -> None:
-    """What it returns is returned; a mistake of ours keeps its traceback."""
-
-    @command
-    def main(number: int) -> float:
-        """Say it."""
-        return 1 / number
-
-    assert main(4) == 0.25
-    assert main.__doc__ == "Say it."
-    with pytest.raises(ZeroDivisionError):
-        main(0)
+@pytest.mark.parametrize("key", SECTIONS)
+def test_every_section_is_loaded(key: str) -> None:
+    """By its class, whose name in the file is the field's."""
+    section = SECTIONS[key]
+    assert key == section.KEY
+    assert any({"load", section.__name__} <= named for _, named in names_by_module())

@@ -132,8 +132,8 @@ def test_labels_are_noisy_in_large_classes_alone(classes: pd.DataFrame, corpus: 
 def test_noise_0_leaves_turns_alone(bank: Bank, classes: pd.DataFrame) -> None:
     """Every turn of the corpus is then made of the bank's own words."""
     turns = ["您好请讲", "我要补卡"]
-    assert roughen(turns, 0, bank.common["noise"], Random(1)) == turns
-    fillers = bank.common["noise"]["fillers"]
+    assert roughen(turns, 0, bank.common.noise, Random(1)) == turns
+    fillers = bank.common.noise.fillers
     clean, rough = (
         compose_corpus(bank, few_classes(classes), PARAMS.model_copy(update={"noise": noise}))
         for noise in (0.0, 1.0)
@@ -149,7 +149,7 @@ def test_noise_0_leaves_turns_alone(bank: Bank, classes: pd.DataFrame) -> None:
 def test_noise_1_changes_most_turns(bank: Bank) -> None:
     """Speech recognition at its worst still leaves text, and more than one turn."""
     turns = ["我想问一下我要是换成这个套餐是这个月就用上还是下个月"] * 50
-    rough = roughen(turns, 1, bank.common["noise"], Random(1))
+    rough = roughen(turns, 1, bank.common.noise, Random(1))
     assert sum(turn in turns for turn in rough) < 10
     assert len(rough) > 10
     assert all(rough)

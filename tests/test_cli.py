@@ -1,0 +1,73 @@
+"""Commands: what a user's mistake, Ctrl-C and a mistake of ours look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from src.cli import command, stage
+from src.errors import UserError
+
+
+def test_user_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that meets a user's mistake says so on stderr and ends with 2."""
+
+    @command
+    def main() -> None:
+        raise UserError("train.csv line 3: label is empty; fill it in")
+
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.err == "error: train.csv line 3: label is empty; fill it in\n"
+    assert captured.out == ""
+
+
+def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stopped command says how to go on."""
+
+    @command
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+
+
+def test_a_command_hands_on_arguments_and_other_errors() -> None:
+    """What it returns is returned; a mistake of ours keeps its traceback."""
+
+    @command
+    def main(number: int) -> float:
+        """Say it."""
+        return 1 / number
+
+    assert main(4) == 0.25
+    assert main.__doc__ == "Say it."
+    with pytest.raises(ZeroDivisionError):
+        main(0)
+
+
+def test_a_stage_has_the_whole_file_checked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake in a section that the stage does not read stops it before it does anything."""
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    broken = text.replace("  target_per_class:", "  target_per_clas:")
+    (tmp_path / "params.yaml").write_text(broken, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    done: list[str] = []
+
+    @stage
+    def main(what: str) -> None:
+        done.append(what)
+
+    with pytest.raises(SystemExit) as exit_:
+        main("ran")
+    assert exit_.value.code == 2
+    assert "plan.target_per_clas is not a setting (did you mean" in capsys.readouterr().err
+    assert done == []
