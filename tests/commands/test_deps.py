@@ -81,5 +81,5 @@ def test_what_no_result_hangs_on_is_left_out(root: Path) -> None:
 
 def test_a_command_without_a_module_is_named(root: Path) -> None:
     """A typo in `cmd`."""
-    with pytest.raises(UserError, match="frist.py not found; correct `cmd`"):
+    with pytest.raises(UserError, match=r"frist\.py not found; correct `cmd`"):
         with_modules(PIPELINE.replace("stages.first", "stages.frist"), root)
