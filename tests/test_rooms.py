@@ -76,7 +76,7 @@ def test_no_import_runs_back_up(module: Path) -> None:
     assert above == set()
 
 
-def annotations(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+def seen_by_others(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     """Name and annotation of what others see: public functions, methods and fields."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -117,6 +117,6 @@ def untyped(annotation: ast.expr) -> bool:
 @every_module
 def test_no_untyped_mapping_crosses_a_room(module: Path) -> None:
     """What travels is a record: strict mypy sees a wrong key."""
-    found = [name for name, annotation in annotations(tree_of(module)) if untyped(annotation)]
+    found = [name for name, annotation in seen_by_others(tree_of(module)) if untyped(annotation)]
     if module.relative_to(SRC).as_posix() not in UNCHECKED:
         assert found == []
