@@ -190,6 +190,35 @@ def test_a_second_run_does_nothing(finished: Project, model: Model):
     assert (model.asked, (finished.path / "dvc.lock").read_bytes()) == (asked, lock)
 
 
+@pytest.mark.parametrize(
+    ("module", "readers"),
+    [
+        pytest.param("src/config/convert.py", {"convert"}, id="a-section-of-one-stage"),
+        pytest.param(
+            "src/config/filter.py",
+            {"generate", "score", "filter", "evaluate", "report"},
+            id="a-section-of-several",
+        ),
+        pytest.param("src/reporting/words.py", {"report"}, id="the-report"),
+        pytest.param("src/reporting/tracking.py", set(), id="what-is-logged"),
+        pytest.param("src/cli.py", set(), id="the-form-of-errors"),
+    ],
+)
+def test_a_changed_word_reruns_only_who_reads_it(
+    module: str, readers: set[str], copy: Project, model: Model
+) -> None:
+    """A docstring changes no file that a stage writes, so nothing runs after its readers."""
+    asked = model.asked
+    file = copy.path / module
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"""', '"""Said anew. ', 1), encoding="utf-8")
+    ended = copy.run("dvc", "repro")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ran = re.findall(r"Running stage '([^']+)'", ended.stdout + ended.stderr)
+    assert set(ran) == readers
+    assert model.asked == asked
+
+
 def test_a_laxer_filter_asks_nothing_new(copy: Project, model: Model):
     """Recorded answers are judged anew; the quota is met with fewer of them."""
     asked, before = model.asked, metrics(copy, "generate")
