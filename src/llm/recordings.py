@@ -110,7 +110,7 @@ def read_used(path: Path) -> list[RecordedAnswer]:
             entries.append(_recorded(entry))
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{path} line {number}: {error}; run `dvc repro generate` to write the file anew"
+                f"{path} line {number} is no answer ({error}); run `dvc repro generate` to write the file anew"
             ) from None
     return entries
 
