@@ -21,7 +21,6 @@ from src.gate.gate import Gate
 from src.generation.loop import QuotaLoop
 from src.generation.prompts import Ask, PromptWriter
 from src.generation.quota import Generated
-from src.llm import embedded
 from src.llm.budget import Budget
 from src.llm.cache import open_store
 from src.llm.client import Client, Failure, OutOfBudget, Reply
@@ -46,8 +45,7 @@ def main() -> None:
         ("one a sample, no prefix reused", alone, False),
         ("as shipped", params, True),
     ):
-        embedded.REUSE_PREFIX = reuse
-        generated, seconds = asyncio.run(_generate(settings))
+        generated, seconds = asyncio.run(_generate(settings, reuse_prefix=reuse))
         accepted = sum(run.accepted for run in generated.classes)
         requests = sum(run.judged for run in generated.classes)
         rates.append(60 * accepted / seconds)
@@ -55,7 +53,7 @@ def main() -> None:
     typer.echo(f"\nratio: {rates[1] / rates[0]:.2f}")
 
 
-async def _generate(params: Params) -> tuple[Generated, float]:
+async def _generate(params: Params, *, reuse_prefix: bool) -> tuple[Generated, float]:
     splits, plan = load_splits(params.data), read_plan(PLAN)
     gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
     writer = PromptWriter(
@@ -65,7 +63,9 @@ async def _generate(params: Params) -> tuple[Generated, float]:
     with tempfile.TemporaryDirectory() as folder:
         nothing, cache = Path(folder) / "none", Path(folder) / "llm.sqlite"
         with open_store(nothing, cache) as store:
-            async with Client(params.llm, params.runtime, budget) as client:
+            async with Client(
+                params.llm, params.runtime, budget, reuse_prefix=reuse_prefix
+            ) as client:
 
                 async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
                     return await client.ask(ask.requests, store.commit)

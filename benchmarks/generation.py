@@ -62,7 +62,7 @@ def main() -> None:
     for setting in SETTINGS:
         with loopback(setting.latency_ms, setting.at_once, setting.too_many) as url:
             ours = asyncio.run(_time(url, setting))
-            most = stats(url)["most_in_flight"]
+            most = stats(url).most_in_flight
         with loopback(setting.latency_ms, setting.at_once, 0.0) as url:
             sequential = _one_by_one(url) * setting.requests
         ideal = setting.requests * setting.latency_ms / 1000 / setting.at_once

@@ -6,7 +6,7 @@ prints its port and serves until it is killed, in a process of its own:
 
     with loopback(latency_ms=200, cap=64, too_many_share=0.05) as base_url:
         ...
-        most = stats(base_url)["most_in_flight"]
+        most = stats(base_url).most_in_flight
 
 It speaks just enough HTTP/1.1 over a bare asyncio.Protocol: a web framework would cost more than
 the client under test. Prompts are not parsed. asyncio's timers fire up to 1 ms late.
@@ -199,8 +199,8 @@ def loopback(latency_ms: float, cap: int, too_many_share: float) -> Iterator[str
             server.terminate()
 
 
-def stats(base_url: str) -> dict[str, int]:
-    """The server's requests, good, too_many and most_in_flight since it started.
+def stats(base_url: str) -> Stats:
+    """What the server has counted since it started.
 
     Raises:
         OSError: no server listens there.
@@ -208,10 +208,9 @@ def stats(base_url: str) -> dict[str, int]:
     connection = HTTPConnection(urlsplit(base_url).netloc, timeout=10)
     try:
         connection.request("GET", STATS.decode())
-        numbers: dict[str, int] = json.load(connection.getresponse())
+        return Stats(**json.load(connection.getresponse()))
     finally:
         connection.close()
-    return numbers
 
 
 async def _serve(service: Service) -> None:

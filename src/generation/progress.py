@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from src.generation.quota import ClassRun
+from src.llm.client import SECONDS_BETWEEN_LINES
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BETWEEN_TABLES = 0.25
 MOST_ROWS = 30  # of the table; classes that are done are only counted
 OTHER_LINES = 7  # of the screen: what stands around these rows

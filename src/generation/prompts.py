@@ -26,18 +26,11 @@ from src.data.schema import LabelInfo
 from src.generation.endpoint_choice import Bandit, Outcome
 from src.generation.examples import excerpt
 from src.generation.overused import worn_phrases
-from src.llm.requests import Request, digest
+from src.llm.requests import OUTPUTS, Request, digest
 from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
 from src.planning.neighbours import spoken
 from src.privacy.find import mask
 
-OUTPUTS: dict[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in this order
-    ("completions", "auto"): (False,),
-    ("completions", "text"): (False,),
-    ("chat", "auto"): (True, False),
-    ("chat", "json_schema"): (True,),
-    ("chat", "text"): (False,),
-}
 DIGEST = 12  # hexadecimal digits of a row's text
 
 

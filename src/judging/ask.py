@@ -19,14 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from src.data.schema import LabelInfo
 from src.errors import UserError
 from src.files import Record
-from src.generation.progress import SECONDS_BETWEEN_LINES
 from src.judging.prompts import JudgeWriter, Ways
 from src.judging.rubric import Judgement, read_judgement
 from src.llm.budget import Budget, spent_on
 from src.llm.cache import AnswerStore
-from src.llm.client import Client, OutOfBudget, Reply
+from src.llm.client import SECONDS_BETWEEN_LINES, Client, OutOfBudget, Reply
 from src.llm.requests import Answer
-from src.llm.thoughts import THOUGHTS
+from src.llm.thoughts import without_thoughts
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +154,7 @@ class _Panel:
         if answer.finish_reason == "content_filter":
             return
         endpoint = ways[0].endpoint
-        text = THOUGHTS.sub("", answer.text)
+        text = without_thoughts(answer.text)
         if answer.truncated:
             text = text.rstrip(".0123456789")  # 1 may have become 10
         judgement = read_judgement(text, self._labels, endpoint.name, endpoint.model)

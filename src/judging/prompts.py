@@ -20,9 +20,8 @@ from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo
 from src.errors import UserError
 from src.files import Record
-from src.generation.prompts import OUTPUTS
 from src.judging.rubric import WEIGHTS
-from src.llm.requests import Request, Sampling
+from src.llm.requests import OUTPUTS, Request, Sampling
 from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
 
 Ways = tuple[Request, ...]  # to ask one judge about one sample, best first

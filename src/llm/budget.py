@@ -50,7 +50,7 @@ def most_for(request: Request) -> Spend:
     """
     price = request.endpoint.price
     prompt = len(request.prompt.encode()) + TEMPLATE_TOKENS
-    completion = int(request.parameters["max_tokens"])
+    completion = request.sampling.max_tokens
     costs = (_cost(price, prompt - cached, cached, completion) for cached in (0, prompt))
     return Spend(prompt + completion, max(costs))
 

@@ -17,29 +17,27 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from filelock import FileLock
-
-from src.errors import UserError
+from src.files import write_jsonl
 from src.llm.recordings import (
     NOWHERE,
     RECORDINGS,
-    Entry,
     Place,
+    RecordedAnswer,
     merged,
     read_recordings,
     read_seeds,
 )
 from src.llm.requests import Answer, Request, Seed
+from src.llm.sqlite import BUSY_S, open_database, transaction
 from src.paths import ROOT
 
 CACHE = ROOT / ".cache" / "llm.sqlite"
-BUSY_S = 60.0  # how long another process's write is waited for
 SCHEMA = (  # slots stand apart, so that a cache from before there were any needs no change
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS slots (slot TEXT, key TEXT, seeds TEXT NOT NULL, "
@@ -60,7 +58,10 @@ class AnswerStore:
     """Answers by request key and by slot. Several processes may share one cache file."""
 
     def __init__(
-        self, recorded: dict[str, Entry], read: sqlite3.Connection, write: sqlite3.Connection
+        self,
+        recorded: Mapping[str, RecordedAnswer],
+        read: sqlite3.Connection,
+        write: sqlite3.Connection,
     ) -> None:
         self._recorded = recorded
         self._in_slot: dict[str, list[str]] = {}
@@ -130,11 +131,10 @@ class AnswerStore:
             assert answer is not None, key
             yield key, answer
 
-    def cassette(self) -> Iterator[dict[str, Any]]:
-        """The entries that this run used: enough to replay it without a model."""
+    def cassette(self) -> Iterator[RecordedAnswer]:
+        """The answers that this run used, sorted by key: enough to replay it without a model."""
         for key, answer in self.used():
-            place = self._used[key]
-            yield {"key": key, **asdict(answer), **(place._asdict() if place.slot else {})}
+            yield RecordedAnswer(key, answer, self._used[key])
 
     def close(self) -> None:
         """Write what is left."""
@@ -199,8 +199,7 @@ class AnswerStore:
         if not waiting:
             return
         try:
-            with self._write_to:
-                self._write_to.execute("BEGIN IMMEDIATE")
+            with transaction(self._write_to):
                 for item in waiting:
                     self._insert(item)
         except (sqlite3.Error, UnicodeError) as error:
@@ -224,36 +223,34 @@ class AnswerStore:
 
 
 @contextmanager
-def open_store(recordings: Path = RECORDINGS, cache: Path = CACHE) -> Iterator[AnswerStore]:
+def open_store(
+    recordings: Path = RECORDINGS, cache: Path = CACHE, busy_s: float = BUSY_S
+) -> Iterator[AnswerStore]:
     """The store while the block runs.
+
+    Args:
+        recordings: folder of `*.jsonl.gz`; need not be there.
+        cache: SQLite file of what was bought here.
+        busy_s: how long another process's write is waited for.
 
     Raises:
         UserError: a recording or the cache file is damaged.
     """
     recorded = merged(read_recordings(sorted(recordings.glob("*.jsonl.gz"))))
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with closing(_connect(cache)) as write, closing(_connect(cache)) as read:
-            # The change to WAL does not wait: of two processes on a new file one would fail.
-            with FileLock(cache.with_name(cache.name + ".lock")):
-                write.execute("PRAGMA journal_mode=WAL")
-                write.execute("PRAGMA synchronous=FULL")  # what was paid for survives a crash
-                for table in SCHEMA:
-                    write.execute(table)
-            store = AnswerStore(recorded, read, write)
-            try:
-                yield store
-            finally:
-                store.close()
-    except sqlite3.DatabaseError as error:
-        busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-        remedy = "end the process that writes to it" if busy else "move it away to start a new one"
-        raise UserError(f"{cache}: {error}; {remedy}") from None
+    with (
+        open_database(cache, SCHEMA, busy_s) as write,
+        open_database(cache, SCHEMA, busy_s) as read,
+    ):
+        store = AnswerStore(recorded, read, write)
+        try:
+            yield store
+        finally:
+            store.close()
 
 
-def _connect(cache: Path) -> sqlite3.Connection:
-    """A connection that any thread may use."""
-    return sqlite3.connect(cache, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+def write_used(store: AnswerStore, path: Path) -> None:
+    """Write the answers that this run used, one a line, sorted by key."""
+    write_jsonl(path, (entry.as_line() for entry in store.cassette()))
 
 
 def _still_there(seeds: tuple[Seed, ...], rows: Mapping[str, str]) -> bool:

@@ -10,33 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
-from src.config.llm import EndpointParams, LlmParams
+from src.config.llm import LlmParams
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
-from src.llm import embedded
 from src.llm.budget import Budget, Spend, most_for, spent_on
-from src.llm.endpoint import Endpoint, api_key
-from src.llm.limits import ErrorRate, Signal
+from src.llm.connections import Connections
+from src.llm.endpoint import Endpoint
+from src.llm.limits import PATIENCE, ErrorRate, Patience, Signal
 from src.llm.requests import Answer, Request
-from src.llm.troubles import BadReplyError, Trouble, no_reply, read_answer, refusal
-
-if TYPE_CHECKING:
-    import openai
+from src.llm.troubles import Trouble
 
 log = logging.getLogger(__name__)
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 60.0
+SECONDS_BETWEEN_LINES = 30.0  # of a log of how far the requests are
 REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
 GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once answered is given up
 KEPT = "what was bought is kept"
-GRACE_S = 30  # so long an error waits for the answers that are under way: they are paid for
 Commit = Callable[[Request, Answer], Awaitable[None]]
 
 
@@ -65,11 +59,27 @@ class OutOfBudget:
 class Client:
     """Talks to every endpoint; starts the embedded model when it is first needed."""
 
-    def __init__(self, llm: LlmParams, runtime: RuntimeParams, budget: Budget) -> None:
-        self._runtime, self._budget = runtime, budget
-        self._endpoints = {e.name: Endpoint(e, runtime) for e in llm.endpoints}
-        self._clients: dict[str, openai.AsyncOpenAI] = {}
-        self._engines = ExitStack()
+    def __init__(
+        self,
+        llm: LlmParams,
+        runtime: RuntimeParams,
+        budget: Budget,
+        *,
+        patience: Patience = PATIENCE,
+        reuse_prefix: bool = True,
+    ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            llm: the endpoints.
+            runtime: how many requests at once, and how often one is tried.
+            budget: what is spent is counted there.
+            patience: how long is waited.
+            reuse_prefix: whether the embedded model reads what prompts share once.
+        """
+        self._runtime, self._budget, self._patience = runtime, budget, patience
+        self._endpoints = {e.name: Endpoint(e, runtime, patience) for e in llm.endpoints}
+        self._connections = Connections(runtime, reuse_prefix=reuse_prefix)
         self._errors = ErrorRate(runtime.error_window)
         self._kinds: Counter[str] = Counter()
         self._under_way: set[asyncio.Task[Answer | Trouble]] = set()
@@ -84,13 +94,11 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         if self._under_way and isinstance(error, UserError):
-            await asyncio.wait(self._under_way, timeout=GRACE_S)
+            await asyncio.wait(self._under_way, timeout=self._patience.grace_s)
         for call in self._under_way:
             call.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        for client in self._clients.values():
-            await client.close()
-        self._engines.close()
+        await self._connections.close()
 
     @property
     def most_waiting(self) -> int:
@@ -143,7 +151,7 @@ class Client:
                 self._count(outcome.what)
                 return Failure(request, tuple(tries))
             if endpoint.given_up is None and not outcome.no_schema:
-                await asyncio.sleep(_wait_s(outcome.retry_after_s, len(tries)))
+                await asyncio.sleep(self._patience.wait_s(outcome.retry_after_s, len(tries)))
 
     async def _try(
         self, request: Request, endpoint: Endpoint, commit: Commit
@@ -180,18 +188,16 @@ class Client:
         await endpoint.wait_for_rate(most.tokens)
         if not await self._budget.reserve(most):
             return OutOfBudget()
-        call = asyncio.create_task(self._buy(request, endpoint, most, commit))
+        call = asyncio.create_task(self._buy(request, most, commit))
         self._under_way.add(call)
         call.add_done_callback(self._under_way.discard)
         return await asyncio.shield(call)
 
-    async def _buy(
-        self, request: Request, endpoint: Endpoint, most: Spend, commit: Commit
-    ) -> Answer | Trouble:
+    async def _buy(self, request: Request, most: Spend, commit: Commit) -> Answer | Trouble:
         """One call that the budget has room for; an answer is stored before it is returned."""
         spent = most  # of a call that is called off the endpoint may have done all
         try:
-            outcome = await self._call(request, endpoint)
+            outcome = await self._connections.call(request)
             if isinstance(outcome, Answer):
                 # an endpoint that counts no tokens must not pass for a free one
                 counted = outcome.prompt_tokens or outcome.completion_tokens
@@ -272,61 +278,3 @@ class Client:
         if not usable:
             raise UserError("; ".join(dict.fromkeys(e.given_up or "" for _, e in pairs)))
         return usable
-
-    async def _call(self, request: Request, endpoint: Endpoint) -> Answer | Trouble:
-        """One call, whatever comes of it."""
-        import openai
-
-        client, model = self._client(endpoint.params), endpoint.params.model
-        parameters: dict[str, Any] = dict(request.parameters)
-        # for servers and proxies that know it: the same request is not to be done twice
-        parameters["extra_headers"] = {"Idempotency-Key": request.key}
-        if endpoint.params.embedded:
-            parameters["seed"] = int(request.key[:8], 16) >> 1
-        try:
-            if endpoint.params.api == "chat":
-                reply: Any = await client.chat.completions.create(
-                    model=model,
-                    messages=[{"role": "user", "content": request.prompt}],
-                    **parameters,
-                )
-            else:
-                reply = await client.completions.create(
-                    model=model, prompt=request.prompt, **parameters
-                )
-            return read_answer(reply, endpoint.params)
-        except openai.APIStatusError as error:
-            return refusal(error, request)
-        except openai.APIConnectionError as error:  # time-outs as well
-            return no_reply(error)
-        except BadReplyError as error:
-            return Trouble(str(error), perhaps_paid=True)
-        except (openai.OpenAIError, ValueError):
-            return Trouble("the body is not JSON", perhaps_paid=True)
-
-    def _client(self, endpoint: EndpointParams) -> openai.AsyncOpenAI:
-        import openai
-
-        if endpoint.name not in self._clients:
-            base_url = endpoint.base_url
-            if endpoint.embedded:
-                path = embedded.model_path(endpoint.model)
-                base_url = self._engines.enter_context(embedded.serve(path, self._runtime.engine))
-            self._clients[endpoint.name] = openai.AsyncOpenAI(
-                base_url=base_url,
-                api_key=api_key(endpoint),
-                timeout=self._runtime.timeout_s,
-                max_retries=0,  # ours are enough; the two would multiply
-                # half the processor time of the default one, whose pool looks through all
-                # connections at every request (docs/benchmarks.md)
-                http_client=openai.DefaultAioHttpClient(),
-            )
-        return self._clients[endpoint.name]
-
-
-def _wait_s(retry_after_s: float | None, tries: int) -> float:
-    """Seconds before the next try: what the server says, or twice as long each time, spread out."""
-    if retry_after_s is not None:
-        return min(retry_after_s, LONGEST_WAIT_S)
-    # spread, so that requests that failed together do not come back together
-    return min(FIRST_WAIT_S * 2.0 ** (tries - 1), LONGEST_WAIT_S) * random.uniform(0.5, 1)

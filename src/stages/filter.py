@@ -31,7 +31,7 @@ from src.judging.rubric import Judgement
 from src.judging.votes import agreement as judges_agree
 from src.judging.votes import kappa, vote_weights
 from src.llm.budget import Budget
-from src.llm.cache import CACHE, open_store
+from src.llm.cache import CACHE, open_store, write_used
 from src.llm.client import Client
 from src.llm.recordings import RECORDINGS
 from src.paths import (
@@ -127,7 +127,7 @@ async def _judge(
         async with Client(params.llm, params.runtime, budget) as client:
             offline = params.runtime.offline
             judged = await ask_judges(records, writer, client, store, budget, offline=offline)
-        write_jsonl(cassette, store.cassette())
+        write_used(store, cassette)
     return judged
 
 

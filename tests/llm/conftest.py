@@ -11,10 +11,13 @@ from src.config.data import DataParams
 from src.config.generate import BudgetParams, GenerateParams
 from src.config.llm import EndpointParams, LlmParams
 from src.config.runtime import EngineParams, RuntimeParams
+from src.llm.limits import Patience
 from src.llm.requests import Request
 from tests.llm.server import Server, serve
 
 MakeRequest = Callable[..., Request]
+# tries and probes follow each other at once; their number stays that of the settings
+HASTY = Patience(first_wait_s=0.0, first_pause_s=0.01, longest_pause_s=0.05)
 
 
 def only(*endpoints: EndpointParams) -> LlmParams:

@@ -98,8 +98,8 @@ class Server:
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    """The server while the block runs."""
+def serve(port: int = 0) -> Iterator[Server]:
+    """The server while the block runs; port 0 takes a free one."""
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -121,7 +121,7 @@ def serve() -> Iterator[Server]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing into the test's output."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         server.url = f"http://127.0.0.1:{http.server_port}/v1"

@@ -4,100 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-import httpx2
-import openai
 import pytest
 
 from src.config.generate import BudgetParams
 from src.config.llm import PriceParams
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
-from src.llm import client as client_module
-from src.llm import endpoint as endpoint_module
-from src.llm import limits, troubles
 from src.llm.budget import Budget, most_for
-from src.llm.client import Client, Failure, OutOfBudget, Reply
-from src.llm.endpoint import api_key
+from src.llm.client import Client, Failure, Reply
+from src.llm.limits import PATIENCE, Patience
 from src.llm.requests import Answer, Request
-from tests.llm.conftest import MakeRequest, only
-from tests.llm.server import Call, Server, closed_url, cut, fails, says
+from tests.llm.asking import UNLIMITED, Outcome, ask, ask_any, commit_nothing
+from tests.llm.conftest import HASTY, MakeRequest, only
+from tests.llm.server import Call, Server, closed_url, cut, fails, says, serve
 from tests.llm.server import Reply as Sent
 
 KEY = "sk-0123456789abcdef"
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries and probes follow each other at once; their number stays that of the settings."""
-    monkeypatch.setattr(client_module, "FIRST_WAIT_S", 0.0)
-    monkeypatch.setattr(limits, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(limits, "LONGEST_PAUSE_S", 0.05)
-
-
-UNLIMITED = BudgetParams(cost=None, tokens=None)
-Outcome = Reply | Failure | OutOfBudget
-
-
-@dataclass
-class Run:
-    """What requests came to, what was stored, what was spent."""
-
-    outcomes: list[Outcome]
-    stored: list[tuple[Request, Answer]]
-    budget: Budget
-
-    @property
-    def answers(self) -> list[Answer]:
-        """Of requests that all got one."""
-        assert all(isinstance(outcome, Reply) for outcome in self.outcomes), self.outcomes
-        return [outcome.answer for outcome in self.outcomes if isinstance(outcome, Reply)]
-
-
-def ask_any(
-    runtime: RuntimeParams,
-    asks: Sequence[Sequence[Request]],
-    limits_: BudgetParams = UNLIMITED,
-) -> Run:
-    """What the asks, made at the same time, come to; each is a list of ways to ask."""
-    endpoints = {request.endpoint.name: request.endpoint for ways in asks for request in ways}
-    llm = only(*endpoints.values())
-    result = Run([], [], Budget(limits_))
-
-    async def commit(request: Request, answer: Answer) -> None:
-        await asyncio.sleep(0)
-        result.stored.append((request, answer))
-
-    async def run() -> None:
-        async with Client(llm, runtime, result.budget) as client:
-            result.outcomes += await asyncio.gather(*(client.ask(ways, commit) for ways in asks))
-
-    asyncio.run(run())
-    return result
-
-
-def ask(runtime: RuntimeParams, *requests: Request) -> list[Answer | Failure]:
-    """What the requests, made at the same time, come to."""
-    outcomes = ask_any(runtime, [[request] for request in requests]).outcomes
-    assert not any(isinstance(outcome, OutOfBudget) for outcome in outcomes)
-    return [
-        outcome.answer if isinstance(outcome, Reply) else outcome
-        for outcome in outcomes
-        if not isinstance(outcome, OutOfBudget)
-    ]
-
-
+@pytest.mark.parametrize(
+    ("patience", "comes"),
+    [
+        pytest.param(PATIENCE, True, id="in time"),
+        pytest.param(replace(PATIENCE, grace_s=0.05), False, id="too late"),
+    ],
+)
 def test_an_error_waits_for_answers_that_are_under_way(
-    server: Server, runtime: RuntimeParams, make_request: MakeRequest
+    patience: Patience,
+    comes: bool,
+    server: Server,
+    runtime: RuntimeParams,
+    make_request: MakeRequest,
 ) -> None:
-    """They are paid for: one that comes after another request was refused is stored, and counted."""
+    """They are paid for: one that comes after another request was refused is stored, and counted.
+
+    Not for ever: the most that it can come to is counted for one that does not come.
+    """
     server.default = lambda call: says("好的", delay=0.5) if call.prompt == "慢" else fails(401)
     slow, refused = (make_request(text, base_url=server.url) for text in ("慢", "快"))
     stored: list[Request] = []
@@ -107,7 +55,7 @@ def test_an_error_waits_for_answers_that_are_under_way(
         stored.append(request)
 
     async def run() -> None:
-        async with Client(only(slow.endpoint), runtime, budget) as client:
+        async with Client(only(slow.endpoint), runtime, budget, patience=patience) as client:
             first = asyncio.create_task(client.ask([slow], commit))
             while not server.calls:
                 await asyncio.sleep(0.01)
@@ -118,105 +66,8 @@ def test_an_error_waits_for_answers_that_are_under_way(
 
     with pytest.raises(UserError, match="HTTP 401"):
         asyncio.run(run())
-    assert stored == [slow]
-    assert budget.spent.tokens == 18
-
-
-@pytest.mark.parametrize("api", ["completions", "chat"])
-def test_an_answer(
-    api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
-) -> None:
-    """Text, reason and tokens as they came; the call has the prompt and the sampling."""
-    server.script.append(says("您好\n- 我要补卡", "length"))
-    request = make_request("通话1\n-", base_url=server.url, api=api)
-    assert ask(runtime, request) == [Answer("您好\n- 我要补卡", "length", 11, 7)]
-    (call,) = server.calls
-    assert call.path == ("/v1/completions" if api == "completions" else "/v1/chat/completions")
-    sampling = {k: v for k, v in call.body.items() if k not in ("prompt", "messages", "model")}
-    assert sampling == dict(request.parameters)
-    assert (call.prompt, call.body["model"]) == ("通话1\n-", "m")
-    assert call.headers["authorization"] == "Bearer none"
-
-
-def test_a_reply_without_reason_and_tokens(
-    server: Server, runtime: RuntimeParams, make_request: MakeRequest
-) -> None:
-    """Small servers leave them out; the text is what counts."""
-    server.script.append(Sent(b'{"choices": [{"text": "a"}]}'))
-    server.script.append(Sent(b'{"choices": [{"text": null}], "usage": {}}'))
-    request = make_request(base_url=server.url)
-    assert ask(runtime, request) == [Answer("a", "stop", 0, 0)]
-    assert ask(runtime, request) == [Answer("", "stop", 0, 0)]
-
-
-def test_an_empty_answer_is_an_answer(
-    server: Server, runtime: RuntimeParams, make_request: MakeRequest
-) -> None:
-    """It was paid for, and asking the same again would bring the same."""
-    server.script += [says(""), says(None, "content_filter")]
-    request = make_request(base_url=server.url, api="chat")
-    assert ask(runtime, request) == [Answer("", "stop", 11, 7)]
-    assert ask(runtime, request) == [Answer("", "content_filter", 11, 7)]
-    assert len(server.calls) == 2
-
-
-def test_half_a_character_is_replaced(
-    server: Server, runtime: RuntimeParams, make_request: MakeRequest
-) -> None:
-    """Half of a surrogate pair would fail in every file later on."""
-    server.script.append(Sent(b'{"choices": [{"text": "a\\ud83d"}]}'))
-    (answer,) = ask(runtime, make_request(base_url=server.url))
-    assert isinstance(answer, Answer)
-    assert answer.text.encode().decode() == answer.text == "a?"
-
-
-GARBAGE = [
-    pytest.param(Sent(b'{"choices": ['), id="cut-off-json"),
-    pytest.param(Sent(b""), id="empty-body"),
-    pytest.param(Sent(b"\xff\xfe{"), id="not-utf-8"),
-    pytest.param(Sent(b"<html>busy</html>", headers={"Content-Type": "text/html"}), id="html"),
-    pytest.param(Sent(b"{}"), id="empty-object"),
-    pytest.param(Sent(b"null"), id="null"),
-    pytest.param(Sent(b"[1]"), id="a-list"),
-    pytest.param(Sent(b'"text"'), id="a-string"),
-    pytest.param(Sent(b'{"error": {"message": "busy"}}'), id="an-error-with-status-200"),
-    pytest.param(Sent(b'{"choices": []}'), id="no-choices"),
-    pytest.param(Sent(b'{"choices": {"0": 1}}'), id="choices-are-no-list"),
-    pytest.param(Sent(b'{"choices": [null]}'), id="no-choice"),
-    pytest.param(says(3), id="a-number-for-text"),
-    pytest.param(says(["a"]), id="a-list-for-text"),
-    pytest.param(
-        Sent(b'{"choices": [{"text": "a", "message": {"content": "a"}}], "usage": 3}'),
-        id="usage-is-no-object",
-    ),
-]
-
-
-@pytest.mark.parametrize("api", ["completions", "chat"])
-@pytest.mark.parametrize("garbage", GARBAGE)
-def test_garbage_is_asked_again(
-    garbage: Sent, api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
-) -> None:
-    """What is no answer is a failed try, not the end of the run."""
-    server.script += [garbage, says("好的")]
-    request = make_request(base_url=server.url, api=api)
-    assert ask(runtime, request) == [Answer("好的", "stop", 11, 7)]
-    assert len(server.calls) == 2
-
-
-@pytest.mark.parametrize("garbage", GARBAGE)
-def test_nothing_but_garbage_is_a_failure(
-    garbage: Sent, server: Server, runtime: RuntimeParams, make_request: MakeRequest
-) -> None:
-    """Each try is told, in words of ours."""
-    server.default = lambda _: garbage
-    (failure,) = ask(runtime, make_request(base_url=server.url))
-    assert isinstance(failure, Failure)
-    assert len(server.calls) == len(failure.tries) == 4
-    assert set(failure.tries) <= {
-        "small: the body is not JSON",
-        "small: the body has no text of a completions answer",
-    }
+    assert stored == ([slow] if comes else [])
+    assert budget.spent.tokens == (18 if comes else most_for(slow).tokens)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
@@ -283,59 +134,15 @@ def test_a_hanging_server_times_out(
 
 
 def test_retry_after_is_obeyed(
-    server: Server,
-    runtime: RuntimeParams,
-    make_request: MakeRequest,
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
     """The server's own wait, instead of ours, which here would be a minute."""
-    monkeypatch.setattr(client_module, "FIRST_WAIT_S", 60.0)
     server.script += [fails(429, **{"Retry-After": "0.4"}), fails(503, **{"Retry-After": "0"})]
     start = time.monotonic()
-    (answer,) = ask(runtime, make_request(base_url=server.url))
-    assert answer == Answer("好的", "stop", 11, 7)
+    slow = replace(HASTY, first_wait_s=60.0)
+    run = ask_any(runtime, [[make_request(base_url=server.url)]], patience=slow)
+    assert run.answers == [Answer("好的", "stop", 11, 7)]
     assert 0.4 <= time.monotonic() - start < 20
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        pytest.param("7", 7.0, id="seconds"),
-        pytest.param("1.5", 1.5, id="parts-of-a-second"),
-        pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", None, id="a-date"),
-        pytest.param("-3", None, id="in-the-past"),
-        pytest.param("soon", None, id="a-word"),
-        pytest.param("²", None, id="a-digit-that-is-no-number"),
-        pytest.param(None, None, id="no-header"),
-    ],
-)
-def test_what_the_server_says_of_waiting(header: str | None, expected: float | None) -> None:
-    """Seconds where it names them, else nothing."""
-    headers = {} if header is None else {"Retry-After": header.encode()}
-    response = httpx2.Response(
-        429, headers=headers, request=httpx2.Request("POST", "http://127.0.0.1:9")
-    )
-    error = openai.APIStatusError("no", response=response, body=None)
-    assert troubles._retry_after(error) == expected
-
-
-@pytest.mark.parametrize(
-    ("said", "tries", "low", "high"),
-    [
-        pytest.param(7.0, 3, 7, 7, id="as-told"),
-        pytest.param(86400.0, 1, 60, 60, id="a-day-is-too-long"),
-        pytest.param(None, 1, 0.25, 0.5, id="ours"),
-        pytest.param(None, 4, 2, 4, id="twice-as-long-each-time"),
-        pytest.param(None, 50, 30, 60, id="not-for-ever"),
-    ],
-)
-def test_waits(
-    said: float | None, tries: int, low: float, high: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ours are spread over half their length."""
-    monkeypatch.setattr(client_module, "FIRST_WAIT_S", 0.5)
-    waits = [client_module._wait_s(said, tries) for _ in range(50)]
-    assert low <= min(waits) <= max(waits) <= high
 
 
 @pytest.mark.parametrize(
@@ -381,40 +188,27 @@ def test_a_server_that_is_down_stops_the_run(
 
 
 def test_a_server_that_comes_up_late_is_found(
-    server: Server, runtime: RuntimeParams, make_request: MakeRequest
+    runtime: RuntimeParams, make_request: MakeRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One refused connection is no reason to stop."""
-    port = int(server.url.split(":")[2].split("/")[0])
-    request = make_request(base_url=server.url)
-    refused = 0
+    url = closed_url()
+    request = make_request(base_url=url)
+    patience = replace(HASTY, first_pause_s=0.5)
 
     async def run() -> Outcome:
-        nonlocal refused
         llm = only(request.endpoint)
-        async with Client(llm, runtime, Budget(UNLIMITED)) as client:
-            real = client._client(request.endpoint)
-            real.base_url = closed_url()
+        async with Client(llm, runtime, Budget(UNLIMITED), patience=patience) as client:
+            asking = asyncio.create_task(client.ask([request], commit_nothing))
+            while "cannot connect" not in caplog.text:
+                await asyncio.sleep(0.001)
+            with serve(int(url.split(":")[2].split("/")[0])):
+                return await asking
 
-            async def come_up() -> None:
-                nonlocal refused
-                while not refused:
-                    await asyncio.sleep(0.001)
-                    refused = client._endpoints["small"].breaker._in_a_row
-                real.base_url = f"http://127.0.0.1:{port}/v1"
-
-            up = asyncio.create_task(come_up())
-            reply = await client.ask([request], commit_nothing)
-            await up
-            return reply
-
-    reply = asyncio.run(run())
+    reply = asyncio.run(asyncio.wait_for(run(), 20))
     assert isinstance(reply, Reply)
     assert reply.answer == Answer("好的", "stop", 11, 7)
-    assert len(reply.tries) == refused > 0
-
-
-async def commit_nothing(_: Request, __: Answer) -> None:
-    """An answer that nobody keeps."""
+    assert len(reply.tries) == 1
+    assert reply.tries[0].startswith("small: cannot connect")
 
 
 def test_a_missing_key_is_named_at_once(
@@ -425,86 +219,11 @@ def test_a_missing_key_is_named_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is asked, and nothing is tried again."""
-    monkeypatch.setattr(endpoint_module, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)  # away from a .env of the project
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(UserError, match="needs the key in TEST_KEY, which is not set; export it"):
         ask(runtime, make_request(base_url=server.url, api_key_env="TEST_KEY"))
     assert not server.calls
-
-
-@pytest.mark.parametrize(
-    ("environment", "file", "expected"),
-    [
-        pytest.param(KEY, None, KEY, id="environment"),
-        pytest.param(f" {KEY}\n", None, KEY, id="line-end-of-a-file"),
-        pytest.param(None, f"TEST_KEY={KEY}\n", KEY, id="env-file"),
-        pytest.param(None, f'TEST_KEY="{KEY}"\n', KEY, id="env-file-with-quotation-marks"),
-        pytest.param(KEY, "TEST_KEY=other\n", KEY, id="environment-goes-first"),
-        pytest.param("", f"TEST_KEY={KEY}\n", KEY, id="empty-in-the-environment"),
-    ],
-)
-def test_where_the_key_is_from(
-    environment: str | None,
-    file: str | None,
-    expected: str,
-    make_request: MakeRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The environment, then .env in the project's root."""
-    monkeypatch.setattr(endpoint_module, "ROOT", tmp_path)
-    monkeypatch.delenv("TEST_KEY", raising=False)
-    if environment is not None:
-        monkeypatch.setenv("TEST_KEY", environment)
-    if file is not None:
-        (tmp_path / ".env").write_text(file, encoding="utf-8")
-    assert api_key(make_request(api_key_env="TEST_KEY").endpoint) == expected
-
-
-@pytest.mark.parametrize(
-    "key", ["sk-\nabc", "sk-ключ", "sk-\x07"], ids=["lines", "letters", "bell"]
-)
-def test_an_impossible_key_is_refused_unseen(
-    key: str, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The HTTP library would show it in its error."""
-    monkeypatch.setenv("TEST_KEY", key)
-    with pytest.raises(UserError, match="TEST_KEY holds characters that no key has") as error:
-        api_key(make_request(api_key_env="TEST_KEY").endpoint)
-    assert key not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        pytest.param([fails(429, f"key {KEY} is over its limit")] * 4, id="given-up"),
-        pytest.param([fails(500, f"Bearer {KEY}"), says("好的")], id="asked-again"),
-        pytest.param([fails(401, f"Incorrect API key provided: {KEY}")], id="wrong-key"),
-        pytest.param([Sent(f'{{"key": "{KEY}"'.encode())] * 4, id="garbage"),
-        pytest.param([Sent(KEY.encode(), headers={"Content-Type": "text/html"})] * 4, id="html"),
-    ],
-)
-def test_the_key_is_shown_nowhere(
-    script: list[Sent],
-    server: Server,
-    runtime: RuntimeParams,
-    make_request: MakeRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Even if the server sends it back: not in errors, not in failures, not in any log."""
-    monkeypatch.setenv("TEST_KEY", KEY)
-    caplog.set_level(logging.DEBUG)
-    server.script += script
-    try:
-        outcome = repr(ask(runtime, make_request(base_url=server.url, api_key_env="TEST_KEY")))
-    except UserError as error:
-        outcome = repr(error)
-    assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
-    assert KEY not in outcome
-    ours = [r for r in caplog.records if r.name.startswith(("src", "openai"))]
-    assert all(KEY not in repr(vars(record)) for record in ours)
-    assert KEY not in caplog.text
 
 
 def test_so_many_at_once_and_no_more(
@@ -526,7 +245,7 @@ def test_a_stopped_request_stops(
     async def run() -> None:
         request = make_request(base_url=server.url)
         llm = only(request.endpoint)
-        async with Client(llm, runtime, Budget(UNLIMITED)) as client:
+        async with Client(llm, runtime, Budget(UNLIMITED), patience=HASTY) as client:
             task = asyncio.create_task(client.ask([request], commit_nothing))
             while not server.calls:
                 await asyncio.sleep(0.01)
@@ -538,24 +257,6 @@ def test_a_stopped_request_stops(
     asyncio.run(run())
     assert time.monotonic() - start < 10
     assert len(server.calls) == 1
-
-
-def test_two_endpoints_have_their_own_clients(
-    server: Server,
-    runtime: RuntimeParams,
-    make_request: MakeRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each is asked with its own key."""
-    monkeypatch.setenv("KEY_A", "a")
-    monkeypatch.setenv("KEY_B", "b")
-    ask(
-        runtime.model_copy(update={"concurrency": 1}),
-        make_request(base_url=server.url, name="a", api_key_env="KEY_A"),
-        make_request(base_url=server.url, name="b", api_key_env="KEY_B"),
-    )
-    keys = sorted(call.headers["authorization"] for call in server.calls)
-    assert keys == ["Bearer a", "Bearer b"]
 
 
 CUTS = [
@@ -584,30 +285,6 @@ def test_an_answer_is_stored_before_it_is_read(
     run = ask_any(runtime, [[request]])
     assert run.stored == [(request, Answer("好的", "stop", 11, 7))]
     assert run.outcomes == [Reply(request, run.stored[0][1], ("small: HTTP 500",))]
-
-
-@pytest.mark.parametrize(
-    ("usage", "cached"),
-    [
-        pytest.param({"prompt_tokens_details": {"cached_tokens": 5}}, 5, id="openai"),
-        pytest.param({"prompt_cache_hit_tokens": 6}, 6, id="deepseek"),
-        pytest.param({"prompt_tokens_details": None}, 0, id="none"),
-    ],
-)
-def test_cached_tokens_are_counted(
-    usage: dict[str, object],
-    cached: int,
-    server: Server,
-    runtime: RuntimeParams,
-    make_request: MakeRequest,
-) -> None:
-    """They are cheaper where an endpoint says how many there were."""
-    body = json.loads(says("好的").body)
-    body["usage"] |= usage
-    server.script.append(Sent(json.dumps(body).encode()))
-    assert ask(runtime, make_request(base_url=server.url)) == [
-        Answer("好的", "stop", 11, 7, cached)
-    ]
 
 
 def test_a_dead_endpoint_costs_a_few_failures(

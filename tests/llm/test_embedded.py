@@ -69,13 +69,13 @@ def test_a_damaged_package_is_named(
         embedded.model_path("a-model-gguf")
 
 
-def test_a_file_that_is_no_model_is_named(tmp_path: Path, runtime: RuntimeParams) -> None:
+def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     """llama.cpp refuses it; the user gets a line, not its traceback."""
     file = tmp_path / "bad.gguf"
     file.write_bytes(b"no model")
     with (
         pytest.raises(UserError, match=rf"{file}: llama.cpp cannot load it \(.*\); is it a whole"),
-        embedded.serve(file, runtime.engine),
+        embedded.serve(file, slots=1, context=512, threads=1),
     ):
         pass
 

@@ -1,0 +1,130 @@
+"""One call to one endpoint, whatever comes of it: an answer, or the trouble.
+
+connections = Connections(runtime)
+outcome = await connections.call(request)
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from src.config.llm import EndpointParams
+from src.config.runtime import RuntimeParams
+from src.llm import embedded
+from src.llm.endpoint import api_key
+from src.llm.requests import Answer, Request
+from src.llm.troubles import Trouble, no_reply, refusal
+
+if TYPE_CHECKING:
+    import openai
+
+
+class BadReplyError(Exception):
+    """The endpoint's reply is no answer: no JSON, or JSON of another form."""
+
+
+class Connections:
+    """An open connection to each endpoint, made when it is first needed."""
+
+    def __init__(self, runtime: RuntimeParams, *, reuse_prefix: bool = True) -> None:
+        self._runtime, self._reuse_prefix = runtime, reuse_prefix
+        self._clients: dict[str, openai.AsyncOpenAI] = {}
+        self._engines = ExitStack()
+
+    async def close(self) -> None:
+        """End the connections, and the embedded models that were started for them."""
+        for client in self._clients.values():
+            await client.close()
+        self._engines.close()
+
+    async def call(self, request: Request) -> Answer | Trouble:
+        """Ask once.
+
+        Raises:
+            UserError: the key is not set, or the embedded model cannot be loaded.
+        """
+        import openai
+
+        endpoint = request.endpoint
+        client, model = self._client(endpoint), endpoint.model
+        parameters: dict[str, Any] = dict(request.parameters)
+        # for servers and proxies that know it: the same request is not to be done twice
+        parameters["extra_headers"] = {"Idempotency-Key": request.key}
+        if endpoint.embedded:
+            parameters["seed"] = int(request.key[:8], 16) >> 1
+        try:
+            if endpoint.api == "chat":
+                reply: Any = await client.chat.completions.create(
+                    model=model,
+                    messages=[{"role": "user", "content": request.prompt}],
+                    **parameters,
+                )
+            else:
+                reply = await client.completions.create(
+                    model=model, prompt=request.prompt, **parameters
+                )
+            return _read_answer(reply, endpoint)
+        except openai.APIStatusError as error:
+            return refusal(error, request)
+        except openai.APIConnectionError as error:  # time-outs as well
+            return no_reply(error)
+        except BadReplyError as error:
+            return Trouble(str(error), perhaps_paid=True)
+        except (openai.OpenAIError, ValueError):
+            return Trouble("the body is not JSON", perhaps_paid=True)
+
+    def _client(self, endpoint: EndpointParams) -> openai.AsyncOpenAI:
+        import openai
+
+        if endpoint.name not in self._clients:
+            base_url = endpoint.base_url
+            if endpoint.embedded:
+                engine = self._runtime.engine
+                server = embedded.serve(
+                    embedded.model_path(endpoint.model),
+                    slots=engine.slots,
+                    context=engine.context_per_slot,
+                    threads=engine.threads,
+                    reuse_prefix=self._reuse_prefix,
+                )
+                base_url = self._engines.enter_context(server)
+            self._clients[endpoint.name] = openai.AsyncOpenAI(
+                base_url=base_url,
+                api_key=api_key(endpoint),
+                timeout=self._runtime.timeout_s,
+                max_retries=0,  # ours are enough; the two would multiply
+                # half the processor time of the default one, whose pool looks through all
+                # connections at every request (docs/benchmarks.md)
+                http_client=openai.DefaultAioHttpClient(),
+            )
+        return self._clients[endpoint.name]
+
+
+def _read_answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN401  (unchecked JSON)
+    """The first choice of a reply; the openai client hands on whatever JSON has come."""
+    try:
+        choice, usage = reply.choices[0], reply.usage
+        text = choice.message.content if endpoint.api == "chat" else choice.text
+        answer = Answer(
+            text=_storable(text or ""),
+            finish_reason=str(choice.finish_reason or "stop"),
+            prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
+            completion_tokens=int(usage.completion_tokens or 0) if usage else 0,
+            cached_tokens=_cached_tokens(usage),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        raise BadReplyError(f"the body has no text of a {endpoint.api} answer") from error
+    return answer
+
+
+def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)
+    """Tokens of the prompt that the server had read before, as OpenAI or DeepSeek say it."""
+    details = getattr(usage, "prompt_tokens_details", None)
+    count = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", 0)
+    return int(count or 0)
+
+
+def _storable(text: str) -> str:
+    """The text with halves of surrogate pairs, which no file can hold, replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,168 @@
+"""Asks a model for vectors: one behind any OpenAI-compatible /embeddings, or a GGUF that is served here.
+
+with embedding_model(params) as vectors_of:
+vectors = vectors_of(["查话费", "销户"])
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.config.embedding import EmbeddingParams
+from src.config.llm import EndpointParams
+from src.errors import UserError
+from src.llm import embedded
+from src.llm.endpoint import api_key
+
+if TYPE_CHECKING:
+    import openai
+
+BYTES = 4  # of a character in UTF-8 at most; no token is shorter than a byte
+ADDED_TOKENS = 16  # around a text: its beginning and end
+
+Vectors: TypeAlias = NDArray[np.float32]  # a row is of length 1
+
+
+@dataclass(frozen=True)
+class Calls:
+    """How an endpoint is asked; a model in this process is asked once at a time, and once.
+
+    Attributes:
+        at_once: requests.
+        retries: with waits of 0.5, 1, 2, 4 and then 8 s, or what Retry-After says.
+        timeout_s: of a request.
+    """
+
+    at_once: int = 4
+    retries: int = 8
+    timeout_s: float = 300.0
+
+
+CALLS = Calls()
+
+
+def identity(params: EmbeddingParams) -> str:
+    """What decides the vector of a text: the endpoint and model, or the file's bytes and pooling."""
+    if params.backend == "endpoint":
+        return json.dumps([params.base_url, params.model])
+    with embedded.model_path(params.model or "").open("rb") as file:
+        return json.dumps([hashlib.file_digest(file, "sha256").hexdigest(), params.pooling])
+
+
+def place(params: EmbeddingParams) -> str:
+    """The model in an error's words."""
+    if params.backend == "gguf":
+        return f"embedding model {params.model!r}"
+    return f"embedding endpoint {params.base_url}"
+
+
+@contextmanager
+def embedding_model(
+    params: EmbeddingParams, calls: Calls = CALLS
+) -> Iterator[Callable[[Sequence[str]], Vectors]]:
+    """A function from the texts of one request to their vectors, in order, while the block runs.
+
+    Raises:
+        UserError: the key or the model file is at fault; in the function, the endpoint or model.
+    """
+    import openai
+
+    with (
+        _address(params) as base_url,
+        openai.OpenAI(
+            base_url=base_url,
+            api_key=_key(params),
+            timeout=calls.timeout_s,
+            max_retries=0 if params.backend == "gguf" else calls.retries,
+        ) as client,
+    ):
+        yield partial(_ask, client, params)
+
+
+@contextmanager
+def _address(params: EmbeddingParams) -> Iterator[str]:
+    """The base URL of the endpoint, or of a server that runs while the block does."""
+    if params.backend == "endpoint":
+        yield params.base_url or ""
+        return
+    longest = BYTES * (len(params.prefix) + params.max_chars) + ADDED_TOKENS
+    with embedded.serve(
+        embedded.model_path(params.model or ""),
+        slots=1,
+        context=longest,
+        reuse_prefix=False,
+        pooling=params.pooling,
+    ) as base_url:
+        yield base_url
+
+
+def _key(params: EmbeddingParams) -> str:
+    return api_key(
+        EndpointParams(
+            name="embedding",
+            base_url=params.base_url or "",
+            model=params.model or "",
+            api="chat",
+            api_key_env=params.api_key_env if params.backend == "endpoint" else None,
+        )
+    )
+
+
+def _ask(client: openai.OpenAI, params: EmbeddingParams, batch: Sequence[str]) -> Vectors:
+    """Vectors of one request, in the order of its texts and of length 1.
+
+    What a server says is not quoted: it could hold a key or a customer's words.
+    """
+    import openai
+
+    try:
+        reply = client.embeddings.create(
+            model=params.model or "", input=list(batch), encoding_format="float"
+        )
+        items = sorted(reply.data, key=lambda item: item.index)
+        places = [item.index for item in items]
+        vectors = np.array([item.embedding for item in items], dtype=np.float32)
+    except openai.APIStatusError as error:
+        raise UserError(
+            f"{place(params)} answers HTTP {error.status_code}; {_remedy(error, params)}"
+        ) from None
+    except openai.APIConnectionError:  # time-outs as well
+        raise UserError(
+            f"{place(params)} cannot be reached; start it, or correct embedding.base_url"
+        ) from None
+    except (openai.OpenAIError, AttributeError, TypeError, ValueError):
+        raise UserError(
+            f"{place(params)}: the reply holds no vectors; is it an embedding model?"
+        ) from None
+    if places != list(range(len(batch))):
+        raise UserError(
+            f"{place(params)} gave {len(places)} vectors for {len(batch)} texts; set "
+            "embedding.batch_size to 1, or use another model"
+        )
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise UserError(f"{place(params)} gave a vector without a direction; use another model")
+    return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def _remedy(error: openai.APIStatusError, params: EmbeddingParams) -> str:
+    status = error.status_code
+    if params.backend == "gguf":
+        pooled = "" if "ooling" in error.message else "lower embedding.max_chars, or "
+        return f"{pooled}set embedding.pooling to what the model was trained with, such as mean"
+    if status in (401, 403):
+        return f"correct the key in {params.api_key_env or 'embedding.api_key_env'}, or its rights"
+    if status == 404:
+        return f"correct embedding.base_url or embedding.model ({params.model})"
+    if status in (400, 413, 422):
+        return "lower embedding.batch_size or embedding.max_chars, or correct embedding.model"
+    return "what was computed is kept; run again later"

@@ -1,0 +1,63 @@
+"""SQLite files that several processes share: answers of models, and vectors of texts.
+
+with open_database(CACHE, TABLES) as database:
+with transaction(database):
+database.execute("INSERT INTO answers VALUES (?, ?)", entry)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from src.errors import UserError
+
+BUSY_S = 60.0  # how long another process's write is waited for
+
+
+@contextmanager
+def open_database(
+    path: Path, tables: Sequence[str], busy_s: float = BUSY_S
+) -> Iterator[sqlite3.Connection]:
+    """A connection while the block runs, which any thread may use, one at a time.
+
+    Each statement outside `transaction` is committed by itself. The journal is a write-ahead log, so
+    that a reader on a connection of its own waits for no writer.
+
+    Args:
+        path: of the file; it and its folder are made if they are not there.
+        tables: statements that create what is missing.
+        busy_s: how long another connection's write is waited for.
+
+    Raises:
+        UserError: the file is damaged, or another process writes to it for longer than that, on
+            opening or in the block.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with closing(
+            sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+        ) as database:
+            # The change to WAL does not wait: of two processes on a new file one would fail.
+            with FileLock(path.with_name(path.name + ".lock")):
+                database.execute("PRAGMA journal_mode=WAL")
+                database.execute("PRAGMA synchronous=FULL")  # what was paid for survives a crash
+                for table in tables:
+                    database.execute(table)
+            yield database
+    except sqlite3.DatabaseError as error:
+        busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+        remedy = "end the process that writes to it" if busy else "move it away to start a new one"
+        raise UserError(f"{path}: {error}; {remedy}") from None
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All statements of the block or, where it raises, none of them."""
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        yield

@@ -1,0 +1,129 @@
+"""Recorded answers in files: what is written is read again, and what cannot be replayed is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from src.errors import UserError
+from src.llm.cache import open_store
+from src.llm.recordings import (
+    Place,
+    RecordedAnswer,
+    read_recordings,
+    read_used,
+    write_recording,
+)
+from src.llm.requests import Answer
+
+OLD = {  # as it was recorded before answers had cached_tokens
+    "key": "k",
+    "text": "喂",
+    "finish_reason": "stop",
+    "prompt_tokens": 1,
+    "completion_tokens": 2,
+}
+UNNAMED = {name: value for name, value in OLD.items() if name != "key"}
+PLACED = {**OLD, "cached_tokens": 1, "slot": "s", "seeds": [["r0", "aa"]]}
+LINES = [
+    pytest.param(OLD, RecordedAnswer("k", Answer("喂", "stop", 1, 2, 0)), id="old"),
+    pytest.param(
+        {**OLD, "cached_tokens": 1},
+        RecordedAnswer("k", Answer("喂", "stop", 1, 2, 1)),
+        id="no-slot",
+    ),
+    pytest.param(
+        PLACED,
+        RecordedAnswer("k", Answer("喂", "stop", 1, 2, 1), Place("s", (("r0", "aa"),))),
+        id="placed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
+def test_a_recording_is_read(
+    line: dict[str, object], expected: RecordedAnswer, tmp_path: Path
+) -> None:
+    """Fields that came later may be missing: answers recorded before them still replay."""
+    file = tmp_path / "r.jsonl.gz"
+    file.write_bytes(gzip.compress(json.dumps(line).encode() + b"\n"))
+    assert list(read_recordings([file])) == [expected]
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
+def test_the_answers_of_a_run_are_read(
+    line: dict[str, object], expected: RecordedAnswer, tmp_path: Path
+) -> None:
+    """In order, empty lines left out."""
+    file = tmp_path / "used.jsonl"
+    file.write_text(f"{json.dumps(PLACED)}\n\n{json.dumps(line)}\n", encoding="utf-8")
+    assert read_used(file)[1:] == [expected]
+
+
+def test_a_recording_is_one_sorted_object_a_line(tmp_path: Path) -> None:
+    """It is in git: the same answers give the same bytes, whenever they are written."""
+    entries = [
+        RecordedAnswer("k", Answer("喂\u2028", "stop", 1, 2)),
+        RecordedAnswer("j", Answer("", "length", 1, 2, 1), Place("s", (("r0", "aa"),))),
+    ]
+    for name in ("a", "b"):
+        write_recording(tmp_path / "deep" / name, entries)
+    packed = (tmp_path / "deep" / "a").read_bytes()
+    assert packed == (tmp_path / "deep" / "b").read_bytes()
+    assert gzip.decompress(packed).decode() == (
+        '{"cached_tokens": 0, "completion_tokens": 2, "finish_reason": "stop", "key": "k", '
+        '"prompt_tokens": 1, "text": "喂\u2028"}\n'
+        '{"cached_tokens": 1, "completion_tokens": 2, "finish_reason": "length", "key": "j", '
+        '"prompt_tokens": 1, "seeds": [["r0", "aa"]], "slot": "s", "text": ""}\n'
+    )
+    assert list(read_recordings([tmp_path / "deep" / "a"])) == entries
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"no gzip", id="no-gzip"),
+        pytest.param(gzip.compress(b'{"key": "k"}\n'), id="no-answer"),
+        pytest.param(gzip.compress(b'{"text": "k"}\n'), id="no-key"),
+        pytest.param(gzip.compress(b"{\n"), id="no-json"),
+        pytest.param(gzip.compress(b"[1]\n"), id="a-list"),
+        pytest.param(gzip.compress(b"1\n"), id="a-number"),
+        pytest.param(gzip.compress(b"\xff\n"), id="not-utf-8"),
+        pytest.param(gzip.compress(bytes(range(200)) * 9)[:-20], id="cut-off"),
+        pytest.param(gzip.compress(b"{}" * 99)[:12] + b"\xff" * 20, id="bytes-overwritten"),
+    ],
+)
+def test_a_damaged_recording_is_named(content: bytes, tmp_path: Path) -> None:
+    """File and remedy."""
+    file = tmp_path / "r.jsonl.gz"
+    file.write_bytes(content)
+    with (
+        pytest.raises(UserError, match=rf"{file}: damaged recording \(.*\); restore it with git"),
+        open_store(tmp_path, tmp_path / "c.sqlite"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        pytest.param([OLD, {**UNNAMED, "cached_tokens": 1}], "line 2 has cached_", id="no key"),
+        pytest.param([OLD, UNNAMED], "line 2 has completion_tokens", id="old, no key"),
+        pytest.param([OLD, {**OLD, "model": "m"}], "line 2 has", id="unknown field"),
+        pytest.param([{"key": "k", "text": "喂"}], "line 1 has key, text instead", id="no tokens"),
+        pytest.param(
+            [{**PLACED, "seeds": 3}], r"line 1 is no answer \(.*\)", id="seeds of no form"
+        ),
+    ],
+)
+def test_what_could_not_be_replayed_is_refused(
+    lines: list[dict[str, object]], says: str, tmp_path: Path
+) -> None:
+    """File, line, and the command that writes it anew."""
+    file = tmp_path / "used.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"^{file} {says}.*; run `dvc repro generate` to write"):
+        read_used(file)
