@@ -15,7 +15,7 @@ from typing import Any
 
 from src.data.dialogue import read_reply, split_turns
 from src.llm.requests import Answer, Request
-from src.llm.thoughts import THOUGHTS
+from src.llm.thoughts import without_thoughts
 
 NUMBERED = re.compile(
     r"^(?:[^\S\n]|[#*])*(?:(?:对话|通话|例句|样本|dialogue|call|example|sample)\s*\d+|\d+)"
@@ -77,7 +77,7 @@ def read_samples(
         opening: the first turn, which a base model's prompt already holds.
         separator: between the turns of a row; None where a row is one utterance.
     """
-    text = THOUGHTS.sub("", answer.text)
+    text = without_thoughts(answer.text)
     if answer.finish_reason == "content_filter":
         return ReadReply((), "refused")
     if not text.strip():

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from src.errors import UserError
+from src.files import write_jsonl
 from src.llm.recordings import (
     NOWHERE,
     RECORDINGS,
@@ -249,6 +250,11 @@ def open_store(recordings: Path = RECORDINGS, cache: Path = CACHE) -> Iterator[A
         busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
         remedy = "end the process that writes to it" if busy else "move it away to start a new one"
         raise UserError(f"{cache}: {error}; {remedy}") from None
+
+
+def write_used(store: AnswerStore, path: Path) -> None:
+    """The answers that a run used, sorted by key, one JSON object a line."""
+    write_jsonl(path, store.cassette())
 
 
 def _connect(cache: Path) -> sqlite3.Connection:

@@ -36,6 +36,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 60.0
 REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
 GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once answered is given up
 KEPT = "what was bought is kept"
+SECONDS_BETWEEN_LINES = 30.0  # of the log, while answers are waited for
 GRACE_S = 30  # so long an error waits for the answers that are under way: they are paid for
 Commit = Callable[[Request, Answer], Awaitable[None]]
 

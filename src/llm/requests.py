@@ -34,6 +34,13 @@ RESPONSE_FORMAT = {
         },
     },
 }  # each sample is a list of turns
+OUTPUTS: dict[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in this order
+    ("completions", "auto"): (False,),
+    ("completions", "text"): (False,),
+    ("chat", "auto"): (True, False),
+    ("chat", "json_schema"): (True,),
+    ("chat", "text"): (False,),
+}
 
 
 Seed = tuple[str, str]  # id of a train row that a prompt shows, and the digest of its text

@@ -7,3 +7,8 @@ import re
 THOUGHTS = re.compile(  # of a model that reasons aloud; some servers leave out where they begin
     r"<think>.*?(?:</think>|\Z)|\A(?:(?!<think>).)*?</think>", re.DOTALL
 )
+
+
+def without_thoughts(text: str) -> str:
+    """The answer alone."""
+    return THOUGHTS.sub("", text)
