@@ -10,7 +10,7 @@ The stage, the benchmarks and the tests all come through here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def run(
     data: DataParams,
     runtime: RuntimeParams,
     failures: Path = FAILURES,
+    make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
 ) -> Generated:
     """Samples until every class has its quota or is given up.
 
@@ -54,6 +55,7 @@ def run(
         data: turn separator.
         runtime: how requests are made.
         failures: where the ledger goes if an error ends the run; else the caller has it.
+        make_client: from the endpoints, `runtime`, and what is spent.
 
     Raises:
         UserError: an answer is missing offline; or no endpoint is left, since each is down,
@@ -62,7 +64,7 @@ def run(
     budget = Budget(generate.budget)
 
     async def main() -> Generated:
-        async with Client(llm, runtime, budget) as client:
+        async with make_client(llm, runtime, budget) as client:
 
             def status() -> Status:
                 spent = budget.spent

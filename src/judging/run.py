@@ -7,7 +7,7 @@ judged["b967a7a2cebd6966-0"]  ->  [Judgement("glm4", ...), Judgement("qwen", ...
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from src.config.data import DataParams
@@ -35,6 +35,7 @@ def judge(
     domain: str,
     budget: BudgetParams,
     responses: Path,
+    make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
 ) -> dict[str, list[Judgement]]:
     """What each judge says of each sample; answers are looked for at the usual places first.
 
@@ -48,6 +49,7 @@ def judge(
         domain: what the rows are.
         budget: what the answers may cost together.
         responses: file for the answers that were used.
+        make_client: from the endpoints, `runtime`, and what is spent.
 
     Returns:
         by sample id, see `ask_judges`.
@@ -59,7 +61,7 @@ def judge(
     money = Budget(budget)
 
     async def ask(store: AnswerStore) -> dict[str, list[Judgement]]:
-        async with Client(llm, runtime, money) as client:
+        async with make_client(llm, runtime, money) as client:
             return await ask_judges(samples, writer, client, store, money, offline=runtime.offline)
 
     with open_store() as store:
