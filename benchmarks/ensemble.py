@@ -10,7 +10,6 @@ ensemble asks for the same.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import tempfile
 from pathlib import Path
@@ -24,12 +23,10 @@ from src.config.params import Params, load_params
 from src.data.dialogue import split_turns
 from src.data.schema import Splits, load_splits
 from src.gate.gate import Gate
-from src.generation.loop import QuotaLoop
-from src.generation.prompts import Ask, PromptWriter
+from src.generation.prompts import PromptWriter
 from src.generation.quota import ClassRun
-from src.llm.budget import Budget
+from src.generation.run import run
 from src.llm.cache import open_store
-from src.llm.client import Client, Failure, OutOfBudget, Reply
 from src.paths import PLAN
 from src.planning.plan import read_plan
 from tests.llm.server import Call, says, serve
@@ -55,20 +52,22 @@ def main() -> None:
                 {**params.llm.model_dump(), "endpoints": endpoints, "share": "acceptance"}
             )
             settings = params.model_copy(update={"llm": llm})
-            runs = asyncio.run(_generate(settings, splits, Path(folder)))
-            for run in runs:
-                shown = f"{run.judged} | {run.acceptance:.3f} | {_of_other(run)}"
-                typer.echo(f"| {name} | {run.label} | {shown} |")
+            runs = _generate(settings, splits, Path(folder))
+            for each in runs:
+                shown = f"{each.judged} | {each.acceptance:.3f} | {_of_other(each)}"
+                typer.echo(f"| {name} | {each.label} | {shown} |")
             shares.append(runs[0].acceptance)
     typer.echo(f"\n{HARD}, both / embedded: {shares[1] / shares[0]:.3f}")
 
 
-def _of_other(run: ClassRun) -> str:
-    attempts = run.by_endpoint().get("other", [])
+def _of_other(of_class: ClassRun) -> str:
+    attempts = of_class.by_endpoint().get("other", [])
     if not attempts:
         return "- | -"
     accepted = sum(attempt.accepted or 0 for attempt in attempts)
-    return f"{len(attempts)} ({len(attempts) / run.judged:.0%}) | {accepted / len(attempts):.2f}"
+    return (
+        f"{len(attempts)} ({len(attempts) / of_class.judged:.0%}) | {accepted / len(attempts):.2f}"
+    )
 
 
 class _Other:
@@ -87,31 +86,25 @@ class _Other:
         return says("，" + "\n- ".join(turns))
 
 
-async def _generate(params: Params, splits: Splits, folder: Path) -> tuple[ClassRun, ...]:
+def _generate(params: Params, splits: Splits, folder: Path) -> tuple[ClassRun, ...]:
     plan = read_plan(PLAN)
     gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
     writer = PromptWriter(
         splits.train, plan.keywords, splits.labels, params.data, params.llm, params.generate
     )
     with open_store(folder / "none", folder / "llm.sqlite") as store:
-        async with Client(params.llm, params.runtime, Budget(params.generate.budget)) as client:
-
-            async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
-                recorded = store.first(ask.requests)
-                return (
-                    Reply(*recorded) if recorded else await client.ask(ask.requests, store.commit)
-                )
-
-            loop = QuotaLoop(
-                dict.fromkeys(LABELS, SAMPLES),
-                writer,
-                ask_model,
-                gate.accepts,
-                params.generate,
-                params.data.turn_separator,
-                client.most_waiting,
-            )
-            return (await loop.run()).classes
+        generated = run(
+            dict.fromkeys(LABELS, SAMPLES),
+            writer,
+            gate.accepts,
+            store,
+            params.generate,
+            params.llm,
+            params.data,
+            params.runtime,
+            folder / "failures.jsonl",
+        )
+    return generated.classes
 
 
 if __name__ == "__main__":

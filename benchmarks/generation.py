@@ -28,12 +28,12 @@ from benchmarks.loopback import loopback, stats
 from src.config.generate import BudgetParams
 from src.config.llm import EndpointParams, LlmParams
 from src.config.params import Params, load_params
-from src.files import Record
-from src.generation.loop import QuotaLoop
-from src.generation.prompts import Ask, PromptWriter
+from src.generation.prompts import PromptWriter
+from src.generation.quota import Generated
+from src.generation.run import run
 from src.llm.budget import Budget
 from src.llm.cache import AnswerStore, open_store
-from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.llm.client import Client, Reply
 
 CLASSES = 20
 ONE_BY_ONE = 20  # requests asked in the sequential way, and extrapolated
@@ -61,7 +61,7 @@ def main() -> None:
     typer.echo("|---|---|---|---|---|---|---|---|")
     for setting in SETTINGS:
         with loopback(setting.latency_ms, setting.at_once, setting.too_many) as url:
-            ours = asyncio.run(_time(url, setting))
+            ours = _time(url, setting)
             most = stats(url).most_in_flight
         with loopback(setting.latency_ms, setting.at_once, 0.0) as url:
             sequential = _one_by_one(url) * setting.requests
@@ -107,38 +107,33 @@ def _writer(params: Params) -> PromptWriter:
     return PromptWriter(pd.DataFrame(rows), {}, {}, params.data, params.llm, params.generate)
 
 
-async def _time(url: str, setting: Setting) -> float:
+def _time(url: str, setting: Setting) -> float:
     """Seconds from the first request to the last verdict."""
-    params = _params(url, setting)
-    writer = _writer(params)
-    with tempfile.TemporaryDirectory() as folder, _store(folder) as store:
-        budget = Budget(params.generate.budget)
-        async with Client(params.llm, params.runtime, budget) as client:
-
-            async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
-                assert store.get(ask.requests[0].key) is None
-                return await client.ask(ask.requests, store.commit)
-
-            def judge(records: list[Record]) -> list[bool]:
-                return [True] * len(records)
-
-            await ask_model(writer.ask("类别0", 10**6))  # imports and the connection
-            each = math.ceil(setting.requests / CLASSES)
-            loop = QuotaLoop(
-                {f"类别{label}": each for label in range(CLASSES)},
-                writer,
-                ask_model,
-                judge,
-                params.generate,
-                params.data.turn_separator,
-                client.most_waiting,
-            )
-            start = time.perf_counter()
-            generated = await loop.run()
-            seconds = time.perf_counter() - start
+    _generate(url, setting, 1)  # imports
+    generated, seconds = _generate(url, setting, math.ceil(setting.requests / CLASSES))
     assert len(generated.candidates) == setting.requests
     assert generated.failure_counts() == {}
     return seconds
+
+
+def _generate(url: str, setting: Setting, each: int) -> tuple[Generated, float]:
+    """So many samples of each class, with an empty store, and the seconds that it took."""
+    params = _params(url, setting)
+    writer = _writer(params)
+    with tempfile.TemporaryDirectory() as folder, _store(folder) as store:
+        start = time.perf_counter()
+        generated = run(
+            {f"类别{label}": each for label in range(CLASSES)},
+            writer,
+            lambda candidates: [True] * len(candidates),
+            store,
+            params.generate,
+            params.llm,
+            params.data,
+            params.runtime,
+            Path(folder) / "failures.jsonl",
+        )
+        return generated, time.perf_counter() - start
 
 
 def _store(folder: str) -> AbstractContextManager[AnswerStore]:

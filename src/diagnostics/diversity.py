@@ -1,7 +1,7 @@
 """How much the samples of one class differ from each other, and from its real rows.
 
     diversity(["查一下话费", "宽带断网了"], seeds=["想查一下话费"], language="zh")
-    # {"samples": 2, "distinct_1": 1.0, "distinct_2": 1.0, "self_bleu": 0.0, "seed_ngram_overlap": 0.5}
+    # Diversity(samples=2, distinct_1=1.0, distinct_2=1.0, self_bleu=0.0, seed_ngram_overlap=0.5)
 
 Few distinct n-grams and a high self-BLEU are a model that says the same thing over and over; a
 high seed overlap is one that says what it was shown. Distinct n-grams fall and self-BLEU rises
@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from src.gate.overlap import NOT_WORD, SIZE
+from src.records.metrics.generate import Diversity
 
 LOOKED_AT = 50  # texts of a class at most
 SHORTER = 25  # per cent of the texts that are too short for the common length and left out
@@ -29,7 +30,7 @@ Grams = list[tuple[str, ...]]
 
 def diversity(
     texts: Sequence[str], seeds: Sequence[str], language: Literal["zh", "en"]
-) -> dict[str, float | int | None]:
+) -> Diversity:
     """Figures on the samples of one class, each None where nothing can be computed.
 
     Args:
@@ -53,13 +54,13 @@ def diversity(
     count = min(LOOKED_AT, len(texts))
     looked_at = [tokens(texts[i * len(texts) // count], language) for i in range(count)]
     equal = cut(looked_at)
-    return {
-        "samples": count,
-        "distinct_1": _distinct(equal, 1),
-        "distinct_2": _distinct(equal, 2),
-        "self_bleu": _self_bleu(equal),
-        "seed_ngram_overlap": _seed_overlap(looked_at, [tokens(seed, language) for seed in seeds]),
-    }
+    return Diversity(
+        samples=count,
+        distinct_1=_distinct(equal, 1),
+        distinct_2=_distinct(equal, 2),
+        self_bleu=_self_bleu(equal),
+        seed_ngram_overlap=_seed_overlap(looked_at, [tokens(seed, language) for seed in seeds]),
+    )
 
 
 def tokens(text: str, language: Literal["zh", "en"]) -> list[str]:

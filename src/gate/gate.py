@@ -29,6 +29,7 @@ from src.gate.rules import first_fault
 from src.gate.style import match_surface, measure_surface
 from src.privacy.find import mask
 from src.records.decisions import Decision
+from src.records.samples import Candidate
 
 REVIEW = "review"  # the rule of samples that people rejected
 log = logging.getLogger(__name__)
@@ -148,10 +149,11 @@ class Gate:
             rejected=tuple(record for record in in_order if "reason" in record),
         )
 
-    def accepts(self, candidates: Sequence[Record]) -> list[bool]:
+    def accepts(self, candidates: Sequence[Candidate]) -> list[bool]:
         """Whether each candidate passes; raises as `screen` does."""
-        accepted = {record["id"] for record in self.screen(candidates).accepted}
-        return [candidate["id"] in accepted for candidate in candidates]
+        records = [{"id": one.id, "label": one.label, "text": one.text} for one in candidates]
+        accepted = {record["id"] for record in self.screen(records).accepted}
+        return [candidate.id in accepted for candidate in candidates]
 
     def _screen_class(self, label: str, candidates: list[Record]) -> list[Record]:
         """Verdicts on candidates of one class, each against the accepted ones before it."""

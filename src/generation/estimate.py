@@ -12,18 +12,22 @@ import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
-from src.config.llm import EndpointParams
-from src.config.params import Params
-from src.files import Record
+from src.config.data import DataParams, Language
+from src.config.generate import GenerateParams
+from src.config.llm import EndpointParams, LlmParams
+from src.config.runtime import RuntimeParams
 from src.generation.prompts import Ask, PromptWriter
 from src.generation.replies import read_samples
 from src.llm.budget import spent_on
 from src.llm.cache import AnswerStore
 from src.llm.requests import Answer, Request
 from src.planning.plan import Plan
+from src.records.json_files import read_record
+from src.records.metrics.generate import ClassGeneration, GenerateMetrics
 
-TOKENS_PER_CHARACTER = {"zh": 0.75, "en": 0.25}
+TOKENS_PER_CHARACTER: dict[Language, float] = {"zh": 0.75, "en": 0.25}
 GUESSED_ACCEPTANCE = (0.5, 0.8, 0.95)  # pessimistic, expected, optimistic
 EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # an answer, on two free cores (docs/benchmarks.md)
 REMOTE_SECONDS = (1.0, 4.0, 12.0)
@@ -72,12 +76,46 @@ class _Lengths:
     reply_tokens: float
 
 
+def dry_run(
+    plan: Plan,
+    writer: PromptWriter,
+    store: AnswerStore,
+    generate: GenerateParams,
+    llm: LlmParams,
+    data: DataParams,
+    runtime: RuntimeParams,
+    last: Path,
+) -> str:
+    """What a user is shown before anything is paid for.
+
+    Args:
+        plan: quotas by class.
+        writer: of the real prompts.
+        store: answers that are there already.
+        generate: limits, and how long examples and replies are.
+        llm: prices and their currency.
+        data: language and turn separator.
+        runtime: how many requests are made at once.
+        last: metrics/generate.json, which need not be there.
+
+    Raises:
+        UserError: that file is broken.
+    """
+    last_run = read_record(last, GenerateMetrics) if last.exists() else None
+    found = estimate(plan, writer, store, generate, llm, data, runtime, last_run)
+    return render_estimate(found, writer)
+
+
 def estimate(
     plan: Plan,
     writer: PromptWriter,
     store: AnswerStore,
-    params: Params,
-    last_run: Mapping[str, Record] | None = None,
+    generate: GenerateParams,
+    llm: LlmParams,
+    data: DataParams,
+    runtime: RuntimeParams,
+    last_run: GenerateMetrics | None = None,
+    most_looked_at: int = MOST_LOOKED_AT,
 ) -> Estimate:
     """Count what each class's requests would take.
 
@@ -85,29 +123,38 @@ def estimate(
         plan: quotas by class.
         writer: of the real prompts.
         store: answers that are there already.
-        params: limits, prices, language.
-        last_run: `per_class` of the last metrics/generate.json, if there is one.
+        generate: limits.
+        llm: prices.
+        data: language and turn separator.
+        runtime: how many requests are made at once.
+        last_run: acceptance of each class, where it is known.
+        most_looked_at: answers of the store that lengths are measured on.
     """
     rows = [row for row in plan.classes.to_dict("records") if row["needed"] > 0]
-    acceptance = [_acceptance((last_run or {}).get(str(row["label"]))) for row in rows]
+    last = last_run.per_class if last_run else {}
+    acceptance = [_acceptance(last.get(str(row["label"]))) for row in rows]
     asked = [
         _asked(
-            str(row["label"]), _requests(row["needed"], shares[0], params), writer, store, params
+            str(row["label"]),
+            _requests(row["needed"], shares[0], generate),
+            writer,
+            store,
+            data.turn_separator,
         )
         for row, shares in zip(rows, acceptance, strict=True)
     ]
     found = [pair for asks in asked for _, pair in asks if pair and _has_usage(pair[1])]
-    sample = found[:MOST_LOOKED_AT]
-    lengths = _measure(sample, params)
+    sample = found[:most_looked_at]
+    lengths = _measure(sample, generate, data.language)
     classes = tuple(
-        _class(row, shares, asks, lengths, params)
+        _class(row, shares, asks, lengths, generate, runtime.concurrency)
         for row, shares, asks in zip(rows, acceptance, asked, strict=True)
     )
-    return Estimate(classes, params.llm.currency, len(sample))
+    return Estimate(classes, llm.currency, len(sample))
 
 
 def _asked(
-    label: str, most: int, writer: PromptWriter, store: AnswerStore, params: Params
+    label: str, most: int, writer: PromptWriter, store: AnswerStore, separator: str | None
 ) -> list[Asked]:
     """The first requests as a run would make them, told what the answers so far repeat."""
     asked: list[Asked] = []
@@ -117,13 +164,13 @@ def _asked(
         ask = writer.ask(label, attempt, [text for samples in known for text in samples])
         pair = store.first(ask.requests, ask.rows)
         asked.append((ask, pair))
-        texts.append(_samples(ask, pair, params) if pair else ())
+        texts.append(_samples(ask, pair, separator) if pair else ())
     return asked
 
 
-def _samples(ask: Ask, pair: tuple[Request, Answer], params: Params) -> tuple[str, ...]:
+def _samples(ask: Ask, pair: tuple[Request, Answer], separator: str | None) -> tuple[str, ...]:
     request, answer = pair
-    return read_samples(answer, request, ask.opening, params.data.turn_separator).samples
+    return read_samples(answer, request, ask.opening, separator).samples
 
 
 def _class(
@@ -131,10 +178,11 @@ def _class(
     acceptance: Range,
     asked: list[Asked],
     lengths: _Lengths,
-    params: Params,
+    generate: GenerateParams,
+    concurrency: int,
 ) -> ClassEstimate:
     label, quota = str(row["label"]), int(str(row["needed"]))
-    requests = [_requests(quota, share, params) for share in reversed(acceptance)]
+    requests = [_requests(quota, share, generate) for share in reversed(acceptance)]
     calls, tokens, cost, seconds = [], [], [], []
     for number, count in enumerate(requests):
         missing = [ask.requests[0] for ask, pair in asked[:count] if pair is None]
@@ -144,7 +192,7 @@ def _class(
         cost.append(
             float(sum((spent_on(a, r.endpoint.price).cost for r, a in answers), Decimal(0)))
         )
-        seconds.append(sum(_seconds(r.endpoint, params, number) for r, _ in answers))
+        seconds.append(sum(_seconds(r.endpoint, concurrency, number) for r, _ in answers))
     return ClassEstimate(
         label=label,
         tier=str(row["tier"]),
@@ -184,17 +232,17 @@ def render_estimate(result: Estimate, writer: PromptWriter) -> str:
     return "\n".join(lines)
 
 
-def _requests(quota: int, acceptance: float, params: Params) -> int:
-    wanted = math.ceil(quota / acceptance / params.generate.samples_per_request)
-    return min(wanted, params.generate.max_attempts_per_class)
+def _requests(quota: int, acceptance: float, generate: GenerateParams) -> int:
+    wanted = math.ceil(quota / acceptance / generate.samples_per_request)
+    return min(wanted, generate.max_attempts_per_class)
 
 
-def _acceptance(last: Record | None) -> Range:
+def _acceptance(last: ClassGeneration | None) -> Range:
     """Low, expected, high: of the last run with two standard errors, or guessed."""
-    if not last or not last.get("candidates"):
+    if last is None or not last.candidates:
         return GUESSED_ACCEPTANCE
     # one accepted and one rejected more, so that 0 and 1 are not taken for certain
-    draws, accepted = int(last["candidates"]) + 2, int(last["accepted"]) + 1
+    draws, accepted = last.candidates + 2, last.accepted + 1
     share = accepted / draws
     error = 2 * math.sqrt(share * (1 - share) / draws)
     low, expected, high = (
@@ -208,14 +256,16 @@ def _has_usage(answer: Answer) -> bool:
     return answer.prompt_tokens > 0 and answer.completion_tokens > 0
 
 
-def _measure(sample: list[tuple[Request, Answer]], params: Params) -> _Lengths:
+def _measure(
+    sample: list[tuple[Request, Answer]], generate: GenerateParams, language: Language
+) -> _Lengths:
     characters = sum(len(request.prompt) for request, _ in sample)
     prompts = sum(answer.prompt_tokens for _, answer in sample)
     replies = sum(answer.completion_tokens for _, answer in sample)
     if sample:
         return _Lengths(prompts / characters, replies / len(sample))
-    per_character = TOKENS_PER_CHARACTER[params.data.language]
-    reply = per_character * params.generate.seed_max_chars * params.generate.samples_per_request
+    per_character = TOKENS_PER_CHARACTER[language]
+    reply = per_character * generate.seed_max_chars * generate.samples_per_request
     return _Lengths(per_character, reply)
 
 
@@ -224,11 +274,11 @@ def _guess(request: Request, lengths: _Lengths) -> Answer:
     return Answer("", "stop", prompt, round(lengths.reply_tokens))
 
 
-def _seconds(endpoint: EndpointParams, params: Params, number: int) -> float:
+def _seconds(endpoint: EndpointParams, concurrency: int, number: int) -> float:
     """Seconds that one answer adds to the run."""
     if endpoint.embedded:
         return EMBEDDED_SECONDS[number]
-    at_once = REMOTE_SECONDS[number] / (endpoint.concurrency or params.runtime.concurrency)
+    at_once = REMOTE_SECONDS[number] / (endpoint.concurrency or concurrency)
     return max(at_once, 60 / endpoint.requests_per_minute if endpoint.requests_per_minute else 0.0)
 
 

@@ -1,8 +1,112 @@
-"""The part of a train row that a prompt shows."""
+"""The train rows that a prompt shows, and which part of each.
+
+    examples = Examples(train, keywords, data, generate)
+    examples.of("补换卡", group=3, masked=True)  ->  [Example("r17", ["您好请讲", "我要补卡"]), ...]
+
+A class's rows take turns, group by group of requests, so that each is shown about equally often.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import NamedTuple
+
+import pandas as pd
+
+from src.config.data import DataParams
+from src.config.generate import GenerateParams
+from src.data.dialogue import split_turns
+from src.data.draws import shuffled
+from src.llm.requests import digest
+from src.privacy.find import mask
+
 ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
+DIGEST = 12  # hexadecimal digits of a row's text
+
+
+class Example(NamedTuple):
+    """An excerpt of a train row."""
+
+    row_id: str
+    turns: list[str]
+
+
+class Examples:
+    """Chooses rows of a class, and of the classes that it is taken for; the same every time."""
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        keywords: Mapping[str, tuple[str, ...]],
+        data: DataParams,
+        generate: GenerateParams,
+        allowed: Sequence[str] = (),
+        neighbours: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            train: columns row_id, text, label.
+            keywords: of each class.
+            data: turn separator and language.
+            generate: how many rows are shown, and how much of each.
+            allowed: numbers that are not private, see `filter.pii`.
+            neighbours: of each class, those that it is taken for, see `generate.contrast`.
+        """
+        self._train = {str(label): rows for label, rows in train.groupby("label")}
+        self._keywords, self._neighbours = keywords, neighbours or {}
+        self._data, self._generate, self._allowed = data, generate, allowed
+        self._shuffled: dict[tuple[str, bool], list[Example]] = {}
+        self._digests: dict[str, dict[str, str]] = {}
+
+    def of(self, label: str, group: int, *, masked: bool) -> list[Example]:
+        """The next `seeds_per_prompt` examples of a class, fewer if it has fewer rows.
+
+        Args:
+            label: the class.
+            group: of requests, counts from 0.
+            masked: whether private data is replaced.
+        """
+        if (label, masked) not in self._shuffled:
+            self._shuffled[label, masked] = self._excerpts(label, masked=masked)
+        examples = self._shuffled[label, masked]
+        count = min(self._generate.seeds_per_prompt, len(examples))
+        return [examples[(group * count + i) % len(examples)] for i in range(count)]
+
+    def contrast(self, label: str, group: int, *, masked: bool) -> dict[str, list[Example]]:
+        """The neighbouring classes that a group of requests shows, and examples of each.
+
+        Groups take turns through all neighbours, so that a class is set apart from each of them.
+        """
+        count = self._generate.contrast
+        near = [name for name in self._neighbours.get(label, ()) if name in self._train]
+        if not count or not near:
+            return {}
+        shown = shuffled(Random(f"{self._generate.seed}/{label}/{group}/contrast"), near)[:count]
+        return {name: self.of(name, group, masked=masked) for name in shown}
+
+    def rows(self, label: str) -> dict[str, str]:
+        """Train rows of a class: id -> digest of the text."""
+        if label not in self._digests:
+            rows = self._train[label]
+            self._digests[label] = {
+                str(row_id): digest(text)[:DIGEST]
+                for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
+            }
+        return self._digests[label]
+
+    def _excerpts(self, label: str, *, masked: bool) -> list[Example]:
+        """Of all rows of a class; masked before they are cut, so that no number is."""
+        separator, limit = self._data.turn_separator, self._generate.seed_max_chars
+        rows, keywords = self._train[label], self._keywords.get(label, ())
+        examples = []
+        for row_id, text in zip(rows["row_id"], rows["text"], strict=True):
+            if masked:
+                text, _ = mask(text, self._data.language, self._allowed, separator)
+            turns = excerpt(split_turns(text, separator), keywords, limit)
+            examples.append(Example(row_id, turns))
+        return shuffled(Random(f"{self._generate.seed}/{label}"), examples)
 
 
 def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list[str]:

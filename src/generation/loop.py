@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from src.config.generate import GenerateParams
-from src.files import Record
+from src.generation.failures import RECOVERED, FailedRequest
 from src.generation.prompts import Ask, PromptWriter
 from src.generation.quota import Attempt, ClassRun, Generated
 from src.generation.replies import read_samples
 from src.llm.budget import spent_on
 from src.llm.client import Failure, OutOfBudget, Reply
+from src.records.samples import Candidate
 
 JUDGE_TOGETHER = 8  # requests of a class, while it has more to ask for anyway
 AskModel = Callable[[Ask], Awaitable[Reply | Failure | OutOfBudget]]
-Judge = Callable[[list[Record]], Sequence[bool]]  # whether each candidate of a class is accepted
+Accepts = Callable[[Sequence[Candidate]], Sequence[bool]]  # each candidate of a class
 
 
 class QuotaLoop:
@@ -33,10 +34,10 @@ class QuotaLoop:
 
     def __init__(
         self,
-        quotas: dict[str, int],
+        quotas: Mapping[str, int],
         writer: PromptWriter,
         ask_model: AskModel,
-        judge: Judge,
+        accepts: Accepts,
         params: GenerateParams,
         separator: str | None,
         most_at_once: int,
@@ -48,7 +49,7 @@ class QuotaLoop:
             quotas: accepted samples wanted, by class; classes with 0 are left out.
             writer: writes the n-th request of a class.
             ask_model: gets an answer, from the store or from an endpoint.
-            judge: which candidates of a class the gate lets pass; runs in a thread, one at a time.
+            accepts: which candidates of a class the gate lets pass; runs in a thread, one at a time.
                 A verdict may depend on candidates before, not on those after.
             params: limits on attempts and acceptance.
             separator: between the turns of a row.
@@ -57,7 +58,7 @@ class QuotaLoop:
         """
         self.runs = [ClassRun(label, quota) for label, quota in quotas.items() if quota > 0]
         self._turn = deque(self.runs)
-        self._writer, self._ask_model, self._judge = writer, ask_model, judge
+        self._writer, self._ask_model, self._accepts = writer, ask_model, accepts
         self._params, self._separator = params, separator
         self._most_at_once, self._on_change = most_at_once, on_change
         self._judging = False
@@ -117,7 +118,7 @@ class QuotaLoop:
             if self._may_ask(run):
                 attempt = len(run.attempts)
                 known = self._writer.needs_written(run.label, attempt)
-                written = [record["text"] for record in run.candidates(known)]
+                written = [candidate.text for candidate in run.candidates(known)]
                 past = run.outcomes(self._writer.needs_judged(attempt))
                 yield run, self._writer.ask(run.label, attempt, written, past)
                 passed = 0
@@ -154,50 +155,43 @@ class QuotaLoop:
 
     def _read(self, ask: Ask, reply: Reply | Failure) -> Attempt:
         """The samples of a reply and, where something went wrong, an entry of the ledger."""
-        candidates: list[Record] = []
+        endpoint, cost = reply.request.endpoint, Decimal(0)
+        candidates: tuple[Candidate, ...] = ()
         kind: str | None = "no_answer"
         if isinstance(reply, Reply):
             read = read_samples(reply.answer, reply.request, ask.opening, self._separator)
-            kind = read.problem or ("recovered" if reply.tries else None)
-            candidates = [_candidate(ask, reply, n, text) for n, text in enumerate(read.samples)]
+            kind = read.problem or (RECOVERED if reply.tries else None)
+            texts = enumerate(read.samples)
+            candidates = tuple(_candidate(ask, reply, number, text) for number, text in texts)
+            cost = spent_on(reply.answer, endpoint.price).cost
         failure = None
         if kind is not None:
-            failure = {
-                "label": ask.label,
-                "attempt": ask.attempt,
-                "request_key": reply.request.answer_key,
-                "endpoint": reply.request.endpoint.name,
-                "kind": kind,
-                "tries": list(reply.tries),
-            }
-        endpoint = reply.request.endpoint
-        cost = Decimal(0)
-        if isinstance(reply, Reply):
-            cost = spent_on(reply.answer, endpoint.price).cost
+            key = reply.request.answer_key
+            failure = FailedRequest(ask.label, ask.attempt, key, endpoint.name, kind, reply.tries)
         draws = max(len(candidates), 1)
         return Attempt(candidates, failure, draws, endpoint=endpoint.name, cost=cost)
 
     async def _verdicts(self, runs: list[ClassRun]) -> None:
         for run in runs:
-            records = run.candidates()
-            verdicts = await asyncio.to_thread(self._judge, records)
-            pairs = zip(records, verdicts, strict=True)
-            run.count({record["id"]: verdict for record, verdict in pairs}, self._params)
+            candidates = run.candidates()
+            verdicts = await asyncio.to_thread(self._accepts, candidates)
+            pairs = zip(candidates, verdicts, strict=True)
+            run.count({candidate.id: verdict for candidate, verdict in pairs}, self._params)
         self._judging = False
 
 
-def _candidate(ask: Ask, reply: Reply, number: int, text: str) -> Record:
+def _candidate(ask: Ask, reply: Reply, number: int, text: str) -> Candidate:
     request = reply.request
-    seed_ids = [row_id for row_id, _ in request.seeds] if request.reused_key else ask.seed_ids
-    return {
-        "id": f"{request.answer_key[:16]}-{number}",
-        "label": ask.label,
-        "text": text,
-        "request_key": request.answer_key,
-        "endpoint": request.endpoint.name,
-        "model": request.endpoint.model,
-        "attempt": ask.attempt,
-        "seed_ids": list(seed_ids),
-        "attributes": ask.attributes if request.endpoint.api == "chat" else {},
-        "prompt_version": request.prompt_version,
-    }
+    seed_ids = tuple(row_id for row_id, _ in request.seeds) if request.reused_key else ask.seed_ids
+    return Candidate(
+        id=f"{request.answer_key[:16]}-{number}",
+        label=ask.label,
+        text=text,
+        endpoint=request.endpoint.name,
+        model=request.endpoint.model,
+        request_key=request.answer_key,
+        attempt=ask.attempt,
+        seed_ids=seed_ids,
+        attributes=ask.attributes if request.endpoint.api == "chat" else {},
+        prompt_version=request.prompt_version,
+    )

@@ -41,8 +41,20 @@ class Status:
 class Progress:
     """Counts answers that a model gave in this run and samples that the gate accepts."""
 
-    def __init__(self, quota: int, status: Callable[[], Status]) -> None:
-        self._quota, self._status = quota, status
+    def __init__(
+        self,
+        quota: int,
+        status: Callable[[], Status],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set up.
+
+        Args:
+            quota: samples wanted, all classes together.
+            status: of the client and the budget, now.
+            clock: seconds.
+        """
+        self._quota, self._status, self._clock = quota, status, clock
         self._runs: Sequence[ClassRun] = ()
         self._accepted_before = 0
         self._answers = 0
@@ -67,7 +79,7 @@ class Progress:
     def answered(self) -> None:
         """One more answer came from an endpoint."""
         if self._started is None:
-            self._started = self._shown = time.monotonic()
+            self._started = self._shown = self._clock()
             self._accepted_before = self._accepted
             if self._live is not None:
                 stderr = sys.stderr
@@ -80,7 +92,7 @@ class Progress:
         self._runs = runs
         if self._started is None:
             return
-        now = time.monotonic()
+        now = self._clock()
         pause = SECONDS_BETWEEN_LINES if self._live is None else SECONDS_BETWEEN_TABLES
         if now - self._shown < pause:
             return

@@ -12,26 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import jinja2
 import pandas as pd
+from pydantic import JsonValue
 
 from src.config.data import DataParams
 from src.config.generate import GenerateParams
 from src.config.llm import EndpointParams, LlmParams
-from src.data.dialogue import plain, split_turns
-from src.data.draws import pick, pick_weighted, shuffled
+from src.data.dialogue import plain
+from src.data.draws import pick, pick_weighted
 from src.data.schema import LabelInfo
 from src.generation.endpoint_choice import Bandit, Outcome
-from src.generation.examples import excerpt
+from src.generation.examples import Examples
 from src.generation.overused import worn_phrases
-from src.llm.requests import OUTPUTS, Request, digest
+from src.llm.requests import OUTPUTS, Request
 from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
 from src.planning.neighbours import spoken
-from src.privacy.find import mask
-
-DIGEST = 12  # hexadecimal digits of a row's text
+from src.templates import environment
 
 
 @dataclass(frozen=True)
@@ -80,17 +77,9 @@ class PromptWriter:
             neighbours: of each class, those that it is taken for, see `generate.contrast`.
         """
         self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
-        self._allowed = allowed
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(templates),
-            undefined=jinja2.StrictUndefined,
-            auto_reload=False,
-        )
+        self._examples = Examples(train, keywords, data, generate, allowed, neighbours)
+        self._environment = environment(templates)
         self._versions: dict[str, str] = {}  # of the templates
-        self._keywords, self._neighbours = keywords, neighbours or {}
-        self._train = {str(label): rows for label, rows in train.groupby("label")}
-        self._examples: dict[tuple[str, bool], list[tuple[str, list[str]]]] = {}
-        self._rows: dict[str, dict[str, str]] = {}
         names = tuple(endpoint.name for endpoint in llm.ensemble)
         self._bandit: Bandit | None = None
         if llm.share == "acceptance" and len(names) > 1:
@@ -116,7 +105,7 @@ class PromptWriter:
         info = self._labels.get(label)
         opening = self._opening(info, attempt)
         attributes = self._attributes(label, attempt)
-        words = {
+        words: dict[str, object] = {
             "domain": self._generate.domain,
             "label": spoken(label),
             "definition": info.definition if info else "",
@@ -127,20 +116,20 @@ class PromptWriter:
             "attributes": attributes,
             "avoid": self._worn(written),
         }
-        rows = self._class_rows(label)
+        rows = self._examples.rows(label)
         requests: list[Request] = []
         for endpoint in self._endpoints(label, attempt, past):
             masked = endpoint.remote and self._generate.mask_seeds
-            seeds = self._seeds(label, group, masked=masked)
+            seeds = self._examples.of(label, group, masked=masked)
             shown = words | {
-                "examples": [turns for _, turns in seeds],
-                "neighbours": self._contrast(label, group, masked=masked),
+                "examples": [seed.turns for seed in seeds],
+                "neighbours": self._neighbours(label, group, masked=masked),
             }
             requests += [
                 self._request(endpoint, as_json, shown, label, attempt)
                 for as_json in OUTPUTS[endpoint.api, endpoint.output]
             ]
-        seed_ids = tuple(row_id for row_id, _ in seeds)
+        seed_ids = tuple(seed.row_id for seed in seeds)
         identity = tuple((row_id, rows[row_id]) for row_id in seed_ids)
         placed = tuple(replace(request, seeds=identity) for request in requests)
         usable = rows if self._generate.reuse else {}
@@ -166,7 +155,7 @@ class PromptWriter:
         self,
         endpoint: EndpointParams,
         as_json: bool,
-        words: dict[str, Any],
+        words: dict[str, object],
         label: str,
         attempt: int,
     ) -> Request:
@@ -185,7 +174,7 @@ class PromptWriter:
         without_rows = template.render(**words | self._without_rows(), as_json=as_json)
         return replace(request, slot=request.slot_of(without_rows, self._choice(label)))
 
-    def _without_rows(self) -> dict[str, Any]:
+    def _without_rows(self) -> dict[str, object]:
         """What stands in for the words that depend on train rows and on earlier answers.
 
         Placeholders, not nothing: how examples and phrases are shown is a setting as well.
@@ -196,7 +185,7 @@ class PromptWriter:
             "neighbours": [],
         }
 
-    def _choice(self, label: str) -> dict[str, Any]:
+    def _choice(self, label: str) -> dict[str, JsonValue]:
         """The settings by which rows of the class become examples."""
         names = (
             "mask_seeds",
@@ -208,15 +197,16 @@ class PromptWriter:
         )
         return {"label": label, **{name: getattr(self._generate, name) for name in names}}
 
-    def _class_rows(self, label: str) -> dict[str, str]:
-        """Train rows of a class: id -> digest of the text."""
-        if label not in self._rows:
-            rows = self._train[label]
-            self._rows[label] = {
-                str(row_id): digest(text)[:DIGEST]
-                for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
+    def _neighbours(self, label: str, group: int, *, masked: bool) -> list[dict[str, object]]:
+        """What is told of the neighbouring classes that this group of requests shows."""
+        return [
+            {
+                "label": spoken(name),
+                "definition": self._labels[name].definition if name in self._labels else "",
+                "examples": [example.turns for example in examples],
             }
-        return self._rows[label]
+            for name, examples in self._examples.contrast(label, group, masked=masked).items()
+        ]
 
     def _attributes(self, label: str, attempt: int) -> dict[str, str]:
         """One value of each attribute, drawn for this request."""
@@ -227,44 +217,6 @@ class PromptWriter:
         """What the samples so far say again and again: runs of words that many of them share."""
         texts = [plain(text, self._data.turn_separator) for text in written]
         return worn_phrases(texts, self._generate.avoid_phrases, self._data.language)
-
-    def _seeds(self, label: str, group: int, *, masked: bool) -> list[tuple[str, list[str]]]:
-        """The next `seeds_per_prompt` examples, so that each is used about equally."""
-        if (label, masked) not in self._examples:
-            self._examples[label, masked] = self._shuffled_examples(label, masked=masked)
-        examples = self._examples[label, masked]
-        count = min(self._generate.seeds_per_prompt, len(examples))
-        return [examples[(group * count + i) % len(examples)] for i in range(count)]
-
-    def _contrast(self, label: str, group: int, *, masked: bool) -> list[dict[str, Any]]:
-        """The neighbouring classes that this group of requests shows, and rows of each.
-
-        Groups take turns through all neighbours, so that a class is set apart from each of them.
-        """
-        count = self._generate.contrast
-        near = [name for name in self._neighbours.get(label, ()) if name in self._train]
-        if not count or not near:
-            return []
-        shown = shuffled(Random(f"{self._generate.seed}/{label}/{group}/contrast"), near)[:count]
-        return [
-            {
-                "label": spoken(name),
-                "definition": self._labels[name].definition if name in self._labels else "",
-                "examples": [turns for _, turns in self._seeds(name, group, masked=masked)],
-            }
-            for name in shown
-        ]
-
-    def _shuffled_examples(self, label: str, *, masked: bool) -> list[tuple[str, list[str]]]:
-        """Excerpts of the train rows of a class; masked before they are cut, so that no number is."""
-        separator, limit = self._data.turn_separator, self._generate.seed_max_chars
-        rows, keywords = self._train[label], self._keywords.get(label, ())
-        examples = []
-        for row_id, text in zip(rows["row_id"], rows["text"], strict=True):
-            if masked:
-                text, _ = mask(text, self._data.language, self._allowed, separator)
-            examples.append((row_id, excerpt(split_turns(text, separator), keywords, limit)))
-        return shuffled(Random(f"{self._generate.seed}/{label}"), examples)
 
     def _opening(self, info: LabelInfo | None, attempt: int) -> str:
         """The typical request that this call is about, in turn; it is a base model's first turn.

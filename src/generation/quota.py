@@ -1,10 +1,8 @@
-"""The loop between generation and the gate: ask until each class has its quota.
+"""How far each class has come, and when it ends.
 
-Nothing waits for the slowest of a batch: as many requests are out as samples are missing, and for
-each that brings none, or one that the gate drops, another goes out. Verdicts are given in the order
-of the requests, and a class ends at the first one that completes its quota, or with which its
-attempts are used up or too few of its samples are accepted. So where it ends depends on the
-answers alone and not on when they came, and a replay ends at the same request.
+Verdicts count in the order of the requests, and a class ends at the first one that completes its
+quota, or with which its attempts are used up or too few of its samples are accepted. So where it
+ends depends on the answers alone and not on when they came.
 """
 
 from __future__ import annotations
@@ -15,8 +13,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from src.config.generate import GenerateParams
-from src.files import Record
 from src.generation.endpoint_choice import Outcome
+from src.generation.failures import RECOVERED, FailedRequest
+from src.llm.budget import Spend
+from src.records.metrics.generate import Tokens
+from src.records.samples import Candidate
 
 JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
 
@@ -25,8 +26,8 @@ JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides
 class Attempt:
     """What one request of a class came to; one that was not made has no draws."""
 
-    candidates: list[Record] = field(default_factory=list)
-    failure: Record | None = None
+    candidates: tuple[Candidate, ...] = ()
+    failure: FailedRequest | None = None
     draws: int = 0  # candidates, or 1 for a request that brought none
     accepted: int | None = None  # None: not judged yet
     endpoint: str = ""  # that answered, or failed last
@@ -65,10 +66,10 @@ class ClassRun:
             self._back += 1
         return self._back
 
-    def candidates(self, until: int | None = None) -> list[Record]:
+    def candidates(self, until: int | None = None) -> list[Candidate]:
         """Candidates of the first requests, in the order in which they were asked for."""
         attempts = [attempt for attempt in self.attempts[:until] if attempt is not None]
-        return [record for attempt in attempts for record in attempt.candidates]
+        return [candidate for attempt in attempts for candidate in attempt.candidates]
 
     def by_endpoint(self) -> dict[str, list[Attempt]]:
         """The judged requests, by the endpoint that answered or failed last."""
@@ -112,8 +113,8 @@ class ClassRun:
         A verdict on what came after it is for the time being; it says what to ask for next.
         """
         for attempt in self.attempts[self.judged :]:
-            if attempt is not None and all(c["id"] in accepted for c in attempt.candidates):
-                attempt.accepted = sum(accepted[c["id"]] for c in attempt.candidates)
+            if attempt is not None and all(c.id in accepted for c in attempt.candidates):
+                attempt.accepted = sum(accepted[c.id] for c in attempt.candidates)
         while not self.done and self.judged < self.back():
             attempt = self.attempts[self.judged]
             if attempt is None or attempt.accepted is None:
@@ -141,22 +142,30 @@ class ClassRun:
 
 @dataclass(frozen=True)
 class Generated:
-    """What the run came to, class by class; requests after a class's end are left out."""
+    """What the run came to, class by class; requests after a class's end are left out.
+
+    Attributes:
+        classes: in the order of the plan.
+        spent: on all answers used, those that were bought before included.
+        tokens: of the same answers.
+    """
 
     classes: tuple[ClassRun, ...]
+    spent: Spend = field(default_factory=Spend)
+    tokens: Tokens = field(default_factory=lambda: Tokens(0, 0, 0))
 
     @property
-    def candidates(self) -> list[Record]:
+    def candidates(self) -> list[Candidate]:
         """All candidates."""
-        return [record for run in self.classes for record in run.candidates(run.judged)]
+        return [candidate for run in self.classes for candidate in run.candidates(run.judged)]
 
     @property
-    def failures(self) -> list[Record]:
+    def failures(self) -> list[FailedRequest]:
         """The ledger: requests without a usable answer, and those that got one after failing."""
         attempts = [attempt for run in self.classes for attempt in run.attempts if attempt]
         return [attempt.failure for attempt in attempts if attempt.failure]
 
     def failure_counts(self) -> dict[str, int]:
         """Requests without a usable answer, by kind."""
-        kinds = (str(failure["kind"]) for failure in self.failures)
-        return dict(Counter(kind for kind in kinds if kind != "recovered"))
+        kinds = (failure.kind for failure in self.failures)
+        return dict(Counter(kind for kind in kinds if kind != RECOVERED))

@@ -1,7 +1,7 @@
 """Asks models to judge samples; what they say is read and voted on by src/judging/votes.py.
 
     writer = JudgeWriter(all_labels(train["label"], labels), rule, llm, data, domain)
-    judged = await ask_judges(candidates, writer, client, store, budget)
+    judged = await ask_judges(samples, writer, client, store, budget)
     faults_of(judged["b967a7a2cebd6966-0"], rule)
 
 No model is asked about a text of its own: models prefer what they wrote themselves (Panickssery et
@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from src.data.schema import LabelInfo
 from src.errors import UserError
-from src.files import Record
 from src.judging.prompts import JudgeWriter, Ways
 from src.judging.rubric import Judgement, read_judgement
 from src.llm.budget import Budget, spent_on
@@ -26,42 +25,45 @@ from src.llm.cache import AnswerStore
 from src.llm.client import SECONDS_BETWEEN_LINES, Client, OutOfBudget, Reply
 from src.llm.requests import Answer
 from src.llm.thoughts import without_thoughts
+from src.records.samples import Screened
 
 log = logging.getLogger(__name__)
 
 
 async def ask_judges(
-    candidates: Sequence[Record],
+    samples: Sequence[Screened],
     writer: JudgeWriter,
     client: Client,
     store: AnswerStore,
     budget: Budget,
     *,
     offline: bool = False,
+    seconds_between_lines: float = SECONDS_BETWEEN_LINES,
 ) -> dict[str, list[Judgement]]:
     """What each judge says of each sample.
 
     Args:
-        candidates: records with id, text and label; the same text and label is asked about once.
+        samples: the same text and label is asked about once.
         writer: writes the requests.
         client: as many requests are out as it takes.
         store: answers bought before are counted first, so that a spent budget replays.
         budget: once it is spent nothing more is asked.
         offline: a missing answer is an error.
+        seconds_between_lines: of the log, at least.
 
     Returns:
-        by candidate id, the judgements in the order of the judges; those that abstained are
+        by sample id, the judgements in the order of the judges; those that abstained are
         missing.
 
     Raises:
         UserError: an answer is missing offline; or no judge is left, since each is down, refuses
             the key, or too many requests fail. What was bought is kept.
     """
-    asks = {str(candidate["id"]): writer.asks(candidate) for candidate in candidates}
-    # by candidate, then by judge: where the budget ends, few samples have some of their judges
+    asks = {sample.id: writer.asks(sample) for sample in samples}
+    # by sample, then by judge: where the budget ends, few samples have some of their judges
     every = {ways[0].key: ways for of_all in asks.values() for ways in of_all}
     asked = {ways[0].endpoint.name for ways in every.values()}
-    panel = _Panel(asked, writer.labels, client, store, budget)
+    panel = _Panel(asked, writer.labels, client, store, budget, seconds_between_lines)
     waiting = [ways for ways in every.values() if not panel.replay(ways)]
     if waiting and offline:
         raise UserError(
@@ -86,6 +88,7 @@ class _Panel:
         client: Client,
         store: AnswerStore,
         budget: Budget,
+        seconds_between_lines: float,
     ) -> None:
         self.said: dict[str, Judgement] = {}
         self._judges, self._labels = judges, labels
@@ -93,7 +96,7 @@ class _Panel:
         self._lost: set[str] = set()
         self._budget_spent = False
         self._replayed = self._bought = 0
-        self._shown = time.monotonic()
+        self._between_s, self._shown = seconds_between_lines, time.monotonic()
 
     def replay(self, ways: Ways) -> bool:
         """Take the answer if it was bought before."""
@@ -163,7 +166,7 @@ class _Panel:
 
     def _show(self, wanted: int) -> None:
         now = time.monotonic()
-        if now - self._shown >= SECONDS_BETWEEN_LINES:
+        if now - self._shown >= self._between_s:
             self._shown = now
             log.info(
                 "judge: %d of %d answers, %d in flight, %d failed, %s tokens",

@@ -11,18 +11,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from src.config.data import DataParams
 from src.config.filter import JudgeRule
-from src.config.llm import EndpointParams, LlmParams
+from src.config.llm import LlmParams
 from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo
 from src.errors import UserError
-from src.files import Record
 from src.judging.rubric import WEIGHTS
 from src.llm.requests import OUTPUTS, Request, Sampling
 from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
+from src.records.samples import Screened
+from src.templates import environment
 
 Ways = tuple[Request, ...]  # to ask one judge about one sample, best first
 
@@ -49,37 +48,32 @@ class JudgeWriter:
 
         Args:
             labels: all classes, see `all_labels`.
-            rule: names the judges.
+            rule: names the judges, chat endpoints of different models (`config.params`).
             llm: holds their endpoints.
             data: language and turn separator.
             domain: what the rows are.
             templates: folder of judge.<language>.j2.
-
-        Raises:
-            UserError: a judge is no endpoint, or none for chat, or asks what another one asks.
         """
+        endpoints = {endpoint.name: endpoint for endpoint in llm.endpoints}
         self.labels = labels
-        self.judges = _judges(rule, llm)
+        self.judges = tuple(endpoints[name] for name in rule.endpoints)
         self._separator, self._domain, self._salt = data.turn_separator, domain, llm.cache_salt
         self._sampling = Sampling(rule.temperature, 1.0, 0.0, 0.0, rule.max_tokens)
         self._format = _response_format(labels)
-        self._template = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(templates),
-            undefined=jinja2.StrictUndefined,
-            auto_reload=False,
-        ).get_template(f"judge.{data.language}.j2")
+        self._template = environment(templates).get_template(f"judge.{data.language}.j2")
 
-    def asks(self, candidate: Record) -> tuple[Ways, ...]:
+    def asks(self, sample: Screened) -> tuple[Ways, ...]:
         """For each judge of another model the ways to ask it about a sample.
 
         Args:
-            candidate: id, text, label, and model where one is known to have written it.
+            sample: shown in the style of the real rows; its candidate's model, where one is known,
+                does not judge it.
 
         Raises:
             UserError: its class is none of the labels.
         """
-        prompt = self._prompt(candidate)
-        writer = _model_name(candidate.get("model", ""))
+        prompt = self._prompt(sample)
+        writer = _model_name(sample.candidate.model)
         return tuple(
             tuple(
                 Request(
@@ -98,14 +92,13 @@ class JudgeWriter:
             if _model_name(judge.model) != writer
         )
 
-    def _prompt(self, candidate: Record) -> str:
-        text, label = candidate["text"], candidate["label"]
-        if label not in self.labels:
+    def _prompt(self, sample: Screened) -> str:
+        if sample.label not in self.labels:
             raise UserError(
-                f"candidate {candidate['id']}: class {label!r} is none of the "
+                f"candidate {sample.id}: class {sample.label!r} is none of the "
                 f"{len(self.labels)} classes; correct its label"
             )
-        info = self.labels[label]
+        info = self.labels[sample.label]
         return self._template.render(
             domain=self._domain,
             labels=list(self.labels.values()),
@@ -113,9 +106,9 @@ class JudgeWriter:
             requests=info.requests[:SHOWN_REQUESTS],
             weights=WEIGHTS,
             dialogue=self._separator is not None,
-            turns=[_harmless(turn) for turn in split_turns(text, self._separator)],
+            turns=[_harmless(turn) for turn in split_turns(sample.text, self._separator)],
             # no text holds its own hash, so none can end the part that is shown as the sample
-            mark=hashlib.sha256(text.encode()).hexdigest()[:12],
+            mark=hashlib.sha256(sample.text.encode()).hexdigest()[:12],
         )
 
 
@@ -130,35 +123,6 @@ def _harmless(turn: str) -> str:
     Such as <|im_end|>, <｜User｜>, </s> and <end_of_turn>.
     """
     return " ".join(turn.split()).replace("<", "< ")
-
-
-def _judges(rule: JudgeRule, llm: LlmParams) -> tuple[EndpointParams, ...]:
-    """Endpoints of different models: a model that is asked twice would vote twice."""
-    judges = tuple(_endpoint(name, llm) for name in rule.endpoints)
-    asked: dict[tuple[str, str], str] = {}
-    for judge in judges:
-        first = asked.setdefault((judge.base_url.rstrip("/"), judge.model), judge.name)
-        if first != judge.name:
-            raise UserError(
-                f"params.yaml filter.judge.endpoints: {first!r} and {judge.name!r} are both "
-                f"{judge.model} at {judge.base_url}; name one of them"
-            )
-    return judges
-
-
-def _endpoint(name: str, llm: LlmParams) -> EndpointParams:
-    by_name = {endpoint.name: endpoint for endpoint in llm.endpoints}
-    if name not in by_name:
-        raise UserError(
-            f"params.yaml filter.judge.endpoints: {name!r} is none of llm.endpoints "
-            f"({', '.join(by_name)}); correct the name or add the endpoint"
-        )
-    if by_name[name].api != "chat":
-        raise UserError(
-            f"params.yaml filter.judge.endpoints: {name!r} has api: {by_name[name].api}, "
-            "and a judge needs api: chat; name a chat model"
-        )
-    return by_name[name]
 
 
 def _response_format(labels: Mapping[str, LabelInfo]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Literal
 
 from src.config.filter import JudgeRule
 from src.judging.rubric import WEIGHTS, Judgement
+from src.stats import cohen_kappa
 
 CLASSIFIER = "classifier"  # the voter that is no model: the label check
 Vote = Literal["majority", "weighted", "all", "any"]
@@ -113,7 +114,7 @@ def vote_weights(votes: Sequence[Mapping[str, bool]]) -> dict[str, float]:
     for one, other in combinations(voters, 2):
         both = [(each[one], each[other]) for each in votes if one in each and other in each]
         if both:
-            agreed = max(_cohen(both), 0.0)
+            agreed = max(cohen_kappa(*zip(*both, strict=True)) or 0.0, 0.0)
             found[one].append(agreed)
             found[other].append(agreed)
     weights = {voter: sum(each) / len(each) if each else 0.0 for voter, each in found.items()}
@@ -151,14 +152,6 @@ def kappa(votes: Sequence[Mapping[str, bool]]) -> float | None:
 def _pairs(votes: Sequence[Mapping[str, bool]]) -> list[tuple[bool, bool]]:
     """The votes of each two voters on the same sample."""
     return [pair for each in votes for pair in combinations(each.values(), 2)]
-
-
-def _cohen(both: Sequence[tuple[bool, bool]]) -> float:
-    """Cohen's kappa of two voters; 0 where one of them, or both, always votes the same."""
-    n, agreed = len(both), sum(one == other for one, other in both)
-    first, second = (sum(votes) for votes in zip(*both, strict=True))
-    chance = first * second + (n - first) * (n - second)  # of n x n; whole, so that 0 is 0
-    return (n * agreed - chance) / (n * n - chance) if chance < n * n else 0.0
 
 
 def _fault(judgement: Judgement, rule: JudgeRule) -> str | None:

@@ -8,7 +8,6 @@ Candidates from elsewhere need their label scores first: `python -m src.stages.s
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,21 +18,16 @@ from typing import Annotated, Any
 import typer
 
 from src.cli import command
-from src.config.params import Params, load_params
-from src.data.schema import Splits, load_splits
+from src.config.params import load_params
+from src.data.schema import load_splits
 from src.diagnostics.bias import bias_report
 from src.files import Record, read_jsonl, write_csv, write_json, write_jsonl
 from src.gate.gate import REVIEW, Verdicts
 from src.gate.screening import read_scores, screen_all
-from src.judging.ask import ask_judges
-from src.judging.prompts import JudgeWriter, all_labels
 from src.judging.rubric import Judgement
+from src.judging.run import judge
 from src.judging.votes import agreement as judges_agree
 from src.judging.votes import kappa, vote_weights
-from src.llm.budget import Budget
-from src.llm.cache import CACHE, open_store, write_used
-from src.llm.client import Client
-from src.llm.recordings import RECORDINGS
 from src.paths import (
     ACCEPTED,
     CANDIDATES,
@@ -47,6 +41,7 @@ from src.paths import (
 )
 from src.planning.plan import read_plan
 from src.records.decisions import Decision, read_decisions
+from src.records.samples import Candidate, Screened
 from src.reporting.tracking import track
 from src.review.agreement import agreement, reject_rate
 from src.review.decisions import verdicts
@@ -74,7 +69,22 @@ def main(
     write_jsonl(cassette, [])
 
     def ask(records: Sequence[Record]) -> dict[str, list[Judgement]]:
-        return asyncio.run(_judge(records, splits, params, cassette))
+        return judge(
+            [
+                Screened(
+                    Candidate(r["id"], r["label"], r["text"], model=r.get("model", "")), r["text"]
+                )
+                for r in records
+            ],
+            splits,
+            params.filter.judge,
+            params.llm,
+            params.data,
+            params.runtime,
+            params.generate.domain,
+            params.generate.budget,
+            cassette,
+        )
 
     screened = screen_all(
         read_jsonl(candidates),
@@ -110,25 +120,6 @@ def main(
         or "none",
     )
     track("filter", metrics=metrics, queue=queue)
-
-
-async def _judge(
-    records: Sequence[Record], splits: Splits, params: Params, cassette: Path
-) -> dict[str, list[Judgement]]:
-    writer = JudgeWriter(
-        all_labels(splits.train["label"], splits.labels),
-        params.filter.judge,
-        params.llm,
-        params.data,
-        params.generate.domain,
-    )
-    budget = Budget(params.generate.budget)
-    with open_store(RECORDINGS, CACHE) as store:
-        async with Client(params.llm, params.runtime, budget) as client:
-            offline = params.runtime.offline
-            judged = await ask_judges(records, writer, client, store, budget, offline=offline)
-        write_used(store, cassette)
-    return judged
 
 
 def _funnel(screened: Verdicts) -> dict[str, Any]:

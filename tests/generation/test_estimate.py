@@ -5,10 +5,10 @@ Every prompt here has 40 characters, so that tokens, cost and time can be worked
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pandas as pd
 import pytest
@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from src.config.data import DataParams
 from src.config.generate import GenerateParams
 from src.config.llm import EndpointParams, LlmParams, PriceParams
-from src.config.params import Params, load_params
 from src.config.runtime import RuntimeParams
-from src.generation import estimate as estimate_module
-from src.generation.estimate import Estimate, estimate, render_estimate
-from src.generation.loop import QuotaLoop
-from src.generation.prompts import Ask, PromptWriter
+from src.generation.estimate import Estimate, dry_run, estimate, render_estimate
+from src.generation.prompts import PromptWriter
+from src.generation.run import run
 from src.llm.cache import AnswerStore, open_store
-from src.llm.client import Reply
 from src.llm.requests import Answer
 from src.planning.plan import Plan
+from src.records.json_files import write_record
+from src.records.metrics.generate import ClassGeneration, Diversity, GenerateMetrics, Tokens
+from tests.llm.server import Server, says
 
 PLAN = Plan(
     pd.DataFrame(
@@ -45,12 +45,34 @@ PRICE = PriceParams(prompt=1000, completion=2000)  # 0.001 and 0.002 a token
 MEASURED = Answer("好", "stop", 20, 30)  # 0.5 tokens a character of the prompt
 
 
+@dataclass(frozen=True)
+class World:
+    """A writer and the settings that it writes by."""
+
+    writer: PromptWriter
+    generate: GenerateParams
+    llm: LlmParams
+    data: DataParams
+    runtime: RuntimeParams
+
+    def estimate(
+        self,
+        store: AnswerStore,
+        plan: Plan = PLAN,
+        last_run: GenerateMetrics | None = None,
+        **limits: int,
+    ) -> Estimate:
+        """What the plan would take."""
+        settings_ = (self.generate, self.llm, self.data, self.runtime)
+        return estimate(plan, self.writer, store, *settings_, last_run, **limits)
+
+
 class MakeWorld(Protocol):
     """Settings and a writer; what is given replaces settings of the endpoint or of generate."""
 
     def __call__(
         self, language: str = "zh", *, generate: dict[str, object] | None = None, **of: object
-    ) -> tuple[Params, PromptWriter]:
+    ) -> World:
         """Make them."""
         ...
 
@@ -74,13 +96,12 @@ def make(
 
     def make_world(
         language: str = "zh", *, generate: dict[str, object] | None = None, **of: object
-    ) -> tuple[Params, PromptWriter]:
+    ) -> World:
         asked = llm.model_copy(update={"endpoints": (endpoint.model_copy(update=of),)})
         drawn = default_generate.model_copy(update=generate or {})
         spoken = data.model_copy(update={"language": language})
-        update = {"data": spoken, "llm": asked, "generate": drawn, "runtime": runtime}
         writer = PromptWriter(train, {}, {}, spoken, asked, drawn, templates=tmp_path)
-        return load_params().model_copy(update=update), writer
+        return World(writer, drawn, asked, spoken, runtime)
 
     return make_world
 
@@ -100,9 +121,20 @@ def record(
         store.put(writer.ask("补卡", n).requests[way].key, answer).result(20)
 
 
-def last_run(candidates: int, accepted: int) -> dict[str, dict[str, Any]]:
-    """`per_class` of metrics/generate.json, of 补卡 alone."""
-    return {"补卡": {"candidates": candidates, "accepted": accepted, "quota": 8}}
+def last_run(candidates: int, accepted: int, label: str = "补卡") -> GenerateMetrics:
+    """A run of one class alone."""
+    diversity = Diversity(candidates, None, None, None, None)
+    only = ClassGeneration(8, candidates, candidates, accepted, "", diversity)
+    totals = {"candidates": candidates, "accepted": accepted, "quota": 8, "shortfall": 0}
+    return GenerateMetrics(
+        **totals,
+        requests=candidates,
+        tokens=Tokens(0, 0, 0),
+        cost=0.0,
+        failures={},
+        per_model={},
+        per_class={label: only},
+    )
 
 
 def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: AnswerStore) -> None:
@@ -111,9 +143,9 @@ def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: Answe
     20 / 40 = 0.5 tokens a character and 30 a reply, so a call has 50 tokens; it costs
     20 x 0.001 + 30 x 0.002 = 0.08 and takes 1, 4 or 12 s, of which 4 calls share each.
     """
-    params, writer = make(price=PRICE)
-    record(store, writer, 3)
-    result = estimate(PLAN, writer, store, params)
+    world = make(price=PRICE)
+    record(store, world.writer, 3)
+    result = world.estimate(store)
     card, leave = result.classes
     assert (card.label, card.tier, card.support, card.quota) == ("补卡", "minority", 5, 8)
     assert (card.requests, card.recorded, card.calls) == ((9, 10, 16), 3, (6, 7, 13))
@@ -149,8 +181,8 @@ def test_without_answers_lengths_are_guessed(
     store: AnswerStore,
 ) -> None:
     """By hand: tokens a character by language, and a reply as long as the longest examples."""
-    params, writer = make(language, generate={"samples_per_request": samples})
-    result = estimate(PLAN, writer, store, params)
+    world = make(language, generate={"samples_per_request": samples})
+    result = world.estimate(store)
     assert result.measured == 0
     assert result.classes[0].tokens == tokens
 
@@ -160,28 +192,27 @@ def test_answers_without_a_count_of_tokens_measure_nothing(
     tokens: tuple[int, int], make: MakeWorld, store: AnswerStore
 ) -> None:
     """Some endpoints send no usage: their answers are recorded, but 6 calls have 90 tokens each."""
-    params, writer = make()
-    record(store, writer, 3, Answer("好", "stop", *tokens))
-    result = estimate(PLAN, writer, store, params)
+    world = make()
+    record(store, world.writer, 3, Answer("好", "stop", *tokens))
+    result = world.estimate(store)
     assert (result.measured, result.classes[0].recorded) == (0, 3)
     assert result.classes[0].tokens[0] == 6 * 90
 
 
-def test_the_first_answers_are_measured(
-    make: MakeWorld, store: AnswerStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_answers_are_measured(make: MakeWorld, store: AnswerStore) -> None:
     """Two are looked at here, of 50 tokens a call; the third, of 5,000, is not."""
-    monkeypatch.setattr(estimate_module, "MOST_LOOKED_AT", 2)
-    params, writer = make()
-    record(store, writer, 2)
-    store.put(writer.ask("补卡", 2).requests[0].key, Answer("好", "stop", 2000, 3000)).result(20)
-    result = estimate(PLAN, writer, store, params)
+    world = make()
+    record(store, world.writer, 2)
+    store.put(world.writer.ask("补卡", 2).requests[0].key, Answer("好", "stop", 2000, 3000)).result(
+        20
+    )
+    result = world.estimate(store, most_looked_at=2)
     assert (result.measured, result.classes[0].recorded) == (2, 3)
     assert result.classes[0].tokens == (300, 350, 650)
 
 
 @pytest.mark.parametrize(
-    ("run", "requests"),
+    ("known", "requests"),
     [
         # 80 of 100 with one more of each: 0.8, and 2 x sqrt(0.8 x 0.2 / 100) = 0.08 to each side
         pytest.param(last_run(98, 79), (10, 10, 12), id="measured"),
@@ -192,19 +223,19 @@ def test_the_first_answers_are_measured(
         # 99 of 100: 0.99 and 0.02 to each side, but no more than 1
         pytest.param(last_run(98, 98), (8, 9, 9), id="all accepted"),
         pytest.param(last_run(0, 0), (9, 10, 16), id="no candidates: guessed"),
-        pytest.param({"销户": {"candidates": 98, "accepted": 0}}, (9, 10, 16), id="other class"),
+        pytest.param(last_run(98, 0, "销户"), (9, 10, 16), id="other class"),
         pytest.param(None, (9, 10, 16), id="no run: guessed"),
     ],
 )
 def test_acceptance_is_that_of_the_last_run(
-    run: dict[str, dict[str, Any]] | None,
+    known: GenerateMetrics | None,
     requests: tuple[int, ...],
     make: MakeWorld,
     store: AnswerStore,
 ) -> None:
     """By hand, for 8 samples, with two standard errors; all of these requests are calls."""
-    params, writer = make(generate={"max_attempts_per_class": 200})
-    card = estimate(PLAN, writer, store, params, run).classes[0]
+    world = make(generate={"max_attempts_per_class": 200})
+    card = world.estimate(store, last_run=known).classes[0]
     assert card.requests == requests
     assert card.calls == requests
     assert card.tokens == tuple(90 * count for count in requests)
@@ -228,66 +259,60 @@ def test_time(
     of: dict[str, object], seconds: tuple[float, ...], make: MakeWorld, store: AnswerStore
 ) -> None:
     """By hand: an answer's time over the calls at once, or the requests a minute if fewer."""
-    params, writer = make(**of)
-    assert estimate(PLAN, writer, store, params).classes[0].seconds == pytest.approx(seconds)
+    world = make(**of)
+    assert world.estimate(store).classes[0].seconds == pytest.approx(seconds)
 
 
 def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: AnswerStore) -> None:
     """An endpoint that takes no JSON schema was asked for text; that answer is there."""
-    params, writer = make(api="chat")
-    assert [request.as_json for request in writer.ask("补卡", 0).requests] == [True, False]
-    record(store, writer, 3, way=1)
-    card = estimate(PLAN, writer, store, params).classes[0]
+    world = make(api="chat")
+    assert [request.as_json for request in world.writer.ask("补卡", 0).requests] == [True, False]
+    record(store, world.writer, 3, way=1)
+    card = world.estimate(store).classes[0]
     assert (card.recorded, card.calls) == (3, (6, 7, 13))
 
 
-def test_what_a_run_bought_is_recorded(make: MakeWorld, store: AnswerStore) -> None:
+def test_what_a_run_bought_is_recorded(make: MakeWorld, store: AnswerStore, server: Server) -> None:
     """Prompts that name phrases of earlier answers are found again: 12 of 12 accepted need no
     call if all are accepted, and at 13 of 14 it is 12.9 requests, one of them not recorded.
     """
-    params, writer = make(api="chat")
-    plan = Plan(PLAN.classes.assign(needed=[0, 12, 0]))
-    prompts: set[int] = set()
-
-    async def ask_model(ask: Ask) -> Reply:
-        request = ask.requests[0]
-        prompts.add(len(request.prompt))
-        answer = Answer('{"samples": [["我要补办一张卡"]]}', "stop", 20, 30)
-        await store.commit(request, answer)
-        return Reply(request, answer)
-
-    loop = QuotaLoop(
+    world = make(api="chat", base_url=server.url)
+    server.default = lambda _: says('{"samples": [["我要补办一张卡"]]}')
+    generated = run(
         {"补卡": 12},
-        writer,
-        ask_model,
-        lambda rows: [True] * len(rows),
-        params.generate,
-        "[SEP]",
-        4,
+        world.writer,
+        lambda candidates: [True] * len(candidates),
+        store,
+        world.generate,
+        world.llm,
+        world.data,
+        world.runtime,
     )
-    assert asyncio.run(loop.run()).classes[0].accepted == 12
-    assert prompts == {40, 46}  # with a phrase of six characters from the ninth request on
-    card = estimate(plan, writer, store, params, last_run(12, 12)).classes[0]
+    assert generated.classes[0].accepted == 12
+    # with a phrase of six characters from the ninth request on
+    assert {len(call.content) for call in server.calls} == {40, 46}
+    plan = Plan(PLAN.classes.assign(needed=[0, 12, 0]))
+    card = world.estimate(store, plan, last_run(12, 12)).classes[0]
     assert (card.requests[:2], card.recorded, card.calls[:2]) == ((12, 13), 12, (0, 1))
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     quota=st.integers(1, 60),
-    run=st.integers(0, 200).flatmap(
+    known=st.integers(0, 200).flatmap(
         lambda n: st.tuples(st.just(n), st.integers(0, n))  # candidates, accepted
     ),
     samples=st.integers(1, 5),
 )
 def test_a_range_holds_what_is_expected(
-    quota: int, run: tuple[int, int], samples: int, make: MakeWorld, store: AnswerStore
+    quota: int, known: tuple[int, int], samples: int, make: MakeWorld, store: AnswerStore
 ) -> None:
     """Low, expected and high ascend; no class is asked more often than its limit, nor too little
     to reach its quota with all accepted; without recordings each request is a call.
     """
-    params, writer = make(price=PRICE, generate={"samples_per_request": samples})
+    world = make(price=PRICE, generate={"samples_per_request": samples})
     plan = Plan(PLAN.classes.assign(needed=[0, quota, 0]))
-    card = estimate(plan, writer, store, params, last_run(*run)).classes[0]
+    card = world.estimate(store, plan, last_run(*known)).classes[0]
     for values in (card.requests, card.tokens, card.cost, card.seconds):
         assert list(values) == sorted(values)
     assert card.calls == card.requests
@@ -306,8 +331,8 @@ def test_what_the_user_sees(make: MakeWorld, store: AnswerStore) -> None:
     By hand: 9, 10 or 16 and 100 calls; 30 + 60 tokens each, at 30 x 0.001 + 60 x 0.002 = 0.15;
     109 x 0.25 s, 110 x 1 s and 116 x 3 s.
     """
-    params, writer = make(price=PRICE)
-    lines = rendered(estimate(PLAN, writer, store, params), writer)
+    world = make(price=PRICE)
+    lines = rendered(world.estimate(store), world.writer)
     assert lines[:8] == [
         "class | tier | train rows | samples wanted | requests | of these recorded",
         "补卡 | minority | 5 | 8 | 10 | 0",
@@ -320,17 +345,17 @@ def test_what_the_user_sees(make: MakeWorld, store: AnswerStore) -> None:
     ]
     shown = "\n".join(lines[8:])
     for label in ("补卡", "销户"):
-        prompt = writer.ask(label, 0).requests[0].prompt
+        prompt = world.writer.ask(label, 0).requests[0].prompt
         assert f"--- prompt of {label!r} to small ---\n{prompt}" in shown
     assert shown.count("--- prompt of") == 2
 
 
 def test_what_is_recorded_is_free(make: MakeWorld, store: AnswerStore) -> None:
     """One number where there is no range, and no cost where there is none."""
-    params, writer = make(price=PRICE)
-    record(store, writer, 16)
+    world = make(price=PRICE)
+    record(store, world.writer, 16)
     plan = Plan(PLAN.classes.assign(needed=[0, 8, 0]))
-    lines = rendered(estimate(plan, writer, store, params), writer)
+    lines = rendered(world.estimate(store, plan), world.writer)
     assert lines[1] == "补卡 | minority | 5 | 8 | 10 | 10"
     assert lines[3:5] == [
         "calls: 0; tokens: 0; time: 0 min",
@@ -340,9 +365,25 @@ def test_what_is_recorded_is_free(make: MakeWorld, store: AnswerStore) -> None:
 
 def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: AnswerStore) -> None:
     """No class is short of rows: no line, no call, no prompt."""
-    params, writer = make(price=PRICE)
+    world = make(price=PRICE)
     plan = Plan(PLAN.classes.assign(needed=0))
-    result = estimate(plan, writer, store, params)
+    result = world.estimate(store, plan)
     assert result.classes == ()
     assert result.total("calls") == (0, 0, 0)
-    assert rendered(result, writer)[2] == "calls: 0; tokens: 0; time: 0 min"
+    assert rendered(result, world.writer)[2] == "calls: 0; tokens: 0; time: 0 min"
+
+
+def test_a_dry_run_knows_the_last_run_by_its_file(
+    make: MakeWorld, store: AnswerStore, tmp_path: Path
+) -> None:
+    """Without one it guesses: 10 requests for 8 samples, and 16 at one accepted of two."""
+    world = make()
+    metrics = tmp_path / "generate.json"
+
+    def table() -> list[str]:
+        settings_ = (world.generate, world.llm, world.data, world.runtime)
+        return dry_run(PLAN, world.writer, store, *settings_, metrics).splitlines()
+
+    assert table()[1] == "补卡 | minority | 5 | 8 | 10 | 0"
+    write_record(metrics, last_run(98, 49))
+    assert table()[1] == "补卡 | minority | 5 | 8 | 16 | 0"

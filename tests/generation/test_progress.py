@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import time
 
 import pytest
 
+from src.generation.failures import FailedRequest
 from src.generation.progress import Progress, Status
 from src.generation.quota import Attempt, ClassRun
+from src.records.samples import Candidate
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 ERASE_LINE, SHOW_CURSOR = "\x1b[2K", "\x1b[?25h"
@@ -29,11 +30,9 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock() -> Clock:
     """The clock that progress looks at."""
-    clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
-    return clock
+    return Clock()
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def terminal(
 
 def show(clock: Clock, runs: list[ClassRun], status: Status = QUIET) -> None:
     """One answer, and one look at these classes."""
-    with Progress(sum(run.quota for run in runs), lambda: status) as progress:
+    with Progress(sum(run.quota for run in runs), lambda: status, clock) as progress:
         progress.answered()
         clock.now += 30
         progress.changed(runs)
@@ -84,7 +83,7 @@ def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture)
     30 a minute. What a class has beyond its quota counts for no other.
     """
     status = QUIET
-    with Progress(62, lambda: status) as progress:
+    with Progress(62, lambda: status, clock) as progress:
         progress.changed([ClassRun("a", 50, accepted=0), ClassRun("b", 12, accepted=15)])
         clock.now += 100
         progress.answered()
@@ -124,7 +123,7 @@ def test_no_time_is_promised_before_anything_is_accepted(
 
 def replay(clock: Clock) -> None:
     """All answers come from the store, and take their time."""
-    with Progress(40, lambda: QUIET) as progress:
+    with Progress(40, lambda: QUIET, clock) as progress:
         for accepted in (0, 20, 40):
             clock.now += 100
             progress.changed([ClassRun("a", 40, accepted=accepted)])
@@ -185,7 +184,7 @@ def test_a_table_is_drawn_four_times_a_second_at_most(
     0.9 s.
     """
     drawn = []
-    with Progress(4, lambda: QUIET) as progress:
+    with Progress(4, lambda: QUIET, clock) as progress:
         progress.answered()
         for _ in range(10):
             clock.now += 0.1
@@ -232,7 +231,7 @@ def test_a_warning_is_not_erased_with_the_table(
     handler = logging.StreamHandler(sys.stderr)
     logging.getLogger().addHandler(handler)
     try:
-        with Progress(4, lambda: QUIET) as progress:
+        with Progress(4, lambda: QUIET, clock) as progress:
             progress.answered()
             clock.now += 1
             progress.changed(busy(1))
@@ -254,7 +253,7 @@ def test_an_error_leaves_the_terminal_as_it_was(
     stderr = sys.stderr
 
     def fail() -> None:
-        with Progress(4, lambda: QUIET) as progress:
+        with Progress(4, lambda: QUIET, clock) as progress:
             progress.answered()
             clock.now += 1
             progress.changed(busy(1))
@@ -275,8 +274,8 @@ def test_only_counts_are_shown(
         request.getfixturevalue("terminal")
     capsys = request.getfixturevalue("capsys")
     attempt = Attempt(
-        [{"id": "f00d-0", "text": "我的号码是幺三八"}],
-        {"request_key": "f00d", "tries": ["e: x"]},
+        (Candidate("f00d-0", "a", "我的号码是幺三八"),),
+        FailedRequest("a", 0, "f00d", "e", "recovered", ("e: x",)),
         1,
     )
     show(clock, [ClassRun("a", 4, attempts=[attempt], judged=1, draws=1, accepted=1)])

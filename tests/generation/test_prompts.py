@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable
 
 import pandas as pd
 import pytest
@@ -14,75 +12,11 @@ from src.config.generate import GenerateParams
 from src.config.llm import EndpointParams, LlmParams
 from src.data.schema import LabelInfo
 from src.generation.endpoint_choice import Outcome
-from src.generation.examples import excerpt
-from src.generation.overused import worn_phrases
 from src.generation.prompts import PromptWriter
+from tests.generation.conftest import BIGMODEL, MakeWriter
 
-INFO = {"补卡": LabelInfo("0", "补卡", "补办电话卡", ("我要补卡", "换张小卡", "卡丢了"))}
 ENGLISH = LabelInfo("0", "补卡", "a new SIM card", ("my card is lost",))
 SETTINGS = {"来电人": ("老人", "学生", "商户"), "情绪": ("平静", "着急")}
-MakeWriter = Callable[..., PromptWriter]
-
-
-@pytest.fixture
-def make_writer(
-    train: pd.DataFrame, data: DataParams, llm: LlmParams, generate: GenerateParams
-) -> MakeWriter:
-    """Two examples a prompt, four requests a prompt; what is given replaces settings."""
-
-    def make(
-        *endpoints: EndpointParams, fallback: tuple[str, ...] = (), **of: object
-    ) -> PromptWriter:
-        rows = {name: of.pop(name) for name in list(of) if name in type(data).model_fields}
-        spread = {name: of.pop(name) for name in list(of) if name in type(llm).model_fields}
-        return PromptWriter(
-            train,
-            {"补卡": ("补卡",)},
-            INFO,
-            data.model_copy(update=rows),
-            llm.model_copy(
-                update={"endpoints": endpoints or llm.endpoints, "fallback": fallback, **spread}
-            ),
-            generate.model_copy(update=of),
-        )
-
-    return make
-
-
-@pytest.fixture
-def writer(make_writer: MakeWriter) -> PromptWriter:
-    """For a base model."""
-    return make_writer()
-
-
-@pytest.fixture
-def chat(endpoint: EndpointParams) -> EndpointParams:
-    """A chat endpoint."""
-    return endpoint.model_copy(update={"name": "chat", "api": "chat"})
-
-
-@pytest.mark.parametrize(
-    ("turns", "keywords", "limit", "expected"),
-    [
-        pytest.param(["您好", "我要补卡", "好的"], ("补卡",), 99, [0, 1, 2], id="all-fits"),
-        pytest.param(["您好请讲", "我要补卡", "好的"], ("补卡",), 6, [1, 2], id="run-with-keyword"),
-        pytest.param(
-            ["我要补卡", "您好请讲", "补卡换卡"], ("补卡", "换卡"), 4, [2], id="most-hits"
-        ),
-        pytest.param(["补卡", "我要补卡吧", "好"], ("补卡",), 5, [1], id="longest-of-equals"),
-        pytest.param(["补卡", "换卡"], ("补卡", "换卡"), 2, [0], id="first-of-equals"),
-        pytest.param(
-            ["这一轮太长了放不下", "短"], ("太长",), 4, [0], id="too-long-turn-stays-whole"
-        ),
-        pytest.param(["甲乙", "丙丁"], (), 4, [0, 1], id="no-keywords"),
-        pytest.param([], ("补卡",), 10, [], id="no-turns"),
-    ],
-)
-def test_excerpt(
-    turns: list[str], keywords: tuple[str, ...], limit: int, expected: list[int]
-) -> None:
-    """The run of turns within the limit that holds most keywords, then most characters."""
-    assert excerpt(turns, keywords, limit) == [turns[i] for i in expected]
 
 
 def test_the_same_attempt_is_the_same_request(writer: PromptWriter) -> None:
@@ -90,15 +24,6 @@ def test_the_same_attempt_is_the_same_request(writer: PromptWriter) -> None:
     assert writer.ask("补卡", 3) == writer.ask("补卡", 3)
     keys = {writer.ask("补卡", n).requests[0].key for n in range(40)}
     assert len(keys) == 40
-
-
-def test_seeds_take_turns(writer: PromptWriter) -> None:
-    """Two of five rows a prompt: after five prompts each was shown twice; then it starts anew."""
-    groups = [writer.ask("补卡", 4 * group).seed_ids for group in range(10)]
-    assert all(len(set(ids)) == 2 for ids in groups)
-    shown = Counter(row for ids in groups[:5] for row in ids)
-    assert shown == Counter({f"r{i}": 2 for i in range(5)})
-    assert groups[5:] == groups[:5]
 
 
 def test_requests_in_a_row_share_a_prompt(
@@ -110,11 +35,6 @@ def test_requests_in_a_row_share_a_prompt(
     assert len(set(prompts[:4])) == len(set(prompts[4:])) == 1
     assert prompts[0] != prompts[4]
     assert len({without.ask("补卡", n).requests[0].key for n in range(8)}) == 8
-
-
-def test_a_class_with_one_row_shows_it(writer: PromptWriter) -> None:
-    """Once, not as often as there is room."""
-    assert writer.ask("销户", 5).seed_ids == ("r5",)
 
 
 def test_openings_take_turns(writer: PromptWriter) -> None:
@@ -182,84 +102,6 @@ def test_golden_chat_prompt(make_writer: MakeWriter, chat: EndpointParams) -> No
     assert {request.stop for request in ask.requests} == {()}
 
 
-PRIVATE = {  # as a caller says it -> what must not leave the machine of it
-    "手机号是13800138000": "13800138000",
-    "号码是幺三九幺二三四五六七八": "幺三九幺二三四五六七八",
-    "幺五零嗯八八六七[SEP]好的您说[SEP]三二幺零": "八八六七",
-    "身份证是11010519491231002X": "11010519491231002X",
-    "身份证幺幺零幺零五幺九四九幺二三幺零零二叉": "零五幺九四九幺二三",
-    "我住人民路88号3单元502": "88号3单元502",
-    "我住在幸福小区三栋二单元四零一": "三栋二单元四零一",
-}
-BIGMODEL = "https://open.bigmodel.cn/api/paas/v4"
-
-
-def prompts_of_private_rows(
-    base_url: str, data: DataParams, llm: LlmParams, generate: GenerateParams, **of: object
-) -> list[str]:
-    """All prompts of 50 attempts, to chat and completions, of train rows that hold `PRIVATE`."""
-    rows = pd.DataFrame(
-        {
-            "row_id": [f"r{n}" for n in range(len(PRIVATE))],
-            "text": [f"您好请讲[SEP]我要补卡[SEP]{said}[SEP]好的请稍等" for said in PRIVATE],
-            "label": "补卡",
-        }
-    )
-    prompts = []
-    for api in ("chat", "completions"):
-        change = {"base_url": base_url, "api": api}
-        endpoints = (llm.endpoints[0].model_copy(update=change),)
-        writer = PromptWriter(
-            rows,
-            {"补卡": ("补卡",)},
-            INFO,
-            data,
-            llm.model_copy(update={"endpoints": endpoints}),
-            generate.model_copy(update=of),
-            allowed=("10086",),
-        )
-        asks = [writer.ask("补卡", n) for n in range(50)]
-        assert {row for ask in asks for row in ask.seed_ids} == set(rows["row_id"])
-        prompts += [request.prompt for ask in asks for request in ask.requests]
-    return prompts
-
-
-def told(prompts: list[str]) -> list[str]:
-    """What of `PRIVATE` stands in any of the prompts."""
-    return [secret for secret in PRIVATE.values() if any(secret in p for p in prompts)]
-
-
-def test_no_private_data_of_a_row_leaves_this_machine(
-    data: DataParams, llm: LlmParams, generate: GenerateParams
-) -> None:
-    """Not in digits nor spoken, in one turn or over several; a neutral word stands there."""
-    prompts = prompts_of_private_rows(BIGMODEL, data, llm, generate)
-    assert told(prompts) == []
-    assert any("某号码" in prompt for prompt in prompts)
-    assert any("某地址" in prompt for prompt in prompts)
-    runs = [
-        run for prompt in prompts for run in re.findall(r"[0-9零幺一二三四五六七八九]{5,}", prompt)
-    ]
-    assert runs == []
-
-
-@pytest.mark.parametrize(
-    ("base_url", "mask_seeds"),
-    [
-        pytest.param("embedded", True, id="embedded"),
-        pytest.param("http://localhost:8000/v1", True, id="localhost"),
-        pytest.param("http://127.0.0.1:8000/v1", True, id="loopback"),
-        pytest.param(BIGMODEL, False, id="switched-off"),
-    ],
-)
-def test_rows_stay_as_they_are_where_nothing_leaves(
-    base_url: str, mask_seeds: bool, data: DataParams, llm: LlmParams, generate: GenerateParams
-) -> None:
-    """A model on this machine, or whose user wants it so, sees the real rows."""
-    prompts = prompts_of_private_rows(base_url, data, llm, generate, mask_seeds=mask_seeds)
-    assert told(prompts) == list(PRIVATE.values())
-
-
 def test_each_endpoint_of_a_request_sees_what_it_may(
     train: pd.DataFrame, data: DataParams, endpoint: EndpointParams, generate: GenerateParams
 ) -> None:
@@ -271,18 +113,6 @@ def test_each_endpoint_of_a_request_sees_what_it_may(
     assert "号码是13800138000" in near.prompt
     assert "13800138000" not in far.prompt
     assert "号码是某号码" in far.prompt
-
-
-@pytest.mark.parametrize("limit", [4, 9, 15, 22, 40])
-def test_the_excerpt_never_cuts_a_number(
-    limit: int, data: DataParams, llm: LlmParams, generate: GenerateParams
-) -> None:
-    """Turns are taken whole, and rows are masked before: half of a number would not be found."""
-    masked = " ".join(prompts_of_private_rows(BIGMODEL, data, llm, generate, seed_max_chars=limit))
-    assert not re.search(r"[0-9X]{2,}|八八六七|三二幺零", masked)
-    shown = " ".join(prompts_of_private_rows("embedded", data, llm, generate, seed_max_chars=limit))
-    whole = {"11010519491231002X", "13800138000", "88", "502"}
-    assert set(re.findall(r"[0-9X]{2,}", shown)) <= whole
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])
@@ -336,78 +166,6 @@ def test_the_version_is_of_the_template(make_writer: MakeWriter, chat: EndpointP
         for language in ("zh", "en")
     ]
     assert len({writer.ask("补卡", 0).requests[0].prompt_version for writer in writers}) == 4
-
-
-@pytest.mark.parametrize(
-    ("most", "texts", "expected"),
-    [
-        # six characters; in two texts at least; equals in the order of their characters
-        pytest.param(
-            5, ["请您稍等一下", "请您稍等一下好", "我要补卡"], ["请您稍等一下"], id="twice"
-        ),
-        pytest.param(5, ["请您稍等一下", "请您稍等片刻"], [], id="five-characters-in-common"),
-        pytest.param(5, ["请您 稍等 一下", "请您稍等一下"], ["请您稍等一下"], id="across-turns"),
-        pytest.param(5, ["请您稍等一下请您稍等一下"], [], id="twice-in-one-text"),
-        pytest.param(
-            5,
-            ["谢谢您的来电", "您好请问哪位"] * 2 + ["您好请问哪位"],
-            ["您好请问哪位", "谢谢您的来电"],
-            id="commonest-first",
-        ),
-        pytest.param(
-            1,
-            ["谢谢您的来电", "您好请问哪位"] * 2 + ["您好请问哪位"],
-            ["您好请问哪位"],
-            id="one-at-most",
-        ),
-        pytest.param(0, ["请您稍等一下"] * 2, [], id="none-at-most"),
-        # seven characters hold two runs that share five
-        pytest.param(
-            5, ["一二三四五六七"] * 2, ["一二三四五六"], id="of-overlapping-ones-the-first"
-        ),
-        pytest.param(
-            5,
-            ["一二三四五六", "五六七八九十"] * 2,
-            ["一二三四五六", "五六七八九十"],
-            id="two-in-common",
-        ),
-        pytest.param(
-            5, ["一二三四五六", "四五六七八九"] * 2, ["一二三四五六"], id="three-in-common"
-        ),
-        # 15 % of 20 are 3
-        pytest.param(5, ["请您稍等一下"] * 3 + ["补卡"] * 17, ["请您稍等一下"], id="in-3-of-20"),
-        pytest.param(5, ["请您稍等一下"] * 2 + ["补卡"] * 18, [], id="in-2-of-20"),
-        pytest.param(5, ["补卡", "补卡"], [], id="too-short"),
-        pytest.param(5, [], [], id="no-texts"),
-    ],
-)
-def test_worn_phrases(most: int, texts: list[str], expected: list[str]) -> None:
-    """Runs of six characters that 15 % of the texts hold, and two at least."""
-    assert worn_phrases(texts, most, "zh") == expected
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        pytest.param(["How can I help you", "how can I  help"], ["how can i help"], id="case"),
-        pytest.param(["how can I assist", "how can I help"], [], id="three-words-in-common"),
-        # "for calling us now" and "thank you for calling" share "for calling", 11 of 21 characters
-        pytest.param(
-            ["thank you for calling us now"] * 2, ["for calling us now"], id="overlapping"
-        ),
-        # the third shares 7 of 16 characters with the first, and each of the other three 8 or more
-        # with one that is named
-        pytest.param(
-            ["please hold the line so i can check that"] * 2,
-            ["hold the line so", "i can check that", "line so i can"],
-            id="two-in-one-text",
-        ),
-        pytest.param(["hold on please"] * 2, [], id="too-short"),
-    ],
-)
-def test_worn_phrases_in_english(texts: list[str], expected: list[str]) -> None:
-    """Runs of four words, in lower case."""
-    assert worn_phrases(texts, 5, "en") == expected
 
 
 def test_chat_models_are_told_what_they_repeat(

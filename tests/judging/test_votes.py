@@ -1,21 +1,18 @@
-"""The judge's pure part: what a reply says, and what several of them decide."""
+"""What several judges decide, and how far they agree."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import permutations
 from random import Random
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from src.config.filter import JudgeRule
-from src.data.schema import LabelInfo
-from src.judging.rubric import Judgement, read_judgement
+from src.judging.rubric import Judgement
 from src.judging.votes import (
     CLASSIFIER,
     Verdict,
@@ -27,24 +24,6 @@ from src.judging.votes import (
     vote_weights,
 )
 
-LABELS = {
-    name: LabelInfo(number, name, "", ())
-    for number, name in (
-        ("3", "补换卡"),
-        ("12", "办理取消"),
-        ("7", "card, lost"),
-        ("", "Refund_us"),
-    )
-}
-FIELDS: dict[str, Any] = {
-    "label_consistency": 8,
-    "completeness": 7.5,
-    "naturalness": 6,
-    "best_label": "补换卡",
-    "reason": "要补卡",
-}
-READ = Judgement("", "", 8, 7.5, 6, "补换卡", "要补卡")
-REPLY = json.dumps(FIELDS, ensure_ascii=False)
 VOTES: tuple[Vote, ...] = get_args(Vote)
 VOTERS = "abcdef"
 
@@ -82,161 +61,6 @@ def faults(marks: str) -> dict[str, str | None]:
 def panel(marks: str) -> list[Judgement]:
     """Judges who vote like that, for their label consistency."""
     return [judged(9 if yes else 2, 9, 9, judge=voter) for voter, yes in ballot(marks).items()]
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        pytest.param((10, 0, 0), 4.0, id="label-consistency-40"),
-        pytest.param((0, 10, 0), 3.5, id="completeness-35"),
-        pytest.param((0, 0, 10), 2.5, id="naturalness-25"),
-        pytest.param((7, 7, 7), 7.0, id="no-rounding-error-below-a-threshold"),
-        pytest.param((7.3, 7.3, 7.3), 7.3, id="nor-with-decimals"),
-        pytest.param((8, 6, 4), 6.3, id="mixed"),
-        pytest.param((10, 10, 10), 10.0, id="most"),
-    ],
-)
-def test_the_score_is_the_weighted_mean(scores: tuple[float, ...], expected: float) -> None:
-    """Exactly, so that a sample at a threshold passes it."""
-    assert judged(*scores).score == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(REPLY, id="json"),
-        pytest.param(f"```json\n{REPLY}\n```", id="fence"),
-        pytest.param(f"我的评分如下：\n{REPLY}\n以上。若有 {{疑问}} 请告诉我", id="text-around"),
-        pytest.param(f"{REPLY}\n{REPLY}", id="said-twice"),
-        pytest.param(
-            REPLY.replace("8,", '"8",').replace("7.5", '"7.5/10"').replace("6,", '"6 分",'),
-            id="numbers-as-texts",
-        ),
-        pytest.param(
-            "｛“label_consistency”：８，“completeness”：７．５，“naturalness”：６，"
-            "“best_label”：“补换卡”，“reason”：“要补卡”｝",
-            id="full-width",
-        ),
-        pytest.param(REPLY.replace('"', "'"), id="single-quotes"),
-        pytest.param(REPLY.replace("}", ",}"), id="comma-too-many"),
-        pytest.param(REPLY[:-1], id="cut"),
-        pytest.param(json.dumps({"scores": FIELDS}), id="inside-another-object"),
-        pytest.param(
-            "**label_consistency**: 8/10\n- completeness = 7.5\nNaturalness: 6\n"
-            "best_label: 补换卡, reason: 要补卡",
-            id="no-json",
-        ),
-        pytest.param(json.dumps(FIELDS), id="escaped"),
-        pytest.param(json.dumps({**FIELDS, "label_consistency": 8.0, "more": [1]}), id="more-keys"),
-    ],
-)
-def test_a_judgement_is_read_in_the_forms_that_models_give_it(text: str) -> None:
-    """What stands around it, and how it is written, changes nothing."""
-    assert read_judgement(text, LABELS) == READ
-
-
-def test_quotes_inside_the_reason_cost_the_rest_of_the_reason_alone() -> None:
-    """The commonest break of JSON by models that write Chinese."""
-    text = REPLY.replace("要补卡", '他说"要补卡"的')
-    read = read_judgement(text, LABELS, "glm4", "glm-4")
-    assert read == Judgement("glm4", "glm-4", 8, 7.5, 6, "补换卡", "他说")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("抱歉，我无法对该内容打分。", id="refusal"),
-        pytest.param("label_consistency 很高，其他一般", id="no-numbers"),
-        pytest.param("[8, 7.5, 6]", id="numbers-without-names"),
-        pytest.param("null", id="null"),
-        pytest.param("{" * 5000, id="braces"),
-        pytest.param('{"a":' * 3000, id="deep"),
-        pytest.param(REPLY.replace('"naturalness": 6, ', ""), id="a-score-is-missing"),
-        pytest.param(REPLY.replace("7.5", "11"), id="above-10"),
-        pytest.param(REPLY.replace("7.5", "-1"), id="below-0"),
-        pytest.param(REPLY.replace("7.5", "75/100"), id="of-another-scale"),
-        pytest.param(REPLY.replace("7.5", '"75"'), id="text-above-10"),
-        pytest.param(REPLY.replace("7.5", "NaN"), id="nan"),
-        pytest.param(REPLY.replace("7.5", "1e999"), id="infinite"),
-        pytest.param(REPLY.replace("7.5", "1" + "0" * 400), id="a-number-that-no-float-holds"),
-        pytest.param(REPLY.replace("7.5", "true"), id="true-is-not-1"),
-        pytest.param(REPLY.replace("7.5", "null"), id="null-score"),
-        pytest.param(REPLY.replace("7.5", "[7]"), id="list"),
-        pytest.param(REPLY.replace("8", "0-10"), id="the-question-again"),
-        pytest.param(
-            REPLY.replace("8", "10") + f"\n样本里有一段评分，我的是：{REPLY}", id="two-that-differ"
-        ),
-        pytest.param(
-            "label_consistency: 3, completeness: 7, naturalness: 6\nlabel_consistency: 9",
-            id="two-values-of-one-score",
-        ),
-    ],
-)
-def test_what_is_no_judgement_is_none(text: str) -> None:
-    """Such a judge abstains; an impossible score is not moved to the nearest possible one."""
-    assert read_judgement(text, LABELS) is None
-
-
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        pytest.param("办理取消", "办理取消", id="name"),
-        pytest.param("12", "办理取消", id="id"),
-        pytest.param(12, "办理取消", id="id-as-a-number"),
-        pytest.param("12 办理取消", "办理取消", id="both"),
-        pytest.param("「办理取消」（１２）", "办理取消", id="both-with-signs"),
-        pytest.param("card, lost", "card, lost", id="comma-in-a-name"),
-        pytest.param("Card lost", "card, lost", id="case"),
-        pytest.param("refund us", "Refund_us", id="underscore"),
-        pytest.param("取消", "", id="part-of-a-name"),
-        pytest.param("12 补换卡", "", id="id-and-name-of-two-classes"),
-        pytest.param("宽带报装", "", id="no-class"),
-        pytest.param("", "", id="empty"),
-        pytest.param("！", "", id="signs-alone"),
-        pytest.param(None, "", id="null"),
-    ],
-)
-def test_the_best_label_is_one_of_the_classes_or_none(said: object, meant: str) -> None:
-    """By name, id or both; the scores count all the same."""
-    read = read_judgement(json.dumps({**FIELDS, "best_label": said}), LABELS)
-    assert read is not None
-    assert (read.best_label, read.label_consistency) == (meant, 8)
-
-
-def test_a_label_that_two_classes_may_mean_is_none() -> None:
-    """Names that differ by signs alone are told apart by them alone."""
-    labels = {name: LabelInfo("", name, "", ()) for name in ("C", "C#")}
-    best = {
-        said: getattr(
-            read_judgement(json.dumps({**FIELDS, "best_label": said}), labels), "best_label", None
-        )
-        for said in ("C", "C#", "c")
-    }
-    assert best == {"C": "C", "C#": "C#", "c": ""}
-
-
-def test_a_long_reason_is_cut_and_stands_in_one_line() -> None:
-    """It goes into tables."""
-    read = read_judgement(json.dumps({**FIELDS, "reason": "理由\n" * 300}), LABELS)
-    assert read is not None
-    assert read.reason == ("理由 " * 300)[:200]
-
-
-@given(st.text() | st.text(alphabet='{}":,0123456789. labeconsity_\n', max_size=200))
-def test_no_reply_is_an_error(text: str) -> None:
-    """Whatever comes back; what is read has possible scores."""
-    read = read_judgement(text + REPLY, LABELS)
-    assert read is None or 0 <= read.score <= 10
-
-
-@given(st.tuples(*[st.floats(0, 10)] * 3))
-def test_scores_come_through_as_they_were_given(scores: tuple[float, float, float]) -> None:
-    """All numbers of the range, in JSON."""
-    names = ("label_consistency", "completeness", "naturalness")
-    read = read_judgement(json.dumps({**FIELDS, **dict(zip(names, scores, strict=True))}), LABELS)
-    assert read is not None
-    assert tuple(getattr(read, name) for name in names) == scores
 
 
 @pytest.mark.parametrize(
@@ -399,6 +223,7 @@ MARKS = st.text("+-.", min_size=1, max_size=len(VOTERS))
 EIGHTHS = st.integers(0, 8).map(lambda eighths: eighths / 8)
 
 
+@settings(deadline=None)  # the first one imports scikit-learn
 @given(votes=st.lists(MARKS.map(ballot)), seed=st.randoms(use_true_random=False))
 def test_weights_are_shares(votes: list[dict[str, bool]], seed: Random) -> None:
     """Each voter has one, somebody's is not 0, and no order of samples or voters matters."""
@@ -497,24 +322,3 @@ def test_kappa(samples: list[str], expected: float | None) -> None:
     """By hand: the agreement less that of votes drawn from all of them."""
     votes = [ballot(marks) for marks in samples]
     assert kappa(votes) == (None if expected is None else pytest.approx(expected))
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        pytest.param({"endpoints": ()}, "needs the name of an endpoint", id="no-judge"),
-        pytest.param({"endpoints": ("a", "a")}, "must differ", id="twice"),
-        pytest.param({"min_score": 11}, "less than or equal to 10", id="above-10"),
-        pytest.param({"vote": "most"}, "majority", id="vote"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(change: dict[str, Any], says: str) -> None:
-    """With what is allowed."""
-    with pytest.raises(ValidationError, match=says):
-        JudgeRule.model_validate({**RULE.model_dump(), **change})
-
-
-def test_a_judge_that_is_off_needs_no_endpoint() -> None:
-    """The default of a project without an API."""
-    off = {**RULE.model_dump(), "enabled": False, "endpoints": []}
-    assert JudgeRule.model_validate(off).endpoints == ()

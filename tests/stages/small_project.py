@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from src.config.load import parsed
 from src.paths import DECISIONS, ROUNDS
 from src.records.decisions import write_decisions
 
@@ -86,6 +87,7 @@ class Project:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
         edit(values)
         file.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+        parsed.cache_clear()  # a stage is a process of its own, and reads them anew
 
     def frame(self, split: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         """Change a CSV."""

@@ -15,7 +15,7 @@ import pytest
 from src.commands import record
 from src.files import Record, read_jsonl
 from src.stages import generate
-from tests.generation.test_recovery import finish, keys_of, start
+from tests.generation.processes import finish, keys_of, start
 from tests.llm.server import Call, Reply, Server, closed_url, says, serve
 from tests.stages.small_project import Project, call, make_project
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from src.config.generate import GenerateParams
 from src.errors import UserError
-from src.files import Record
 from src.generation import endpoint_choice as bandit
+from src.generation.failures import FailedRequest
 from src.generation.loop import QuotaLoop
 from src.generation.prompts import Ask
 from src.generation.quota import ClassRun, Generated
 from src.llm.client import Failure, OutOfBudget, Reply
 from src.llm.requests import Answer
+from src.records.samples import Candidate
 from tests.llm.conftest import MakeRequest
 
 Outcome = Reply | Failure | OutOfBudget
@@ -96,13 +97,13 @@ def run(
         finally:
             out -= 1
 
-    def judge(records: list[Record]) -> list[bool]:
-        return [record["text"].startswith("好") for record in records]
+    def accepts(candidates: Sequence[Candidate]) -> list[bool]:
+        return [candidate.text.startswith("好") for candidate in candidates]
 
     writer = Writer(make_request, [], judged=judged)
 
     async def main() -> Generated:
-        loop = QuotaLoop(quotas, writer, ask_model, judge, params, None, most_at_once)  # type: ignore[arg-type]
+        loop = QuotaLoop(quotas, writer, ask_model, accepts, params, None, most_at_once)  # type: ignore[arg-type]
         return await loop.run()
 
     return Run(asyncio.run(main()), asked, most_out, writer.told, writer.past)
@@ -217,7 +218,7 @@ def test_it_stops_where_too_little_is_accepted(
     assert done.of("bad").judged == 40
     assert len(done.of("bad").candidates(1000)) == 60  # those that were out are not lost
     assert done.of("good").accepted == 70
-    assert len([c for c in done.generated.candidates if c["label"] == "bad"]) == 40
+    assert len([c for c in done.generated.candidates if c.label == "bad"]) == 40
 
 
 def test_failed_requests_count_as_not_accepted(
@@ -238,14 +239,14 @@ def test_failed_requests_count_as_not_accepted(
         "empty": sum(attempt % 2 == 0 for _, attempt in done.asked),
         "no_answer": sum(attempt % 2 for _, attempt in done.asked),
     }
-    assert done.generated.failures[1] == {
-        "label": "a",
-        "attempt": 1,
-        "request_key": make_request("a", index=1, api="chat").key,
-        "endpoint": "small",
-        "kind": "no_answer",
-        "tries": ["small: HTTP 500", "small: HTTP 429"],
-    }
+    assert done.generated.failures[1] == FailedRequest(
+        label="a",
+        attempt=1,
+        request_key=make_request("a", index=1, api="chat").key,
+        endpoint="small",
+        kind="no_answer",
+        tries=("small: HTTP 500", "small: HTTP 429"),
+    )
 
 
 def test_what_failed_before_it_was_answered_is_in_the_ledger(
@@ -257,8 +258,8 @@ def test_what_failed_before_it_was_answered_is_in_the_ledger(
         return says(ask, "好", "small: HTTP 503")
 
     done = run({"a": 1}, generate, make_request, model)
-    assert [(f["kind"], f["tries"]) for f in done.generated.failures] == [
-        ("recovered", ["small: HTTP 503"])
+    assert [(f.kind, f.tries) for f in done.generated.failures] == [
+        ("recovered", ("small: HTTP 503",))
     ]
     assert done.generated.failure_counts() == {}
 
@@ -303,18 +304,18 @@ def test_candidates_say_where_they_are_from(
     done = run({"a": 2}, generate, make_request, model)
     key = make_request("a", api="chat").key
     assert done.generated.candidates[:2] == [
-        {
-            "id": f"{key[:16]}-{n}",
-            "label": "a",
-            "text": text,
-            "request_key": key,
-            "endpoint": "small",
-            "model": "m",
-            "attempt": 0,
-            "seed_ids": ["r0"],
-            "attributes": {"mood": "calm"},
-            "prompt_version": "",
-        }
+        Candidate(
+            id=f"{key[:16]}-{n}",
+            label="a",
+            text=text,
+            request_key=key,
+            endpoint="small",
+            model="m",
+            attempt=0,
+            seed_ids=("r0",),
+            attributes={"mood": "calm"},
+            prompt_version="",
+        )
         for n, text in enumerate(["好一", "好二"])
     ]
 
@@ -323,7 +324,7 @@ def test_candidates_say_where_they_are_from(
         return Reply(request, Answer("好", "stop", 1, 1))
 
     (candidate,) = run({"a": 1}, generate, make_request, base_model).generated.candidates
-    assert candidate["attributes"] == {}
+    assert candidate.attributes == {}
 
 
 def test_the_writer_hears_of_earlier_groups(
@@ -479,7 +480,7 @@ def test_it_always_ends_within_its_limits(
     assert sorted(done.asked) == [("a", n) for n in range(len(only.attempts))]
     assert only.judged <= len(done.asked) <= limit
     assert (only.accepted >= quota) is (only.stopped is None)
-    kept = [record["text"] for record in done.generated.candidates]
+    kept = [candidate.text for candidate in done.generated.candidates]
     assert only.accepted == kept.count("好")
     assert only.accepted < quota + per_reply
     if only.stopped != "min_acceptance":

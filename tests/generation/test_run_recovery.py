@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -17,10 +12,10 @@ import pytest
 
 from src.commands import record
 from src.files import Record
-from src.generation import quota
 from src.stages import generate
+from tests.generation.processes import finish, keys_of, start
 from tests.llm.server import Call, Reply, Server, says
-from tests.stages.small_project import ROOT, Project, call, endpoint, make_project
+from tests.stages.small_project import Project, call, endpoint, make_project
 
 PLAN = (
     "label,support,tier,target,needed,keywords,neighbours\n"
@@ -48,35 +43,6 @@ def answer(asked: Call) -> Reply:
     return says("，" + "\n- ".join(call(label, asked.prompt)), delay=0.1)
 
 
-def start(project: Project, root: Path) -> subprocess.Popen[str]:
-    """The stage as a process, with the answers in `root`."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    settings = {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING": "off", "DVC_ROOT": str(root)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "src.stages.generate"],
-        cwd=project.path,
-        env={**environment, **settings, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-        # a test run in the background ignores Ctrl-C, and hands that on
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> None:
-    """Wait for a run that goes well."""
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-
-
-def bought(root: Path) -> int:
-    """Answers in the cache."""
-    connection = sqlite3.connect(root / ".cache/llm.sqlite")
-    (count,) = connection.execute("SELECT COUNT(*) FROM answers").fetchone()
-    connection.close()
-    return int(count)
-
-
 def requests_of(project: Project) -> int:
     """Requests that the run needed, bought before or now."""
     metrics: Record = json.loads((project.path / "metrics/generate.json").read_text("utf-8"))
@@ -99,7 +65,7 @@ def test_after_a_kill_only_the_missing_is_asked(project: Project, server: Server
         time.sleep(0.01)
     process.kill()
     process.communicate()
-    kept = bought(root)
+    kept = len(keys_of(root))
     assert kept >= 12 - 4  # all but the four that were under way
     assert not (root / "data/interim/candidates.jsonl").exists()
 
@@ -127,7 +93,7 @@ def test_ctrl_c_ends_a_run_at_once(project: Project, server: Server) -> None:
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "stopped; run the same command again to go on"
     assert "Traceback" not in errors
-    assert bought(project.path) == 2
+    assert len(keys_of(project.path)) == 2
 
 
 def test_two_runs_share_a_cache(project: Project, server: Server, tmp_path: Path) -> None:
@@ -140,7 +106,7 @@ def test_two_runs_share_a_cache(project: Project, server: Server, tmp_path: Path
     for process in [start(project, root), start(other, root)]:
         finish(process)
     needed = requests_of(project)
-    assert bought(root) == needed == requests_of(other)
+    assert len(keys_of(root)) == needed == requests_of(other)
     assert needed <= len(server.calls) <= 2 * needed
     outputs = [p.path / "data/interim/candidates.jsonl" for p in (project, other)]
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
@@ -176,31 +142,6 @@ def test_ten_kills_change_nothing(project: Project, server: Server, tmp_path: Pa
     finish(start(other, other.path))
     outputs = [p.path / "data/interim/candidates.jsonl" for p in (project, other)]
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
-
-
-def keys_of(root: Path) -> set[str]:
-    """Keys of the answers in the cache."""
-    path = root / ".cache/llm.sqlite"
-    if not path.exists():
-        return set()
-    with closing(sqlite3.connect(path)) as connection:
-        return {key for (key,) in connection.execute("SELECT key FROM answers")}
-
-
-@pytest.mark.usefixtures("no_mlflow")
-def test_answers_are_kept_before_they_are_read(
-    project: Project, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A mistake in our reading of replies costs no answer."""
-
-    def read_samples(*_: object) -> None:
-        raise RuntimeError("cannot read this")
-
-    monkeypatch.chdir(project.path)
-    monkeypatch.setattr(quota, "read_samples", read_samples)
-    with pytest.raises(RuntimeError, match="cannot read this"):
-        generate.main(cache=project.path / ".cache/llm.sqlite")
-    assert bought(project.path) == len(server.calls) > 0
 
 
 @pytest.mark.usefixtures("no_mlflow")

@@ -1,0 +1,126 @@
+"""A run of generation: asks for what the store does not have until each class has its quota.
+
+    with open_store() as store:
+        generated = run(plan.quotas, writer, gate.accepts, store, generate, llm, data, runtime)
+    generated.candidates, generated.failures, generated.spent
+
+The stage, the benchmarks and the tests all come through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from src.config.data import DataParams
+from src.config.generate import GenerateParams
+from src.config.llm import LlmParams
+from src.config.runtime import RuntimeParams
+from src.errors import UserError
+from src.generation.failures import write_failures
+from src.generation.loop import Accepts, QuotaLoop
+from src.generation.progress import Progress, Status
+from src.generation.prompts import Ask, PromptWriter
+from src.generation.quota import Generated
+from src.llm.budget import Budget, spent_on
+from src.llm.cache import AnswerStore
+from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.paths import FAILURES
+from src.records.metrics.generate import Tokens
+
+
+def run(
+    quotas: Mapping[str, int],
+    writer: PromptWriter,
+    accepts: Accepts,
+    store: AnswerStore,
+    generate: GenerateParams,
+    llm: LlmParams,
+    data: DataParams,
+    runtime: RuntimeParams,
+    failures: Path = FAILURES,
+    make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
+) -> Generated:
+    """Samples until every class has its quota or is given up.
+
+    Args:
+        quotas: accepted samples wanted, by class; classes with 0 are left out.
+        writer: writes the n-th request of a class.
+        accepts: which candidates of a class the gate lets pass, see `Gate.accepts`.
+        store: answers bought before, and where new ones go before anything reads them.
+        generate: limits on attempts, acceptance and spending.
+        llm: the endpoints.
+        data: turn separator.
+        runtime: how requests are made.
+        failures: where the ledger goes if an error ends the run; else the caller has it.
+        make_client: from the endpoints, `runtime`, and what is spent.
+
+    Raises:
+        UserError: an answer is missing offline; or no endpoint is left, since each is down,
+            refuses the key, or too many requests fail. What was bought is kept.
+    """
+    budget = Budget(generate.budget)
+
+    async def main() -> Generated:
+        async with make_client(llm, runtime, budget) as client:
+
+            def status() -> Status:
+                spent = budget.spent
+                cost = f"{spent.cost:.4f} {llm.currency}" if spent.cost else ""
+                return Status(client.running, client.failures, spent.tokens, cost)
+
+            with Progress(sum(quotas.values()), status) as progress:
+
+                async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
+                    recorded = _recorded(ask, store, budget, offline=runtime.offline)
+                    if recorded is not None:
+                        return recorded
+                    reply = await client.ask(ask.requests, store.commit)
+                    if isinstance(reply, Reply):
+                        progress.answered()
+                    return reply
+
+                loop = QuotaLoop(
+                    quotas,
+                    writer,
+                    ask_model,
+                    accepts,
+                    generate,
+                    data.turn_separator,
+                    client.most_waiting,
+                    on_change=progress.changed,
+                )
+                try:
+                    return await loop.run()
+                except UserError:
+                    write_failures(failures, Generated(tuple(loop.runs)).failures)
+                    raise
+
+    return replace(asyncio.run(main()), spent=budget.spent, tokens=_tokens(store))
+
+
+def _recorded(ask: Ask, store: AnswerStore, budget: Budget, *, offline: bool) -> Reply | None:
+    """The answer if it was bought before; offline a missing one is an error."""
+    recorded = store.first(ask.requests, ask.rows)
+    if recorded is not None:
+        request, answer = recorded
+        budget.add(spent_on(answer, request.endpoint.price))
+        return Reply(request, answer)
+    if offline:
+        raise UserError(
+            f"no recorded answer for request {ask.attempt} of class {ask.label!r}; "
+            "set runtime.offline: false to ask the endpoint"
+        )
+    return None
+
+
+def _tokens(store: AnswerStore) -> Tokens:
+    """Of the answers used, as the endpoints counted them."""
+    answers = [answer for _, answer in store.used()]
+    return Tokens(
+        prompt=sum(answer.prompt_tokens for answer in answers),
+        cached=sum(answer.cached_tokens for answer in answers),
+        completion=sum(answer.completion_tokens for answer in answers),
+    )

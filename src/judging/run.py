@@ -1,0 +1,70 @@
+"""Asks the judges about samples, and writes down the answers that it used.
+
+judged = judge(samples, splits, rule, llm, data, runtime, domain, budget, JUDGE_CASSETTE)
+judged["b967a7a2cebd6966-0"]  ->  [Judgement("glm4", ...), Judgement("qwen", ...)]
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from src.config.data import DataParams
+from src.config.filter import JudgeRule
+from src.config.generate import BudgetParams
+from src.config.llm import LlmParams
+from src.config.runtime import RuntimeParams
+from src.data.schema import Splits
+from src.judging.ask import ask_judges
+from src.judging.prompts import JudgeWriter, all_labels
+from src.judging.rubric import Judgement
+from src.llm.budget import Budget
+from src.llm.cache import AnswerStore, open_store, write_used
+from src.llm.client import Client
+from src.records.samples import Screened
+
+
+def judge(
+    samples: Sequence[Screened],
+    splits: Splits,
+    rule: JudgeRule,
+    llm: LlmParams,
+    data: DataParams,
+    runtime: RuntimeParams,
+    domain: str,
+    budget: BudgetParams,
+    responses: Path,
+    make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
+) -> dict[str, list[Judgement]]:
+    """What each judge says of each sample; answers are looked for at the usual places first.
+
+    Args:
+        samples: the same text and label is asked about once.
+        splits: the classes of train, and what is known of classes.
+        rule: names the judges, and how they are asked.
+        llm: their endpoints.
+        data: language and turn separator.
+        runtime: how requests are made.
+        domain: what the rows are.
+        budget: what the answers may cost together.
+        responses: file for the answers that were used.
+        make_client: from the endpoints, `runtime`, and what is spent.
+
+    Returns:
+        by sample id, see `ask_judges`.
+
+    Raises:
+        UserError: see `ask_judges`.
+    """
+    writer = JudgeWriter(all_labels(splits.train["label"], splits.labels), rule, llm, data, domain)
+    money = Budget(budget)
+
+    async def ask(store: AnswerStore) -> dict[str, list[Judgement]]:
+        async with make_client(llm, runtime, money) as client:
+            return await ask_judges(samples, writer, client, store, money, offline=runtime.offline)
+
+    with open_store() as store:
+        judged = asyncio.run(ask(store))
+        write_used(store, responses)
+    return judged
