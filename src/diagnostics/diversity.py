@@ -1,7 +1,7 @@
 """How much the samples of one class differ from each other, and from its real rows.
 
     diversity(["查一下话费", "宽带断网了"], seeds=["想查一下话费"], language="zh")
-    # {"samples": 2, "distinct_1": 1.0, "distinct_2": 1.0, "self_bleu": 0.0, "seed_ngram_overlap": 0.5}
+    # Diversity(samples=2, distinct_1=1.0, distinct_2=1.0, self_bleu=0.0, seed_ngram_overlap=0.5)
 
 Few distinct n-grams and a high self-BLEU are a model that says the same thing over and over; a
 high seed overlap is one that says what it was shown. Distinct n-grams fall and self-BLEU rises
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
+from src.config.data import Language
 from src.gate.overlap import NOT_WORD, SIZE
+from src.records.metrics.generate import Diversity
 
 LOOKED_AT = 50  # texts of a class at most
 SHORTER = 25  # per cent of the texts that are too short for the common length and left out
@@ -27,9 +28,7 @@ APOSTROPHES = str.maketrans("", "", "'’")  # don't is one word, however it is 
 Grams = list[tuple[str, ...]]
 
 
-def diversity(
-    texts: Sequence[str], seeds: Sequence[str], language: Literal["zh", "en"]
-) -> dict[str, float | int | None]:
+def diversity(texts: Sequence[str], seeds: Sequence[str], language: Language) -> Diversity:
     """Figures on the samples of one class, each None where nothing can be computed.
 
     Args:
@@ -46,23 +45,23 @@ def diversity(
         - self_bleu: mean BLEU-4 of each text with all others as references (Zhu et al. 2018,
           "Texygen"), 0 to 1. Texts are cut to the 25th percentile of their lengths, at least 4
           tokens, and shorter ones left out: there is no brevity penalty. None for one text.
-        - seed_overlap: mean share of a text's distinct token 3-grams that stand in any seed, 0 to
+        - seed_ngram_overlap: mean share of a text's distinct token 3-grams that stand in any seed, 0 to
           1; whole texts, of which one with 1 or 2 tokens is its own only gram and one without
           tokens is left out.
     """
     count = min(LOOKED_AT, len(texts))
     looked_at = [tokens(texts[i * len(texts) // count], language) for i in range(count)]
     equal = cut(looked_at)
-    return {
-        "samples": count,
-        "distinct_1": _distinct(equal, 1),
-        "distinct_2": _distinct(equal, 2),
-        "self_bleu": _self_bleu(equal),
-        "seed_ngram_overlap": _seed_overlap(looked_at, [tokens(seed, language) for seed in seeds]),
-    }
+    return Diversity(
+        samples=count,
+        distinct_1=_distinct(equal, 1),
+        distinct_2=_distinct(equal, 2),
+        self_bleu=_self_bleu(equal),
+        seed_ngram_overlap=_seed_overlap(looked_at, [tokens(seed, language) for seed in seeds]),
+    )
 
 
-def tokens(text: str, language: Literal["zh", "en"]) -> list[str]:
+def tokens(text: str, language: Language) -> list[str]:
     """Letters and numbers one by one in Chinese, words in English; in lower case."""
     if language == "zh":
         return list(NOT_WORD.sub("", text.lower()))

@@ -239,7 +239,15 @@ def with_judgements(
     checked = []
     for one, mine, found in zip(screened, judgements, faults, strict=True):
         verdict = decide(mine, found, rules.judge.vote, weights)
-        scores = replace(one.measured, **verdict.scores)
+        said = verdict.scores
+        scores = replace(
+            one.measured,
+            judge_label_consistency=said["judge_label_consistency"],
+            judge_completeness=said["judge_completeness"],
+            judge_naturalness=said["judge_naturalness"],
+            judge_score=said["judge_score"],
+            judge_accepts=said["judge_accepts"],
+        )
         scored = replace(one, scores=scores, votes=verdict.votes)
         if verdict.accepted is False and one.id not in kept:
             scored = replace(scored, fault=Fault(JUDGE, verdict.detail))

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,7 @@ from src.llm.recordings import RECORDINGS
 from src.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN, ROOT
 from src.planning.plan import read_plan
 from src.records.decisions import read_decisions
+from src.records.samples import Candidate
 from src.reporting.tracking import track
 from src.review.decisions import verdicts
 
@@ -145,7 +147,9 @@ async def _generate(
                 quotas,
                 writer,
                 ask_model,
-                gate.accepts,
+                lambda records: gate.accepts(
+                    [Candidate(one["id"], one["label"], one["text"]) for one in records]
+                ),
                 params.generate,
                 params.data.turn_separator,
                 client.most_waiting,
@@ -238,9 +242,9 @@ def _diversity_by_model(
         count = min((len(mine) for mine in several.values()), default=0)
         for name, mine in several.items():
             found = diversity(mine[:count], (), params.data.language)
-            if found["distinct_2"] is not None:
-                shares.setdefault(name, []).append(found["distinct_2"])
-                looked_at[name] += int(found["samples"] or 0)
+            if found.distinct_2 is not None:
+                shares.setdefault(name, []).append(found.distinct_2)
+                looked_at[name] += found.samples
     return {
         name: {"samples": looked_at[name], "distinct_2": sum(each) / len(each)}
         for name, each in shares.items()
@@ -263,10 +267,12 @@ def _diversity(run: ClassRun, splits: Splits, params: Params) -> dict[str, float
     separator = params.data.turn_separator
     rows = splits.train.loc[splits.train["label"] == run.label, "text"]
     texts = [record["text"] for record in run.candidates(run.judged)]
-    return diversity(
-        [plain(text, separator) for text in texts],
-        [plain(text, separator) for text in rows],
-        params.data.language,
+    return asdict(
+        diversity(
+            [plain(text, separator) for text in texts],
+            [plain(text, separator) for text in rows],
+            params.data.language,
+        )
     )
 
 
