@@ -19,9 +19,7 @@ import logging
 import resource
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context
 from random import Random
 from typing import Annotated, NamedTuple
@@ -32,12 +30,13 @@ import typer
 from src.config.params import Params, load_params
 from src.data.dialogue import STANDIN_SEPARATOR, join_turns, split_turns
 from src.data.schema import Splits, read_labels
-from src.files import Record
-from src.gate import overlap
 from src.gate.gate import Gate, Verdicts
 from src.gate.label_check import check_labels
+from src.gate.overlap import Search
 from src.gate.screening import scores_table, screen_all
 from src.planning.plan import Plan
+from src.records.samples import Candidate
+from src.reporting.markdown import table
 from src.standin.corpus import compose_corpus
 from src.standin.scenarios import CLASSES, load_bank
 
@@ -79,28 +78,30 @@ def main(
 ) -> None:
     """Print the tables of docs/benchmarks.md."""
     figures: list[Figures] = []
-    typer.echo("| train rows | held-out rows | candidates | dropped | score | filter | peak |")
-    typer.echo("|---|---|---|---|---|---|---|")
     for size in sizes or [10_000, 100_000]:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            run = pool.submit(measure_gate, size, compared).result()
-        figures.append(run)
-        typer.echo(
-            f"| {run.rows} | {run.held_out} | {run.candidates} | {run.rejected} | "
-            f"{run.score_s:.1f} s | {run.filter_s:.1f} s | {run.peak_mb:.0f} MB |"
+            figures.append(pool.submit(measure_gate, size, compared).result())
+    header = ("train rows", "held-out rows", "candidates", "dropped", "score", "filter", "peak")
+    rows = [
+        (
+            *map(str, (run.rows, run.held_out, run.candidates, run.rejected)),
+            *(f"{run.score_s:.1f} s", f"{run.filter_s:.1f} s", f"{run.peak_mb:.0f} MB"),
         )
+        for run in figures
+    ]
+    typer.echo(table(header, rows, numbers=False))
     seconds = [run.score_s + run.filter_s for run in figures]
     typer.echo(
         f"\ntime: {seconds[-1] / seconds[0]:.1f} times for "
         f"{figures[-1].rows / figures[0].rows:.1f} times the rows and candidates\n"
     )
-    typer.echo("| train rows | rule | candidates | copies | same verdict |")
-    typer.echo("|---|---|---|---|---|")
-    for run in figures:
-        for rule, candidates, copies, same in run.agreements:
-            typer.echo(
-                f"| {run.rows} | {rule} | {candidates} | {copies} | {same / candidates:.2%} |"
-            )
+    verdicts = [
+        (str(run.rows), rule, str(candidates), str(copies), f"{same / candidates:.2%}")
+        for run in figures
+        for rule, candidates, copies, same in run.agreements
+    ]
+    columns = ("train rows", "rule", "candidates", "copies", "same verdict")
+    typer.echo(table(columns, verdicts, numbers=False))
 
 
 def measure_gate(size: int, compared: int) -> Figures:
@@ -114,7 +115,16 @@ def measure_gate(size: int, compared: int) -> Figures:
     separator = params.data.turn_separator
     checked = check_labels(candidates, splits.train, splits.labels, separator)
     scored = time.perf_counter()
-    verdicts = screen_all(candidates, splits, plan, params, scores_table(candidates, checked), {})
+    verdicts = screen_all(
+        candidates,
+        splits,
+        plan,
+        params.filter,
+        params.data,
+        params.embedding,
+        scores_table(candidates, checked),
+        {},
+    )
     end = time.perf_counter()
     return Figures(
         rows=len(splits.train),
@@ -128,14 +138,14 @@ def measure_gate(size: int, compared: int) -> Figures:
     )
 
 
-def _plan(candidates: list[Record]) -> Plan:
+def _plan(candidates: list[Candidate]) -> Plan:
     """Half of the candidates of each class are needed, so that there is something to choose."""
-    counts = Counter(candidate["label"] for candidate in candidates)
+    counts = Counter(candidate.label for candidate in candidates)
     rows = [{"label": name, "needed": n // 2, "keywords": ""} for name, n in counts.items()]
     return Plan(pd.DataFrame(rows))
 
 
-def compose(size: int, params: Params) -> tuple[dict[str, pd.DataFrame], list[Record]]:
+def compose(size: int, params: Params) -> tuple[dict[str, pd.DataFrame], list[Candidate]]:
     """Splits with columns row_id, text, label, and candidates, a fifth of them copies."""
     bank, classes = load_bank(), pd.read_csv(CLASSES)
     counts = classes[["train", "test"]] * size / classes["train"].sum()
@@ -158,7 +168,9 @@ def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns=names)[list(names.values())]
 
 
-def _with_copies(fresh: pd.DataFrame, splits: dict[str, pd.DataFrame], rng: Random) -> list[Record]:
+def _with_copies(
+    fresh: pd.DataFrame, splits: dict[str, pd.DataFrame], rng: Random
+) -> list[Candidate]:
     """The fresh calls as candidates, one in five replaced by an edited copy."""
     held_out = pd.concat([splits["dev"], splits["test"]])
     train_of, held_out_of = (
@@ -166,13 +178,13 @@ def _with_copies(fresh: pd.DataFrame, splits: dict[str, pd.DataFrame], rng: Rand
         for frame in (splits["train"], held_out)
     )
     earlier_of: defaultdict[str, list[str]] = defaultdict(list)
-    candidates: list[Record] = []
+    candidates: list[Candidate] = []
     for number, (text, label) in enumerate(zip(fresh["text"], fresh["label"], strict=True)):
         if rng.random() < COPIES:
             source = rng.choice((train_of[label], held_out_of[label], earlier_of[label] or [text]))
             text = _edited(rng.choice(source), rng)
         earlier_of[label].append(text)
-        candidates.append({"id": f"candidate-{number}", "label": label, "text": text})
+        candidates.append(Candidate(f"candidate-{number}", label, text))
     return candidates
 
 
@@ -189,12 +201,12 @@ def _edited(text: str, rng: Random) -> str:
 
 
 def _agreements(
-    splits: dict[str, pd.DataFrame], candidates: list[Record], params: Params
+    splits: dict[str, pd.DataFrame], candidates: list[Candidate], params: Params
 ) -> tuple[Agreement, ...]:
-    with _exact_up_to(0):
-        ours = _copies(_gate(splits, params).screen(candidates), params)
-    with _exact_up_to(10**9):
-        exact = _copies(_gate(splits, params).screen(candidates), params)
+    ours, exact = (
+        _copies(_gate(splits, params, Search(exact_rows=rows)).screen(candidates), params)
+        for rows in (0, 10**9)
+    )
     return tuple(
         Agreement(
             rule,
@@ -206,28 +218,18 @@ def _agreements(
     )
 
 
-def _gate(splits: dict[str, pd.DataFrame], params: Params) -> Gate:
-    return Gate(splits["train"], splits["dev"], splits["test"], {}, params.filter, params.data)
-
-
-@contextmanager
-def _exact_up_to(rows: int) -> Iterator[None]:
-    shipped = overlap.EXACT_ROWS
-    overlap.EXACT_ROWS = rows
-    try:
-        yield
-    finally:
-        overlap.EXACT_ROWS = shipped
+def _gate(splits: dict[str, pd.DataFrame], params: Params, search: Search) -> Gate:
+    train, dev, test = (splits[name] for name in ("train", "dev", "test"))
+    return Gate(train, dev, test, {}, params.filter, params.data, search=search)
 
 
 def _copies(verdicts: Verdicts, params: Params) -> dict[str, set[str]]:
     """Ids of the candidates that each rule takes for copies, whichever rule drops them."""
-    records: Sequence[Record] = (*verdicts.accepted, *verdicts.rejected)
     return {
         rule: {
-            record["id"]
-            for record in records
-            if record["scores"][score] > getattr(params.filter, rule).max_overlap
+            one.id
+            for one in verdicts.every
+            if getattr(one.measured, score) > getattr(params.filter, rule).max_overlap
         }
         for rule, score in SCORE_OF.items()
     }

@@ -12,7 +12,6 @@ Then both sample files go through the rules of the gate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config.data import DataParams
 from src.config.params import Params, load_params
@@ -34,6 +33,8 @@ from src.gate.gate import Gate
 from src.gate.label_check import LabelCheck, check_labels
 from src.gate.style import match_surface, measure_surface
 from src.planning.keywords import mine_keywords
+from src.records.samples import Candidate
+from src.reporting.markdown import table
 
 RESAMPLES = 2000
 FOLDS = 5
@@ -56,7 +57,7 @@ def main(
     is_right = known["label_ok"].astype(str).str.lower().eq("true").to_numpy()
     real, samples = _in_style(real, samples, params)
     checked = check_labels(
-        samples[["text", "label"]].to_dict("records"),
+        _candidates(samples),
         real,
         read_labels(params.data.labels),
         params.data.turn_separator,
@@ -64,11 +65,12 @@ def main(
     scores = _scores(checked, real, samples, params)
     typer.echo(f"{len(known)} judged samples, {(~is_right).sum()} with a wrong label; ")
     typer.echo(f"{len(others)} others, {len(real)} real rows\n")
-    typer.echo("| score | area under ROC | 95 % interval |\n|---|---|---|")
+    rows = []
     for name, values in scores.items():
         low, high = _interval(values[: len(known)], is_right)
         area = roc_auc_score(is_right, values[: len(known)])
-        typer.echo(f"| {name} | {area:.3f} | {low:.3f} to {high:.3f} |")
+        rows.append((name, f"{area:.3f}", f"{low:.3f} to {high:.3f}"))
+    typer.echo(table(("score", "area under ROC", "95 % interval"), rows, numbers=False))
     _echo_thresholds(checked, is_right)
     for name, frame in (("judged", known), ("candidates", others)):
         if len(frame):
@@ -79,6 +81,11 @@ def _read(path: Path, data: DataParams) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     frame = frame.rename(columns={data.text_column: "text", data.label_name_column: "label"})
     return frame.assign(row_id=[f"{path.stem}-{number}" for number in range(len(frame))])
+
+
+def _candidates(frame: pd.DataFrame) -> list[Candidate]:
+    rows = zip(frame["row_id"], frame["label"], frame["text"], strict=True)
+    return [Candidate(*row) for row in rows]
 
 
 def _in_style(
@@ -99,8 +106,10 @@ def _scores(
     checked: LabelCheck, real: pd.DataFrame, samples: pd.DataFrame, params: Params
 ) -> dict[str, Scores]:
     """The check's scores, and what simpler ways reach; the higher, the likelier right."""
-    plainly: Callable[[str], str] = lambda text: plain(text, params.data.turn_separator)  # noqa: E731
-    texts, rows = samples["text"].map(plainly), real["text"].map(plainly)
+    texts, rows = (
+        frame["text"].map(lambda text: plain(text, params.data.turn_separator))
+        for frame in (samples, real)
+    )
     own = samples["label"]
     keywords = mine_keywords(
         rows, real["label"], params.data.language, params.plan.keywords_per_class
@@ -129,7 +138,7 @@ def _similarity(texts: pd.Series, own: pd.Series, rows: pd.Series, labels: pd.Se
     return np.asarray(np.where(same, near, 0).max(axis=1))
 
 
-def _classifier() -> object:
+def _classifier() -> Pipeline:
     return make_pipeline(
         TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True),
         LogisticRegression(class_weight="balanced", max_iter=300),
@@ -152,7 +161,7 @@ def _cross_fitted(texts: pd.Series, own: pd.Series, rows: pd.Series, labels: pd.
 
 
 def _of_real(texts: pd.Series, own: pd.Series, rows: pd.Series, labels: pd.Series) -> Scores:
-    model = _classifier().fit(rows, labels)  # type: ignore[attr-defined]
+    model = _classifier().fit(rows, labels)
     found, classes = model.predict_proba(texts), list(model.classes_)
     return np.array([found[row, classes.index(label)] for row, label in enumerate(own)])
 
@@ -174,31 +183,31 @@ def _echo_thresholds(checked: LabelCheck, is_right: NDArray[np.bool_]) -> None:
     score = checked.candidates.score[: len(is_right)]
     ways = {"all": np.full(len(is_right), fill_value=True)}
     ways |= {f"min_score: {least}": score >= least for least in (0.3, 0.5, 0.8, 0.9)}
-    typer.echo(
-        "\n| filter.label_check | kept | wrong among them | wrong ones dropped |\n|---|---|---|---|"
-    )
+    rows = []
     for name, kept in ways.items():
         wrong, dropped = (~is_right[kept]).mean(), (~is_right & ~kept).sum()
-        typer.echo(f"| {name} | {kept.sum()} | {wrong:.1%} | {dropped} of {(~is_right).sum()} |")
+        rows.append((name, str(kept.sum()), f"{wrong:.1%}", f"{dropped} of {(~is_right).sum()}"))
+    header = ("filter.label_check", "kept", "wrong among them", "wrong ones dropped")
+    typer.echo("\n" + table(header, rows, numbers=False))
 
 
 def _echo_rules(name: str, frame: pd.DataFrame, real: pd.DataFrame, params: Params) -> None:
     """What the rules of the gate drop, and what is left of exact repeats and rows without turns."""
     nothing = real.head(0)
     gate = Gate(real, nothing, nothing, {}, params.filter, params.data)
-    records = frame.assign(id=frame["row_id"])[["id", "text", "label"]].to_dict("records")
-    verdicts = gate.screen(records)
-    accepted = {record["id"] for record in verdicts.accepted}
+    verdicts = gate.screen(_candidates(frame))
+    accepted = {one.id for one in verdicts.accepted}
     passed = frame["row_id"].isin(accepted)
     repeats = frame["text"].duplicated()
     turns = frame["text"].map(lambda text: len(split_turns(text, params.data.turn_separator)))
-    cut = [record for record in verdicts.rejected if "breaks off" in record["detail"]]
-    broken = [record for record in verdicts.rejected if "broken turn" in record["detail"]]
+    faults = [one.fault.detail for one in verdicts.rejected if one.fault is not None]
+    cut = sum("breaks off" in detail for detail in faults)
+    broken = sum("broken turn" in detail for detail in faults)
     typer.echo(f"\n{name}: {len(frame)} samples, {len(accepted)} pass the rules")
     typer.echo(f"dropped by {dict(verdicts.rejected_by)}")
     typer.echo(f"exact repeats: {repeats.sum()}, of them passed: {(repeats & passed).sum()}")
     typer.echo(f"fewer than two turns: {(turns < 2).sum()}, passed: {((turns < 2) & passed).sum()}")
-    typer.echo(f"cut in a separator: {len(broken)} dropped; cut in a sentence: {len(cut)} dropped")
+    typer.echo(f"cut in a separator: {broken} dropped; cut in a sentence: {cut} dropped")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,30 @@ def write_csv(path: Path, frame: pd.DataFrame, *, for_excel: bool = False) -> No
     """A frame without its index; for Excel and WPS with the byte order mark that says UTF-8."""
     mark = "\ufeff" if for_excel else ""
     write_text(path, mark + frame.to_csv(index=False, lineterminator="\n"))
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV with the lines that they end on; a cell that is not there is empty.
+
+    Raises:
+        UserError: the file is not UTF-8, or has no column of one of these names.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = [(reader.line_num, row) for row in reader]
+            found = reader.fieldnames or []
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8 CSV") from None
+    except csv.Error as error:
+        raise UserError(f"{path} is not a CSV ({error}); restore it with git") from None
+    for column in columns:
+        if column not in found:
+            raise UserError(
+                f"{path} line 1 has no column {column!r}; it has {', '.join(found) or 'none'}; "
+                "name the columns as they were written"
+            )
+    return rows
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

@@ -27,12 +27,13 @@ from src.config.params import Params, load_params
 from src.data.schema import Splits, load_splits
 from src.evaluation.scoring import tail_classes
 from src.evaluation.significance import Interval, bootstrap
-from src.files import Record, read_jsonl
+from src.files import Record
 from src.gate.rules import RULES
 from src.gate.screening import read_scores, screen_all
 from src.paths import CANDIDATES, DECISIONS, PLAN, SCORES
 from src.planning.plan import Plan, read_plan
 from src.records.decisions import Decision, read_decisions
+from src.records.samples import Candidate, read_candidates
 from src.reporting.report import signed
 from src.review.decisions import verdicts
 from src.stages.rows import with_plain_text
@@ -70,7 +71,7 @@ def main(
     """Print the table."""
     params, the_plan = load_params(), read_plan(plan)
     splits = load_splits(params.data)
-    records = read_jsonl(candidates)
+    records = read_candidates(candidates)
     known, decided = read_scores(scores), verdicts(read_decisions(decisions))
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = with_plain_text(splits.dev, params.data)
@@ -93,7 +94,7 @@ def main(
 
 
 def _ways(
-    records: list[Record],
+    records: list[Candidate],
     splits: Splits,
     plan: Plan,
     params: Params,
@@ -103,7 +104,10 @@ def _ways(
     """Name and accepted samples of each way to screen; the gate as it is set comes first."""
 
     def accepted(of: Params) -> list[Record]:
-        return list(screen_all(records, splits, plan, of, scores, decided).accepted)
+        screened = screen_all(
+            records, splits, plan, of.filter, of.data, of.embedding, scores, decided
+        )
+        return [{"label": one.label, "text": one.text} for one in screened.accepted]
 
     yield "the gate as it is set", accepted(params)
     for name in SWITCHES:
@@ -112,7 +116,7 @@ def _ways(
     for trade in (0.0, 1.0):
         rules = params.filter.model_copy(update={"diversity": trade})
         yield f"diversity {trade:g}", accepted(params.model_copy(update={"filter": rules}))
-    yield "no gate", records
+    yield "no gate", [{"label": one.label, "text": one.text} for one in records]
     yield "no samples", []
 
 

@@ -1,7 +1,7 @@
 """What the accepted samples have too much or too little of, against the real rows.
 
     report = bias_report(verdicts.accepted, splits.train, params.data)
-    report["per_class"]["办理缴费"]["openings"]  # {"给我充一": [0.12, 0.0]}: 12 % of the samples, no row
+    report.per_class["办理缴费"].openings  # {"给我充一": (0.12, 0.0)}: 12 % of the samples, no row
     largest_lines(report)  # ["all classes: 0 % of the samples open with 您好请问 (real rows: 11 %)"]
 
 Looked at are how a text opens, the gender words and the regions in it, its length, and the
@@ -23,24 +23,30 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from src.config.data import DataParams
 from src.data.dialogue import split_turns
-from src.diagnostics.differences import FEW, UNITS, Difference, Group, Text, counts, differences
+from src.diagnostics.differences import FEW, UNITS, Group, Text, counts, differences
 from src.diagnostics.diversity import tokens
 from src.diagnostics.lexicon import FEMALE, GENDERS, MALE, REGIONS
-from src.files import Record
+from src.records.metrics.filter import (
+    BiasGroup,
+    BiasReport,
+    Difference,
+    LargestDifference,
+    Pair,
+)
+from src.records.samples import Screened
 
 TOP = 3  # openings and regions shown of a class
 LARGEST = 10  # differences named
 OPENING = {"zh": 4, "en": 2}  # tokens: characters in Chinese, words in English
 
 
-def bias_report(accepted: Sequence[Record], train: pd.DataFrame, data: DataParams) -> Record:
+def bias_report(accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams) -> BiasReport:
     """How the samples differ from the real rows, of each class with samples and overall.
 
     Overall, classes weigh as many samples and rows as they have. A difference there may be one of
@@ -48,26 +54,18 @@ def bias_report(accepted: Sequence[Record], train: pd.DataFrame, data: DataParam
     rows may be one of its subject.
 
     Args:
-        accepted: records with label, text and, if any were drawn, attributes; in any order.
+        accepted: samples, in any order.
         train: the real rows, columns text and label.
         data: turn separator and language.
 
     Returns:
-        ready for JSON, floats to 4 digits; without samples or rows nothing is compared and all but
-        attributes is empty. A pair is [synthetic, real].
-
-        - overall: count (pair), openings, genders and regions (value -> pair of shares; values
-          that occur, openings and regions the `TOP` most frequent on either side), chars and
-          turns (mean, p10, p50, p90 -> pair).
-        - per_class: label -> the same, of the lengths only the mean.
-        - attributes: name -> value -> [share, even share] of the samples.
-        - compared_with_all: classes with too few real rows, which are compared with all rows.
-        - largest: at most `LARGEST` fields of `Difference`, those that cannot be chance first.
-          The same difference (facet, value, direction) is named once, where it is surest;
-          also_in counts the other classes where it is beyond chance. A value that fewer than
-          `PATTERN` texts have, of the side that has more of it, is not named.
+        Floats to 4 digits. Openings and regions are the `TOP` most frequent ones on either side;
+        lengths have a mean, overall also p10, p50 and p90. The largest differences are at most
+        `LARGEST`, those that cannot be chance first; the same one (facet, value, direction) is
+        named once, where it is surest. A value that fewer than `PATTERN` texts have, of the side
+        that has more of it, is not named.
     """
-    samples = [_look(r["text"], r["label"], data, r.get("attributes") or {}) for r in accepted]
+    samples = [_look(one.text, one.label, data, one.candidate.attributes) for one in accepted]
     rows = [
         _look(text, label, data, {})
         for text, label in zip(train["text"], train["label"], strict=True)
@@ -75,16 +73,16 @@ def bias_report(accepted: Sequence[Record], train: pd.DataFrame, data: DataParam
     groups = _groups(samples, rows)
     even = _observed(samples)
     found = [difference for group in groups for difference in differences(group, even)]
-    return {
-        "overall": _figures(groups[0], quantiles=True) if groups else {},
-        "per_class": {group.label: _figures(group, quantiles=False) for group in groups[1:]},
-        "attributes": _attributes(samples, even),
-        "compared_with_all": [g.label for g in groups[1:] if g.compared_with == "all"],
-        "largest": _largest(found),
-    }
+    return BiasReport(
+        overall=_figures(groups[0], quantiles=True) if groups else None,
+        per_class={group.label: _figures(group, quantiles=False) for group in groups[1:]},
+        attributes=_attributes(samples, even),
+        compared_with_all=tuple(g.label for g in groups[1:] if g.compared_with == "all"),
+        largest=_largest(found),
+    )
 
 
-def _look(text: str, label: str, data: DataParams, attributes: Mapping[str, object]) -> Text:
+def _look(text: str, label: str, data: DataParams, attributes: Mapping[str, str]) -> Text:
     turns, language = split_turns(text, data.turn_separator), data.language
     words = " ".join(turns).lower().replace("’", "'")
     start = tokens(turns[0], language)[: OPENING[language]] if turns else []
@@ -95,12 +93,7 @@ def _look(text: str, label: str, data: DataParams, attributes: Mapping[str, obje
     if opening:
         marks.add(("openings", opening))
     lengths = {"chars": sum(map(len, turns)), "turns": len(turns)}
-    return Text(
-        label,
-        frozenset(marks),
-        lengths,
-        {name: str(value) for name, value in attributes.items()},
-    )
+    return Text(label, frozenset(marks), lengths, attributes)
 
 
 def _groups(samples: Sequence[Text], rows: Sequence[Text]) -> list[Group]:
@@ -124,31 +117,29 @@ def _group(
     return Group(name, mine, own, "class")
 
 
-def _figures(group: Group, *, quantiles: bool) -> Record:
+def _figures(group: Group, *, quantiles: bool) -> BiasGroup:
     mine, real = counts(group.samples), counts(group.rows)
-    shares: dict[str, dict[str, tuple[float, float]]] = {
-        "genders": {},
-        "openings": {},
-        "regions": {},
-    }
+    shares: dict[str, dict[str, Pair]] = {"genders": {}, "openings": {}, "regions": {}}
     for facet, value in mine.keys() | real.keys():
         pair = (mine[facet, value] / len(group.samples), real[facet, value] / len(group.rows))
         shares[facet][value] = pair
-    return {
-        "count": [len(group.samples), len(group.rows)],
-        "openings": _rounded(_top(shares["openings"])),
-        "genders": _rounded(shares["genders"]),
-        "regions": _rounded(_top(shares["regions"])),
-        **{unit: _rounded(_summary(group, unit, quantiles=quantiles)) for unit in UNITS},
-    }
+    chars, turns = (_rounded(_summary(group, unit, quantiles=quantiles)) for unit in UNITS)
+    return BiasGroup(
+        count=(len(group.samples), len(group.rows)),
+        openings=_rounded(_top(shares["openings"])),
+        genders=_rounded(shares["genders"]),
+        regions=_rounded(_top(shares["regions"])),
+        chars=chars,
+        turns=turns,
+    )
 
 
-def _top(shares: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+def _top(shares: Mapping[str, Pair]) -> dict[str, Pair]:
     first = sorted(shares, key=lambda value: (-max(shares[value]), value))[:TOP]
     return {value: shares[value] for value in first}
 
 
-def _summary(group: Group, unit: str, *, quantiles: bool) -> dict[str, tuple[float, float]]:
+def _summary(group: Group, unit: str, *, quantiles: bool) -> dict[str, Pair]:
     mine, real = ([t.lengths[unit] for t in texts] for texts in (group.samples, group.rows))
     figures = {"mean": (float(np.mean(mine)), float(np.mean(real)))}
     for percent in (10, 50, 90) if quantiles else ():
@@ -161,8 +152,8 @@ def _percentile(lengths: Sequence[int], percent: int) -> float:
     return float(np.percentile(lengths, percent, method="inverted_cdf"))
 
 
-def _rounded(pairs: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    return {name: [round(x, 4) for x in pairs[name]] for name in sorted(pairs)}
+def _rounded(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
+    return {name: (round(pairs[name][0], 4), round(pairs[name][1], 4)) for name in sorted(pairs)}
 
 
 def _observed(samples: Sequence[Text]) -> dict[str, list[str]]:
@@ -176,8 +167,8 @@ def _observed(samples: Sequence[Text]) -> dict[str, list[str]]:
 
 def _attributes(
     samples: Sequence[Text], observed: Mapping[str, list[str]]
-) -> dict[str, dict[str, list[float]]]:
-    shares: dict[str, dict[str, list[float]]] = {}
+) -> dict[str, dict[str, Pair]]:
+    shares: dict[str, dict[str, Pair]] = {}
     for name, values in observed.items():
         drawn = Counter(s.attributes[name] for s in samples if name in s.attributes)
         pairs = {value: (drawn[value] / drawn.total(), 1 / len(values)) for value in values}
@@ -185,13 +176,13 @@ def _attributes(
     return shares
 
 
-def _largest(found: Sequence[Difference]) -> list[Record]:
+def _largest(found: Sequence[Difference]) -> tuple[LargestDifference, ...]:
     same: defaultdict[tuple[str, str, bool], list[Difference]] = defaultdict(list)
     for one in sorted(found, key=_rank):
         if round(one.difference, 4):
             same[one.facet, one.value, one.difference > 0].append(one)
     first = sorted(same.values(), key=lambda alike: _rank(alike[0]))[:LARGEST]
-    return [{**_fields(alike[0]), "also_in": _also_in(alike)} for alike in first]
+    return tuple(_named(alike) for alike in first)
 
 
 def _rank(one: Difference) -> tuple[float, float, bool, str, str, str]:
@@ -200,9 +191,19 @@ def _rank(one: Difference) -> tuple[float, float, bool, str, str, str]:
     return (-at_least, -difference, one.label == "", one.label, one.facet, one.value)
 
 
-def _fields(one: Difference) -> Record:
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(one).items()}
-
-
-def _also_in(alike: Sequence[Difference]) -> int:
-    return sum(bool(one.label) and one.at_least > 0 for one in alike[1:])
+def _named(alike: Sequence[Difference]) -> LargestDifference:
+    """The first of those that say the same, and how many other classes are sure of it, too."""
+    one = alike[0]
+    return LargestDifference(
+        label=one.label,
+        facet=one.facet,
+        value=one.value,
+        synthetic=round(one.synthetic, 4),
+        real=round(one.real, 4),
+        difference=round(one.difference, 4),
+        synthetic_count=one.synthetic_count,
+        real_count=one.real_count,
+        compared_with=one.compared_with,
+        at_least=round(one.at_least, 4),
+        also_in=sum(bool(other.label) and other.at_least > 0 for other in alike[1:]),
+    )

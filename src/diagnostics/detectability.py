@@ -22,9 +22,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -33,8 +32,9 @@ from numpy.typing import NDArray
 from src.config.data import DataParams
 from src.data.dialogue import split_turns
 from src.diagnostics.diversity import tokens
-from src.files import Record
 from src.gate.style import PUNCTUATION
+from src.records.metrics.evaluate import Feature, Giveaway
+from src.records.samples import Screened
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -56,62 +56,21 @@ FILLER = {
 }
 
 Floats = NDArray[np.float64]
-Direction = Literal["more", "less"]
 
 
-@dataclass(frozen=True)
-class Feature:
-    """What tells samples from real rows.
-
-    Attributes:
-        name: such as "characters", "share of fillers", "opens with 您好".
-        direction: whether samples have "more" or "less" of it.
-        weight: how much of the log-odds between the mean sample and the mean row it makes up: its
-            coefficient times the difference of the means. Above 0; features that say the same
-            share it.
-        synthetic: mean over the samples; geometric of lengths, in characters or turns.
-        real: the same of the real rows.
-    """
-
-    name: str
-    direction: Direction
-    weight: float
-    synthetic: float
-    real: float
-
-
-@dataclass(frozen=True)
-class Giveaway:
-    """How well samples are told from real rows.
-
-    Attributes:
-        auc: 0.5 = not at all, 1 = always; cross-validated.
-        low: of the 95 % interval.
-        high: of the 95 % interval.
-        features: the heaviest ones first, at most `SHOWN`.
-        samples: how many samples were looked at.
-        rows: how many real rows, of the samples' classes. With fewer than `FEW` rows or samples
-            nothing is known: AUC 0.5 from 0 to 1, and no features.
-    """
-
-    auc: float
-    low: float
-    high: float
-    features: tuple[Feature, ...]
-    samples: int
-    rows: int
-
-
-def giveaway(accepted: Sequence[Record], train: pd.DataFrame, data: DataParams) -> Giveaway:
+def giveaway(accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams) -> Giveaway:
     """Tell samples from the real rows of the same classes.
 
     Args:
-        accepted: records with text and label.
+        accepted: samples.
         train: the real rows, columns text and label.
         data: turn separator and language.
+
+    Returns:
+        with at most `SHOWN` features; with fewer than `FEW` rows or samples nothing is known.
     """
-    samples = [record["text"] for record in accepted]
-    rows = train.loc[train["label"].isin({record["label"] for record in accepted}), "text"].tolist()
+    samples = [one.text for one in accepted]
+    rows = train.loc[train["label"].isin({one.label for one in accepted}), "text"].tolist()
     if min(len(samples), len(rows)) < FEW:
         return Giveaway(0.5, 0.0, 1.0, (), len(samples), len(rows))
     is_sample = np.repeat([True, False], [len(samples), len(rows)])

@@ -6,16 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 
+from src.records.interval import Interval
+from src.records.metrics.filter import ComparedWith, Difference
+from src.stats import wilson
+
 Z = 3.29  # 99.9 % intervals: of hundreds of differences looked at, less than one is chance
+CONFIDENCE = 2 * NormalDist().cdf(Z) - 1
 FEW = 5  # a class with fewer real rows is compared with all; lengths of fewer texts with none
 PATTERN = 3  # texts with the same value; fewer are named as no surplus and no lack
 ATTRIBUTE = "attribute "  # and its name: the facet
 UNITS = {"chars": "characters", "turns": "turns"}
-ComparedWith = Literal["class", "all", "even"]
 
 
 @dataclass(frozen=True)
@@ -45,57 +50,13 @@ class Group:
     compared_with: ComparedWith
 
 
-@dataclass(frozen=True)
-class Share:
-    """A share of texts, 0 to 1, with its interval."""
-
-    value: float
-    low: float
-    high: float
+@cache
+def share_of(count: int, of: int) -> Interval:
+    """The share `count / of` with Wilson's interval as wide as `Z`; classes ask for the same ones."""
+    return wilson(count, of, CONFIDENCE)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One difference between samples and real rows.
-
-    Attributes:
-        label: the class, "" for all classes.
-        facet: openings, genders, regions, chars, turns, or "attribute " and its name.
-        value: whose shares are compared; "mean" of lengths.
-        synthetic: share of the samples, or their mean length.
-        real: the same of the real rows; of an attribute the even share, as real rows have none.
-        difference: synthetic - real; of lengths in standard deviations.
-        synthetic_count: samples compared.
-        real_count: real rows compared, 0 for an attribute.
-        compared_with: "class", rows of the same class or classes; "all" train rows, where those
-            are fewer than `FEW`; "even" for an attribute.
-        at_least: size of the difference beyond chance, -1 to 1, see the module; 0 or less where
-            it could be chance.
-    """
-
-    label: str
-    facet: str
-    value: str
-    synthetic: float
-    real: float
-    difference: float
-    synthetic_count: int
-    real_count: int
-    compared_with: ComparedWith
-    at_least: float
-
-
-def wilson(count: int, of: int, z: float = Z) -> Share:
-    """The share `count / of` with Wilson's interval; `of` is 1 or more."""
-    share = count / of
-    centre = (share + z**2 / (2 * of)) / (1 + z**2 / of)
-    half = z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2)) / (1 + z**2 / of)
-    # the ends are exactly 0 and 1 there, which rounding would miss
-    low = 0.0 if count == 0 else centre - half
-    return Share(share, low, 1.0 if count == of else centre + half)
-
-
-def newcombe(first: Share, second: Share) -> tuple[float, float]:
+def newcombe(first: Interval, second: Interval) -> tuple[float, float]:
     """Newcombe's interval of first - second; a share that is known has itself as both ends."""
     difference = first.value - second.value
     down = math.hypot(first.value - first.low, second.high - second.value)
@@ -150,7 +111,7 @@ def _share_differences(group: Group) -> Iterator[Difference]:
         first, second = mine[facet, value], real[facet, value]
         if (first if first / n > second / m else second) < PATTERN:
             continue
-        shares = wilson(first, n), wilson(second, m)
+        shares = share_of(first, n), share_of(second, m)
         yield _of_shares(group.label, facet, value, shares, (n, m), group.compared_with)
 
 
@@ -171,7 +132,7 @@ def _attribute_differences(group: Group, observed: Mapping[str, list[str]]) -> I
         drawn = Counter(s.attributes[name] for s in group.samples if name in s.attributes)
         n, even = drawn.total(), 1 / len(values)
         for value in values if n else ():
-            shares = wilson(drawn[value], n), Share(even, even, even)
+            shares = share_of(drawn[value], n), Interval(even, even, even)
             yield _of_shares(group.label, ATTRIBUTE + name, value, shares, (n, 0), "even")
 
 
@@ -179,7 +140,7 @@ def _of_shares(
     label: str,
     facet: str,
     value: str,
-    shares: tuple[Share, Share],
+    shares: tuple[Interval, Interval],
     counts: tuple[int, int],
     compared_with: ComparedWith,
 ) -> Difference:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
+from src.config.data import Language
 from src.gate.overlap import NOT_WORD, SIZE
 from src.records.metrics.generate import Diversity
 
@@ -28,9 +28,7 @@ APOSTROPHES = str.maketrans("", "", "'’")  # don't is one word, however it is 
 Grams = list[tuple[str, ...]]
 
 
-def diversity(
-    texts: Sequence[str], seeds: Sequence[str], language: Literal["zh", "en"]
-) -> Diversity:
+def diversity(texts: Sequence[str], seeds: Sequence[str], language: Language) -> Diversity:
     """Figures on the samples of one class, each None where nothing can be computed.
 
     Args:
@@ -47,7 +45,7 @@ def diversity(
         - self_bleu: mean BLEU-4 of each text with all others as references (Zhu et al. 2018,
           "Texygen"), 0 to 1. Texts are cut to the 25th percentile of their lengths, at least 4
           tokens, and shorter ones left out: there is no brevity penalty. None for one text.
-        - seed_overlap: mean share of a text's distinct token 3-grams that stand in any seed, 0 to
+        - seed_ngram_overlap: mean share of a text's distinct token 3-grams that stand in any seed, 0 to
           1; whole texts, of which one with 1 or 2 tokens is its own only gram and one without
           tokens is left out.
     """
@@ -63,7 +61,7 @@ def diversity(
     )
 
 
-def tokens(text: str, language: Literal["zh", "en"]) -> list[str]:
+def tokens(text: str, language: Language) -> list[str]:
     """Letters and numbers one by one in Chinese, words in English; in lower case."""
     if language == "zh":
         return list(NOT_WORD.sub("", text.lower()))

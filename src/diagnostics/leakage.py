@@ -2,7 +2,7 @@
 
     leakage = check_leakage(accepted, splits, params.data, params.filter.contamination.max_overlap)
     require_no_leakage(leakage)   # UserError: accepted sample 35467b8f0dd5911f-0: 0.93 of it ...
-    leakage.figures()             # {"checked": 1140, "copies": 0, "seeds": 812, ...}
+    leakage.figures()             # LeakageFigures(checked=1140, copies=0, seeds=812, ...)
 
 The gate asks the same of every candidate, but its rule can be off, a file can come from elsewhere,
 and private data is replaced after its look. Here it is proved on the samples as they are trained
@@ -24,8 +24,9 @@ from src.config.data import DataParams
 from src.data.dialogue import plain
 from src.data.schema import Splits
 from src.errors import UserError
-from src.files import Record
-from src.gate.overlap import NOT_WORD, References, chunks, entries, grams
+from src.gate.overlap import NOT_WORD, SEARCH, References, entries, grams
+from src.records.metrics.evaluate import LeakageFigures
+from src.records.samples import Screened
 
 # Distinct 3-grams of a row of which so much stands in a sample. How often that is chance is seen on
 # real train rows, which were written after no test row: with a limit of 0.85, of 1,665 of banking77
@@ -87,26 +88,26 @@ class Leakage:
     train_twins: int
     seed_twins: int
 
-    def figures(self) -> dict[str, int]:
+    def figures(self) -> LeakageFigures:
         """For the metrics: how many of each."""
-        return {
-            "checked": self.checked,
-            "copies": len(self.copies),
-            "hold_short_row": self.hold_short_row,
-            "seeds": self.seeds,
-            "strays": len(self.strays),
-            "train_twins": self.train_twins,
-            "seed_twins": self.seed_twins,
-        }
+        return LeakageFigures(
+            checked=self.checked,
+            copies=len(self.copies),
+            hold_short_row=self.hold_short_row,
+            seeds=self.seeds,
+            strays=len(self.strays),
+            train_twins=self.train_twins,
+            seed_twins=self.seed_twins,
+        )
 
 
 def check_leakage(
-    accepted: Sequence[Record], splits: Splits, data: DataParams, max_overlap: float
+    accepted: Sequence[Screened], splits: Splits, data: DataParams, max_overlap: float
 ) -> Leakage:
     """Compare every accepted sample with every dev and test row, and its seeds with train.
 
     Args:
-        accepted: records with id and text, and seed_ids if they were written after train rows.
+        accepted: samples.
         splits: the real rows; row_id and text are used.
         data: turn separator.
         max_overlap: share of the distinct character 3-grams, of a sample in one row or of a row
@@ -114,21 +115,21 @@ def check_leakage(
     """
     held_out = pd.concat([splits.dev.assign(split="dev"), splits.test.assign(split="test")])
     rows = [plain(text, data.turn_separator) for text in held_out["text"]]
-    samples = [plain(record["text"], data.turn_separator) for record in accepted]
+    samples = [plain(one.text, data.turn_separator) for one in accepted]
     held = _rows_in_samples(samples, rows, max_overlap)
     found = {match.sample: match for match in held if match.size >= LONG}
     # of a sample that is a copy both ways the share of the sample is named, as the gate does
     found |= {match.sample: match for match in _samples_in_rows(samples, rows, max_overlap)}
     places = list(zip(held_out["split"], held_out["row_id"], strict=True))
     train = splits.train
-    seeds = {str(seed) for record in accepted for seed in record.get("seed_ids", ())}
+    seeds = {seed for one in accepted for seed in one.candidate.seed_ids}
     words = _letters(plain(text, data.turn_separator) for text in train["text"])
     is_twin = pd.Series(words, index=train.index).isin(set(_letters(rows)))
     return Leakage(
         checked=len(accepted),
         copies=tuple(
             Copy(
-                str(accepted[sample]["id"]),
+                accepted[sample].id,
                 *places[match.row],
                 share=round(match.share, 6),
                 direction=match.direction,
@@ -199,7 +200,7 @@ def _rows_in_samples(samples: list[str], rows: list[str], limit: float) -> list[
     fitting = [row for row, size in enumerate(sizes) if size >= COUNTED and size * limit < longest]
     references = References(samples)
     matches: list[_Match] = []
-    for part in chunks(len(fitting)):
+    for part in SEARCH.chunks(len(fitting)):
         some = fitting[part]
         shares = references.shares([rows[row] for row in some], limit)
         for row, (places, values) in zip(some, entries(shares), strict=True):
@@ -211,11 +212,11 @@ def _rows_in_samples(samples: list[str], rows: list[str], limit: float) -> list[
     return sorted(matches, key=lambda match: (match.share, -match.row))
 
 
-def _strays(accepted: Sequence[Record], train: set[str]) -> Iterator[Stray]:
-    for record in accepted:
-        outside = [str(seed) for seed in record.get("seed_ids", ()) if str(seed) not in train]
+def _strays(accepted: Sequence[Screened], train: set[str]) -> Iterator[Stray]:
+    for one in accepted:
+        outside = [seed for seed in one.candidate.seed_ids if seed not in train]
         if outside:
-            yield Stray(str(record["id"]), outside[0])
+            yield Stray(one.id, outside[0])
 
 
 def _letters(texts: Iterable[str]) -> list[str]:

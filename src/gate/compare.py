@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,16 +10,26 @@ import pandas as pd
 
 from src.data.dialogue import plain
 from src.gate.measures import NOWHERE, Overlap
-from src.gate.overlap import References, entries, first_largest, floor_for
+from src.gate.overlap import References, Search, entries, first_largest
+from src.records.samples import Candidate
 
 
 class Rows:
-    """Rows of a split with their ids, to compare with; shares up to `floor` count as 0."""
+    """Rows of a split with their ids, to compare with.
 
-    def __init__(self, frame: pd.DataFrame, separator: str | None, floor: float) -> None:
+    Args:
+        frame: columns row_id, text.
+        separator: between turns.
+        limit: the lowest share that a rule drops at; small ones count as 0 among many rows.
+        search: how shares are looked for.
+    """
+
+    def __init__(
+        self, frame: pd.DataFrame, separator: str | None, limit: float, search: Search
+    ) -> None:
         self._ids = [str(row_id) for row_id in frame["row_id"]]
-        self._references = References([plain(text, separator) for text in frame["text"]])
-        self._floor = floor
+        self._references = References([plain(text, separator) for text in frame["text"]], search)
+        self._floor = search.floor_for(len(frame), limit)
 
     def nearest(self, texts: list[str], among: np.ndarray | None = None) -> list[Overlap]:
         """The row that holds most of each text; of those that count, if not all do."""
@@ -32,17 +42,28 @@ class Rows:
 
 @dataclass
 class Compared:
-    """Candidates of one class in their order, by id and text, and what each was nearest to."""
+    """The growing list of candidates of one class, and what each was nearest to.
 
-    done: list[tuple[tuple[str, str], Overlap]] = field(default_factory=list)
+    Attributes:
+        search: how shares are looked for.
+        done: candidates that are judged, and of each the accepted one before it that is nearest.
+        accepted: whether each is, shape (candidates,).
+        index: the 3-grams of their texts.
+    """
+
+    search: Search
+    done: list[tuple[Candidate, Overlap]] = field(default_factory=list)
     accepted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    index: References = field(default_factory=References)
+    index: References = field(init=False)
 
-    def go_back(self, keys: list[tuple[str, str]]) -> int:
+    def __post_init__(self) -> None:
+        self.index = References((), self.search)
+
+    def go_back(self, candidates: Sequence[Candidate]) -> int:
         """Forget all but what the new list starts with as well; how many that are."""
-        pairs = enumerate(zip(keys, self.done, strict=False))
-        same = min(len(keys), len(self.done))
-        same = next((place for place, (key, old) in pairs if key != old[0]), same)
+        pairs = enumerate(zip(candidates, self.done, strict=False))
+        same = min(len(candidates), len(self.done))
+        same = next((place for place, (one, (old, _)) in pairs if not _alike(one, old)), same)
         del self.done[same:]
         return same
 
@@ -54,7 +75,8 @@ class Compared:
         known = len(self.done)
         self.index.add(texts, after=known)
         self.accepted = np.append(self.accepted[:known], np.zeros(len(texts), dtype=bool))
-        floors = [floor_for(place, limit) for place in range(known, known + len(texts))]
+        places = range(known, known + len(texts))
+        floors = [self.search.floor_for(place, limit) for place in places]
         return entries(self.index.shares(texts, np.array(floors)))
 
     def nearest(self, places: np.ndarray, shares: np.ndarray) -> Overlap:
@@ -63,9 +85,14 @@ class Compared:
         if not accepted.any():
             return NOWHERE
         share, place = first_largest(places[accepted], shares[accepted])
-        return Overlap(share, self.done[place][0][0])
+        return Overlap(share, self.done[place][0].id)
 
-    def take(self, key: tuple[str, str], earlier: Overlap, *, accepted: bool) -> None:
+    def take(self, candidate: Candidate, earlier: Overlap, *, accepted: bool) -> None:
         """The next candidate is judged."""
         self.accepted[len(self.done)] = accepted
-        self.done.append((key, earlier))
+        self.done.append((candidate, earlier))
+
+
+def _alike(one: Candidate, other: Candidate) -> bool:
+    """Whether the gate says the same of both after the same list."""
+    return (one.id, one.text) == (other.id, other.text)

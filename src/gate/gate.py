@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -20,16 +20,15 @@ from src.config.data import DataParams
 from src.config.filter import FilterParams
 from src.data.dialogue import plain
 from src.errors import UserError
-from src.files import Record
 from src.gate.compare import Compared, Rows
 from src.gate.limits import limits_from_train
-from src.gate.measures import Sample, measure
-from src.gate.overlap import chunks, floor_for
+from src.gate.measures import Measured, measure
+from src.gate.overlap import SEARCH, Search
 from src.gate.rules import first_fault
 from src.gate.style import match_surface, measure_surface
 from src.privacy.find import mask
 from src.records.decisions import Decision
-from src.records.samples import Candidate
+from src.records.samples import Candidate, Fault, Screened
 
 REVIEW = "review"  # the rule of samples that people rejected
 log = logging.getLogger(__name__)
@@ -39,23 +38,27 @@ log = logging.getLogger(__name__)
 class Verdicts:
     """Candidates, accepted and rejected, each in the order in which they came.
 
-    All have `text` in the style of the real rows, `text_before_style`, `scores`, and `private`,
-    the private data found in it by kind; the rejected ones also `reason` (a rule of params.yaml
-    `filter:`, or `review`) and `detail`.
+    All have their text in the style of the real rows, their scores, and the private data found in
+    them by kind; the rejected ones also a fault.
     """
 
-    accepted: tuple[Record, ...]
-    rejected: tuple[Record, ...]
+    accepted: tuple[Screened, ...]
+    rejected: tuple[Screened, ...]
+
+    @property
+    def every(self) -> tuple[Screened, ...]:
+        """The accepted ones, then the rejected ones."""
+        return (*self.accepted, *self.rejected)
 
     @property
     def acceptance_rate(self) -> float:
         """Share of the candidates that was accepted; 0 without candidates."""
-        return len(self.accepted) / max(1, len(self.accepted) + len(self.rejected))
+        return len(self.accepted) / max(1, len(self.every))
 
     @property
     def rejected_by(self) -> Counter[str]:
         """Candidates dropped, by the rule that dropped them."""
-        return Counter(record["reason"] for record in self.rejected)
+        return reasons(self.rejected)
 
 
 class Gate:
@@ -67,7 +70,7 @@ class Gate:
     one, so that screening a growing list costs only what is new.
 
     Verdicts are exact for any number of rows. Scores of overlaps are so up to
-    `overlap.EXACT_ROWS` rows that a text is compared with (train rows of its class, dev and test
+    `Search.exact_rows` rows that a text is compared with (train rows of its class, dev and test
     rows, all train rows, candidates of its class before it); with more, a share up to
     `overlap.FLOOR`, or up to the lowest `max_overlap` of the four rules if that is lower, is
     written as 0.
@@ -82,6 +85,7 @@ class Gate:
         params: FilterParams,
         data: DataParams,
         decisions: Mapping[str, Decision] | None = None,
+        search: Search = SEARCH,
     ) -> None:
         """Measure train and index it with dev and test.
 
@@ -94,6 +98,7 @@ class Gate:
             data: the section `data`.
             decisions: of people, by candidate id; what they reject, or give to another class, is
                 dropped by the rule `review`.
+            search: how shares are looked for; changes no verdict.
 
         Raises:
             UserError: keywords are given for a class that train does not have.
@@ -109,6 +114,7 @@ class Gate:
         self._params = params
         self._data = data
         self._decisions = decisions or {}
+        self._search = search
         self._keywords = {**keywords, **params.keywords.given}
         self._surface = measure_surface(train["text"], data.turn_separator)
         self._limits = limits_from_train(train, params.length, data)
@@ -126,102 +132,102 @@ class Gate:
         named = [f"{row_id} of class {label!r}" for row_id, label in pairs]
         self._every_train = self._rows(train.assign(row_id=named))
         self._labels = train["label"].to_numpy(dtype=object)
-        self._samples: dict[tuple[str, str], Sample] = {}
-        self._screened: dict[str, Compared] = {}
+        self._measured: dict[tuple[str, str], Measured] = {}
+        self._compared: dict[str, Compared] = {}
 
-    def screen(self, candidates: Sequence[Record]) -> Verdicts:
-        """Verdicts on all candidates; needs id, text and label of each.
+    def screen(self, candidates: Sequence[Candidate]) -> Verdicts:
+        """Verdicts on all candidates.
 
         Raises:
-            UserError: a candidate lacks one of these, or its class has no train row.
+            UserError: the class of a candidate has no train row.
         """
         check_candidates(candidates, self._train)
         by_class: dict[str, list[int]] = {}
         for place, candidate in enumerate(candidates):
-            by_class.setdefault(candidate["label"], []).append(place)
-        records: dict[int, Record] = {}
+            by_class.setdefault(candidate.label, []).append(place)
+        screened: dict[int, Screened] = {}
         for label, places in by_class.items():
             mine = self._screen_class(label, [candidates[place] for place in places])
-            records.update(zip(places, mine, strict=True))
-        in_order = [records[place] for place in range(len(candidates))]
+            screened.update(zip(places, mine, strict=True))
+        in_order = [screened[place] for place in range(len(candidates))]
         return Verdicts(
-            accepted=tuple(record for record in in_order if "reason" not in record),
-            rejected=tuple(record for record in in_order if "reason" in record),
+            accepted=tuple(one for one in in_order if one.accepted),
+            rejected=tuple(one for one in in_order if not one.accepted),
         )
 
     def accepts(self, candidates: Sequence[Candidate]) -> list[bool]:
         """Whether each candidate passes; raises as `screen` does."""
-        records = [{"id": one.id, "label": one.label, "text": one.text} for one in candidates]
-        accepted = {record["id"] for record in self.screen(records).accepted}
+        accepted = {one.id for one in self.screen(candidates).accepted}
         return [candidate.id in accepted for candidate in candidates]
 
-    def _screen_class(self, label: str, candidates: list[Record]) -> list[Record]:
+    def _screen_class(self, label: str, candidates: list[Candidate]) -> list[Screened]:
         """Verdicts on candidates of one class, each against the accepted ones before it."""
-        samples = self._measure(label, [candidate["text"] for candidate in candidates])
-        screened = self._screened.setdefault(label, Compared())
-        keys = [(str(candidate["id"]), candidate["text"]) for candidate in candidates]
-        known = screened.go_back(keys)
-        records = [
-            self._verdict(candidate, replace(sample, earlier=earlier))
-            for candidate, sample, (_, earlier) in zip(
-                candidates[:known], samples[:known], screened.done, strict=True
+        measured = self._measure(label, [candidate.text for candidate in candidates])
+        compared = self._compared.setdefault(label, Compared(self._search))
+        known = compared.go_back(candidates)
+        screened = [
+            self._verdict(candidate, replace(one, earlier=earlier))
+            for candidate, one, (_, earlier) in zip(
+                candidates[:known], measured[:known], compared.done, strict=True
             )
         ]
-        for part in chunks(len(candidates), known):
-            texts = [self._words(sample.text) for sample in samples[part]]
-            for place, shares in enumerate(screened.compare(texts, self._limit), part.start):
-                earlier = screened.nearest(*shares)
-                sample = replace(samples[place], earlier=earlier)
-                records.append(self._verdict(candidates[place], sample))
-                screened.take(keys[place], earlier, accepted="reason" not in records[-1])
-        return records
+        for part in self._search.chunks(len(candidates), known):
+            texts = [self._words(one.text) for one in measured[part]]
+            for place, shares in enumerate(compared.compare(texts, self._limit), part.start):
+                earlier = compared.nearest(*shares)
+                verdict = self._verdict(
+                    candidates[place], replace(measured[place], earlier=earlier)
+                )
+                compared.take(candidates[place], earlier, accepted=verdict.accepted)
+                screened.append(verdict)
+        return screened
 
-    def _verdict(self, candidate: Record, sample: Sample) -> Record:
-        """The candidate with scores, and a reason if it is dropped; an old one is forgotten."""
+    def _verdict(self, candidate: Candidate, measured: Measured) -> Screened:
+        """The candidate with its scores, and a fault if it is dropped."""
         replaced = self._params.pii.enabled and self._params.pii.action == "replace"
-        record = {
-            **{key: value for key, value in candidate.items() if key not in ("reason", "detail")},
-            "text": sample.masked if replaced else sample.text,
-            "text_before_style": candidate["text"],
-            "scores": sample.scores(),
-            "private": dict(sample.private),
-        }
-        fault = self._review_fault(candidate) or first_fault(sample, self._params, self._limits)
-        return {**record, "reason": fault[0], "detail": fault[1]} if fault else record
+        fault = self._review_fault(candidate) or first_fault(measured, self._params, self._limits)
+        return Screened(
+            candidate,
+            text=measured.masked if replaced else measured.text,
+            scores=measured.scores(),
+            private=dict(measured.private),
+            fault=fault,
+        )
 
-    def _review_fault(self, candidate: Record) -> tuple[str, str] | None:
+    def _review_fault(self, candidate: Candidate) -> Fault | None:
         """What people decided goes before every rule."""
-        decision = self._decisions.get(candidate["id"])
+        decision = self._decisions.get(candidate.id)
         if decision is None or decision.decision == "accept":
             return None
         if decision.decision == "relabel":
-            if decision.label == candidate["label"]:
+            if decision.label == candidate.label:
                 return None
-            return REVIEW, f"{decision.reviewer} says it is {decision.label}"
-        return REVIEW, f"{decision.reviewer} rejects it: {decision.reason or 'no reason given'}"
+            return Fault(REVIEW, f"{decision.reviewer} says it is {decision.label}")
+        said = decision.reason or "no reason given"
+        return Fault(REVIEW, f"{decision.reviewer} rejects it: {said}")
 
-    def _measure(self, label: str, texts: list[str]) -> list[Sample]:
-        """Samples of the texts, those seen before from memory; `earlier` is not filled in."""
-        new = [text for text in dict.fromkeys(texts) if (label, text) not in self._samples]
-        samples = [self._measure_alone(label, text) for text in new]
-        words = [self._words(sample.text) for sample in samples]
+    def _measure(self, label: str, texts: list[str]) -> list[Measured]:
+        """The texts measured, those seen before from memory; `earlier` is not filled in."""
+        new = [text for text in dict.fromkeys(texts) if (label, text) not in self._measured]
+        measured = [self._measure_alone(label, text) for text in new]
+        words = [self._words(one.text) for one in measured]
         seeds = self._seed_rows(label).nearest(words)
         held_out = self._held_out.nearest(words)
         others = self._every_train.nearest(words, among=self._labels != label)
-        for text, sample, seed, held, other in zip(
-            new, samples, seeds, held_out, others, strict=True
+        for text, one, seed, held, other in zip(
+            new, measured, seeds, held_out, others, strict=True
         ):
-            self._samples[label, text] = replace(sample, seed=seed, held_out=held, other=other)
-        return [self._samples[label, text] for text in texts]
+            self._measured[label, text] = replace(one, seed=seed, held_out=held, other=other)
+        return [self._measured[label, text] for text in texts]
 
-    def _measure_alone(self, label: str, raw: str) -> Sample:
+    def _measure_alone(self, label: str, raw: str) -> Measured:
         text = raw
         if self._params.style.enabled:
             text = match_surface(raw, self._surface, self._data.turn_separator, self._data.language)
-        sample = measure(raw, text, self._keywords.get(label, ()), self._data)
+        measured = measure(raw, text, self._keywords.get(label, ()), self._data)
         allowed = self._params.pii.allowed
         masked, private = mask(text, self._data.language, allowed, self._data.turn_separator)
-        return replace(sample, masked=masked, private=tuple(sorted(private.items())))
+        return replace(measured, masked=masked, private=tuple(sorted(private.items())))
 
     def _seed_rows(self, label: str) -> Rows:
         if label not in self._seeds:
@@ -229,26 +235,26 @@ class Gate:
         return self._seeds[label]
 
     def _rows(self, frame: pd.DataFrame) -> Rows:
-        return Rows(frame, self._data.turn_separator, floor_for(len(frame), self._limit))
+        return Rows(frame, self._data.turn_separator, self._limit, self._search)
 
     def _words(self, text: str) -> str:
         return plain(text, self._data.turn_separator)
 
 
-def check_candidates(candidates: Sequence[Record], labels: Container[str]) -> None:
-    """Refuse candidates that lack id, text or label, or whose label is none of train's.
+def check_candidates(candidates: Sequence[Candidate], labels: Container[str]) -> None:
+    """Refuse candidates whose class is none of train's.
 
     Raises:
-        UserError: the first that does.
+        UserError: the first one.
     """
-    for number, candidate in enumerate(candidates, 1):
-        missing = [key for key in ("id", "text", "label") if key not in candidate]
-        if missing:
+    for candidate in candidates:
+        if candidate.label not in labels:
             raise UserError(
-                f"candidate {number} has no {missing[0]!r}; it needs id, text and label"
-            )
-        if candidate["label"] not in labels:
-            raise UserError(
-                f"candidate {candidate['id']}: class {candidate['label']!r} has no train row; "
+                f"candidate {candidate.id}: class {candidate.label!r} has no train row; "
                 "correct its label or add a train row of the class"
             )
+
+
+def reasons(screened: Iterable[Screened]) -> Counter[str]:
+    """Samples dropped, by the rule that dropped them; accepted ones do not count."""
+    return Counter(one.fault.rule for one in screened if one.fault is not None)

@@ -28,7 +28,7 @@ from scipy.sparse import csr_matrix, diags_array
 
 from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo
-from src.files import Record
+from src.records.samples import Candidate
 
 NGRAMS = (1, 2)  # characters
 DECAY = 0.5  # weight of a turn to the one before it
@@ -72,7 +72,7 @@ class LabelCheck:
 
 
 def check_labels(
-    candidates: Sequence[Record],
+    candidates: Sequence[Candidate],
     train: pd.DataFrame,
     labels: Mapping[str, LabelInfo],
     separator: str | None,
@@ -81,7 +81,7 @@ def check_labels(
     """Score every candidate, and up to `ROWS_PER_CLASS` real rows of each class.
 
     Args:
-        candidates: records with text and label; their classes stand in train.
+        candidates: in the style of the real rows; their classes stand in train.
         train: columns row_id, text, label.
         labels: definitions and typical requests, learned from like rows; may be empty.
         separator: between turns.
@@ -92,15 +92,15 @@ def check_labels(
     told = [(name, text) for name, info in labels.items() for text in _said_of(info)]
     kinds = np.repeat([0, 1, 2], [len(candidates), len(real), len(told)])
     names = np.array(
-        [c["label"] for c in candidates] + real["label"].tolist() + [name for name, _ in told]
+        [one.label for one in candidates] + real["label"].tolist() + [name for name, _ in told]
     )
-    texts = [c["text"] for c in candidates] + real["text"].tolist() + [text for _, text in told]
+    texts = [one.text for one in candidates] + real["text"].tolist() + [text for _, text in told]
     classes, owner = np.unique(names, return_inverse=True)
     learned = np.concatenate(
         [_some_of_each(names[kinds == 0], rng), np.flatnonzero(kinds > 0)]
     ).astype(int)
     places = _places(texts, separator, owner, learned, is_sample=kinds == 0, is_told=kinds == 2)
-    values = _leave_one_out(places, owner, learned, len(classes))
+    values = leave_one_out(places, owner, learned, len(classes))
     scores = _scores(places, values, owner, learned, classes)
     return LabelCheck(
         _part(scores, kinds == 0), _part(scores, kinds == 1), tuple(map(str, real["row_id"]))
@@ -196,7 +196,7 @@ def _telling(grams: csr_matrix, owner: NDArray[np.int_]) -> Matrix:
     return told
 
 
-def _leave_one_out(
+def leave_one_out(
     places: NDArray[np.float32], owner: NDArray[np.int_], learned: NDArray[np.int_], classes: int
 ) -> Matrix:
     """Ridge regression of class membership, shape (texts, classes).

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from src.config.data import DataParams
 from src.data.dialogue import plain, split_turns
+from src.gate.overlap import NOT_WORD
+from src.records.samples import SampleScores
 
 # A repeat inside a text: 1 to 12 characters, at least 3 times in a row.
 LOOP = re.compile(r"(.{1,12}?)\1{2,}", re.DOTALL)
 WINDOW = 120  # characters over which bigrams are counted, as longer text repeats more
 TURN_BIGRAMS = 4  # distinct ones from which a turn can repeat another; shorter ones are 嗯, 好的
 SAME_TURN = 0.7  # share of the smaller turn's bigrams that stands in the other one
-NOT_WORD = re.compile(r"[\W_]+")
 
 # A Chinese character counts as much as a Latin word: volte in a call is one foreign word, not five.
 LATIN = r"[A-Za-z\u00c0-\u024f]+"
@@ -37,7 +38,7 @@ NOWHERE = Overlap(0.0, "")
 
 
 @dataclass(frozen=True)
-class Sample:
+class Measured:
     """One candidate as the rules see it: measured once, asked often.
 
     `raw_turns` are as the model wrote them, `text` and its `turns` and `chars` are after the style
@@ -68,24 +69,24 @@ class Sample:
     other: Overlap = NOWHERE
     earlier: Overlap = NOWHERE
 
-    def scores(self) -> dict[str, float]:
+    def scores(self) -> SampleScores:
         """What is written beside every candidate, accepted or not."""
-        return {
-            "chars": self.chars,
-            "turns": len(self.turns),
-            "language_share": self.language_share,
-            "loop_share": self.loop_share,
-            "repeated_turns": self.repeated_turns,
-            "distinct_bigrams": self.distinct_bigrams,
-            "keyword_hits": self.keyword_hits,
-            "seed_overlap": self.seed.share,
-            "contamination": self.held_out.share,
-            "contradiction": self.other.share,
-            "near_duplicate": self.earlier.share,
-        }
+        return SampleScores(
+            chars=self.chars,
+            turns=len(self.turns),
+            language_share=self.language_share,
+            loop_share=self.loop_share,
+            repeated_turns=self.repeated_turns,
+            distinct_bigrams=self.distinct_bigrams,
+            keyword_hits=self.keyword_hits,
+            seed_overlap=self.seed.share,
+            contamination=self.held_out.share,
+            contradiction=self.other.share,
+            near_duplicate=self.earlier.share,
+        )
 
 
-def measure(raw: str, text: str, keywords: Sequence[str], data: DataParams) -> Sample:
+def measure(raw: str, text: str, keywords: Sequence[str], data: DataParams) -> Measured:
     """All that can be measured on one candidate alone.
 
     Args:
@@ -100,7 +101,7 @@ def measure(raw: str, text: str, keywords: Sequence[str], data: DataParams) -> S
     repeats, counted = _repeated_turns(turns)
     units = WORD.findall(plain(raw, data.turn_separator))
     mine = len(OF_LANGUAGE[data.language].findall(" ".join(units)))  # at most one a unit
-    return Sample(
+    return Measured(
         text=text,
         raw_turns=tuple(split_turns(raw, data.turn_separator)),
         turns=tuple(turns),

@@ -18,22 +18,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, pairwise
 
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
 SIZE = 3  # characters a gram
-CHUNK = 256  # texts at a time: with 12,800 rows at most 26 MB
-PAIRS = 50_000  # compared in full at a time: about 100 MB
-
-EXACT_ROWS = 10_000  # up to which all shares are looked for, however small
-FLOOR = 0.5  # with more rows: shares up to it count as 0
-SLACK = 15  # rare grams looked up beyond those that may be missed: fewer rows to compare in full
-
+FLOOR = 0.5  # among more rows than `Search.exact_rows`: shares up to it count as 0
 ROUNDING = 1e-9  # floor x grams may come out above a whole number that it is
 
 NOT_WORD = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class Search:
+    """How shares are looked for; none above the floor depends on it.
+
+    Attributes:
+        exact_rows: up to which all shares are looked for, however small.
+        chunk: texts at a time; 256 with 12,800 rows take at most 26 MB.
+        pairs: of text and row that are compared in full at a time; 50,000 take about 100 MB.
+        slack: rare grams looked up beyond those that may be missed: the more, the fewer rows to
+            compare in full.
+    """
+
+    exact_rows: int = 10_000
+    chunk: int = 256
+    pairs: int = 50_000
+    slack: int = 15
+
+    def floor_for(self, rows: int, limit: float) -> float:
+        """The floor among so many rows; never above the limit that a rule sets on shares."""
+        return 0.0 if rows <= self.exact_rows else min(FLOOR, limit)
+
+    def chunks(self, count: int, first: int = 0) -> Iterator[slice]:
+        """Consecutive slices of at most `chunk` that cover `count` items from the first on."""
+        starts = range(first, count, self.chunk)
+        return (slice(start, min(start + self.chunk, count)) for start in starts)
+
+
+SEARCH = Search()
 
 
 def grams(text: str) -> list[str]:
@@ -48,8 +73,9 @@ def grams(text: str) -> list[str]:
 class References:
     """Rows to compare with; further ones may be added at the end."""
 
-    def __init__(self, rows: Sequence[str] = ()) -> None:
+    def __init__(self, rows: Sequence[str] = (), search: Search = SEARCH) -> None:
         """Index the 3-grams of the rows."""
+        self._search = search
         self._columns: dict[str, int] = {}
         self._rows = _binary([], 0)
         self.add(rows)
@@ -66,7 +92,7 @@ class References:
     def shares(self, texts: Sequence[str], floor: float | np.ndarray = 0.0) -> csr_matrix:
         """Share of each text in each row where it is above the floor, shape (texts, rows).
 
-        Sparse, columns in no order; texts are few, see `CHUNK`. The floor may be one a text.
+        Sparse, columns in no order; texts are few, see `Search.chunk`. The floor may be one a text.
         """
         floors = np.broadcast_to(floor, len(texts))
         found = [grams(text) for text in texts]
@@ -75,7 +101,7 @@ class References:
         needed = np.floor(floors * sizes - ROUNDING).astype(int) + 1
         missable = np.diff(known.indptr) - needed
         place = np.arange(known.nnz) - _of_row(known, known.indptr[:-1])
-        is_rare = place < _of_row(known, missable + SLACK)
+        is_rare = place < _of_row(known, missable + self._search.slack)
         rare, rest = _where(known, is_rare), _where(known, ~is_rare)
         shared = rare @ self._grams
         if rest.nnz:
@@ -109,7 +135,7 @@ class References:
         """
         share = np.zeros(len(texts))
         index = np.full(len(texts), -1)
-        for part in chunks(len(texts)):
+        for part in self._search.chunks(len(texts)):
             shares = self.shares(texts[part], floor)
             for text, (rows, values) in enumerate(entries(shares), part.start):
                 if among is not None:
@@ -122,27 +148,17 @@ class References:
     def _complete(self, shared: csr_matrix, rest: csr_matrix) -> csr_matrix:
         """Counts of shared grams, with those in `rest` added to those counted already."""
         text = _of_row(shared, np.arange(shared.shape[0]))
-        for start in range(0, shared.nnz, PAIRS):
-            pairs = slice(start, start + PAIRS)
+        for start in range(0, shared.nnz, self._search.pairs):
+            pairs = slice(start, start + self._search.pairs)
             rows = self._rows[shared.indices[pairs]]
             shared.data[pairs] += np.asarray(rest[text[pairs]].multiply(rows).sum(axis=1)).ravel()
         return shared
-
-
-def floor_for(rows: int, limit: float) -> float:
-    """The floor of shares among so many rows; never above the limit that a rule sets on shares."""
-    return 0.0 if rows <= EXACT_ROWS else min(FLOOR, limit)
 
 
 def first_largest(rows: np.ndarray, values: np.ndarray) -> tuple[float, int]:
     """The largest value and the first row that has it."""
     largest = values.max()
     return float(largest), int(rows[values == largest].min())
-
-
-def chunks(count: int, first: int = 0) -> Iterator[slice]:
-    """Consecutive slices of at most `CHUNK` that cover `count` items from the first on."""
-    return (slice(start, min(start + CHUNK, count)) for start in range(first, count, CHUNK))
 
 
 def entries(matrix: csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,6 +1,6 @@
 """The final verdict on all candidates: the rules, then the checks that look at all of them.
 
-    verdicts = screen_all(candidates, splits, plan, params, scores, decisions)
+    verdicts = screen_all(candidates, splits, plan, rules, data, embedding, scores, decisions)
 
 The checks (label, judges, choice) are not asked by `generate`, since one more sample may change
 every verdict; it buys `generate.surplus` more than is needed, from which they choose. What people
@@ -9,20 +9,20 @@ accepted passes them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from src.config.data import DataParams
+from src.config.embedding import EmbeddingParams
 from src.config.filter import FilterParams, LabelRule
-from src.config.params import Params
 from src.data.dialogue import plain
 from src.data.schema import Splits
 from src.errors import UserError
-from src.files import Record
 from src.gate.embedding import Embed, fit_embedder
 from src.gate.gate import Gate, Verdicts
 from src.gate.label_check import LabelCheck
@@ -31,21 +31,22 @@ from src.judging.rubric import Judgement
 from src.judging.votes import accepting, decide, faults_of, vote_weights
 from src.planning.plan import Plan
 from src.records.decisions import Decision
+from src.records.samples import Candidate, Fault, Screened
 
 LABEL_CHECK, JUDGE = "label_check", "judge"
 MOST_FITTED = 20_000  # train rows that n-grams and their rarity are taken from
 MOST_COVERED = 500  # train rows of a class whose neighbourhood needs no more samples
-SCORE_COLUMNS = ["label_score", "label_rank", "neighbours"]
 
-
-AskJudges = Callable[[Sequence[Record]], Mapping[str, Sequence[Judgement]]]
+AskJudges = Callable[[Sequence[Screened]], Mapping[str, Sequence[Judgement]]]
 
 
 def screen_all(
-    candidates: Sequence[Record],
+    candidates: Sequence[Candidate],
     splits: Splits,
     plan: Plan,
-    params: Params,
+    rules: FilterParams,
+    data: DataParams,
+    embedding: EmbeddingParams,
     scores: pd.DataFrame,
     decisions: Mapping[str, Decision],
     ask_judges: AskJudges | None = None,
@@ -53,60 +54,60 @@ def screen_all(
     """Rules, label check, judges; the accepted ones with the best choice of a class in front.
 
     Args:
-        candidates: records with id, text and label.
+        candidates: as they were written.
         splits: the real rows.
         plan: keywords, and how many samples each class needs.
-        params: the sections `filter`, `data` and `embedding`.
+        rules: the section `filter`.
+        data: the section `data`.
+        embedding: the section `embedding`.
         scores: `scores_table` of these candidates, and maybe others.
         decisions: of people, by candidate id.
-        ask_judges: gives judgements on records; None leaves the judges out.
+        ask_judges: gives judgements by sample; None leaves the judges out.
 
     Raises:
         UserError: see `Gate.screen` and `with_label_scores`; or an endpoint is at fault.
     """
-    rules = params.filter
-    records = relabelled(candidates, decisions)
-    gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, rules, params.data, decisions)
-    ruled = gate.screen(records)
+    moved = relabelled(candidates, decisions)
+    gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, rules, data, decisions)
+    ruled = gate.screen(moved)
     kept = {name for name, decision in decisions.items() if decision.decision != "reject"}
     votes = ask_judges is not None and rules.judge.classifier
     checked = with_label_scores(ruled.accepted, scores, rules.label_check, kept, decides=not votes)
     if ask_judges is not None:
-        passed = [record for record in checked if "reason" not in record]
+        passed = [one for one in checked if one.accepted]
         judged = with_judgements(passed, ask_judges(passed), rules, kept)
-        checked = [*judged, *(record for record in checked if "reason" in record)]
-    place = {record["id"]: number for number, record in enumerate(records)}
-    checked.sort(key=lambda record: place[record["id"]])
-    dropped = [*ruled.rejected, *(record for record in checked if "reason" in record)]
-    separator = params.data.turn_separator
+        checked = [*judged, *(one for one in checked if not one.accepted)]
+    place = {one.id: number for number, one in enumerate(moved)}
+    checked.sort(key=lambda one: place[one.id])
+    dropped = [*ruled.rejected, *(one for one in checked if not one.accepted)]
+    separator = data.turn_separator
     chosen = best_first(
-        [record for record in checked if "reason" not in record],
+        [one for one in checked if one.accepted],
         plan.quotas,
         splits.train,
         fit_embedder(
             [plain(text, separator) for text in _spread(splits.train["text"], MOST_FITTED)],
-            params.embedding,
+            embedding,
         ),
         rules.diversity,
         separator,
     )
-    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda record: place[record["id"]])))
+    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda one: place[one.id])))
 
 
-def relabelled(candidates: Sequence[Record], decisions: Mapping[str, Decision]) -> list[Record]:
+def relabelled(
+    candidates: Sequence[Candidate], decisions: Mapping[str, Decision]
+) -> list[Candidate]:
     """The candidates, those that people gave to another class with its label."""
-    moved = []
-    for candidate in candidates:
-        decision = decisions.get(candidate["id"])
-        if decision is not None and decision.decision == "relabel":
-            old = {"label": decision.label, "label_before": candidate["label"]}
-            moved.append(candidate | old)
-        else:
-            moved.append(candidate)
-    return moved
+    return [
+        replace(one, label=decision.label, label_before=one.label)
+        if (decision := decisions.get(one.id)) is not None and decision.decision == "relabel"
+        else one
+        for one in candidates
+    ]
 
 
-def scores_table(candidates: Sequence[Record], checked: LabelCheck) -> pd.DataFrame:
+def scores_table(candidates: Sequence[Candidate], checked: LabelCheck) -> pd.DataFrame:
     """One row a candidate, see `label_check.LabelScores`.
 
     Columns id, label_score, label_rank (1 = its class is the likeliest), neighbours, and
@@ -115,7 +116,7 @@ def scores_table(candidates: Sequence[Record], checked: LabelCheck) -> pd.DataFr
     scores = checked.candidates
     return pd.DataFrame(
         {
-            "id": [candidate["id"] for candidate in candidates],
+            "id": [candidate.id for candidate in candidates],
             "label_score": scores.score.round(6),
             "label_rank": scores.rank + 1,
             "neighbours": scores.neighbours.round(6),
@@ -138,78 +139,97 @@ def read_scores(path: Path) -> pd.DataFrame:
         ) from None
 
 
+@dataclass(frozen=True)
+class _LabelScore:
+    """One row of `scores_table`."""
+
+    label_score: float
+    label_rank: int
+    neighbours: float
+    suggested: str
+
+
+def _by_id(scores: pd.DataFrame) -> dict[str, _LabelScore]:
+    columns = (scores[name].tolist() for name in ("label_score", "label_rank", "neighbours"))
+    rows = zip(scores["id"], *columns, scores["suggested"], strict=True)
+    return {name: _LabelScore(*row) for name, *row in rows}
+
+
 def with_label_scores(
-    records: Sequence[Record],
+    screened: Sequence[Screened],
     scores: pd.DataFrame,
     rule: LabelRule,
     kept: AbstractSet[str],
     *,
     decides: bool = True,
-) -> list[Record]:
-    """The records with their label scores; a reason, or another label, where the rule says so.
+) -> list[Screened]:
+    """The samples with their label scores; a fault, or another label, where the rule says so.
 
     Args:
-        records: accepted so far.
+        screened: accepted so far.
         scores: `scores_table`, of these and maybe others.
         rule: the section `filter.label_check`.
         kept: ids that people accepted.
         decides: False adds the scores alone, for a label check that votes among the judges.
 
     Raises:
-        UserError: a record has no scores.
+        UserError: a sample has no scores.
     """
-    known = dict(zip(scores["id"], scores.to_dict("records"), strict=True))
+    known = _by_id(scores)
     checked = []
-    for record in records:
-        if record["id"] not in known:
+    for one in screened:
+        if one.id not in known:
             raise UserError(
-                f"candidate {record['id']} has no label score; run `python -m src.stages.score` "
+                f"candidate {one.id} has no label score; run `python -m src.stages.score` "
                 "on the same candidates first"
             )
-        found = known[record["id"]]
-        scored = record | {
-            "scores": record["scores"] | {name: found[name] for name in SCORE_COLUMNS},
-            "suggested": found["suggested"],
-        }
-        fault = _label_fault(found, rule) if decides and record["id"] not in kept else None
-        if fault and rule.action == "relabel" and found["suggested"]:
-            scored |= {"label": found["suggested"], "label_before": record["label"]}
+        found = known[one.id]
+        scored = replace(
+            one,
+            scores=replace(
+                one.measured,
+                label_score=found.label_score,
+                label_rank=found.label_rank,
+                neighbours=found.neighbours,
+            ),
+            suggested=found.suggested,
+        )
+        fault = _label_fault(scored, rule) if decides and one.id not in kept else None
+        if fault and rule.action == "relabel" and found.suggested:
+            moved = replace(one.candidate, label=found.suggested, label_before=one.label)
+            scored = replace(scored, candidate=moved)
         elif fault:
-            scored |= {"reason": LABEL_CHECK, "detail": fault}
+            scored = replace(scored, fault=Fault(LABEL_CHECK, fault))
         checked.append(scored)
     return checked
 
 
-def _label_fault(found: Mapping[Hashable, Any], rule: LabelRule) -> str | None:
-    if not rule.enabled:
+def _label_fault(one: Screened, rule: LabelRule) -> str | None:
+    score = one.measured.label_score
+    if not rule.enabled or score is None or score >= rule.min_score:
         return None
-    if found["label_score"] < rule.min_score:
-        likelier = f"; {found['suggested']} is likelier" if found["suggested"] else ""
-        return f"{found['label_score']:.2f} likely to be of its class, under {rule.min_score}{likelier}"
-    return None
+    likelier = f"; {one.suggested} is likelier" if one.suggested else ""
+    return f"{score:.2f} likely to be of its class, under {rule.min_score}{likelier}"
 
 
 def with_judgements(
-    records: Sequence[Record],
+    screened: Sequence[Screened],
     judged: Mapping[str, Sequence[Judgement]],
     rules: FilterParams,
     kept: AbstractSet[str],
-) -> list[Record]:
-    """The records with what the judges say of them, and a reason where they vote against one.
+) -> list[Screened]:
+    """The samples with what the judges say of them, and a fault where they vote against one.
 
     Args:
-        records: accepted so far, with label scores.
-        judged: judgements by record id.
+        screened: accepted so far, with label scores.
+        judged: judgements by sample id.
         rules: the sections `judge` and `label_check`, which may have a vote.
         kept: ids that people accepted.
-
-    Returns:
-        with `votes`, voter -> whether it accepts.
     """
-    judgements = [judged.get(record["id"], ()) for record in records]
+    judgements = [judged.get(one.id, ()) for one in screened]
     faults = [
-        faults_of(mine, rules.judge, _label_fault(record["scores"] | record, rules.label_check))
-        for record, mine in zip(records, judgements, strict=True)
+        faults_of(mine, rules.judge, _label_fault(one, rules.label_check))
+        for one, mine in zip(screened, judgements, strict=True)
     ]
     weights = (
         vote_weights([accepting(found) for found in faults])
@@ -217,53 +237,62 @@ def with_judgements(
         else None
     )
     checked = []
-    for record, mine, found in zip(records, judgements, faults, strict=True):
+    for one, mine, found in zip(screened, judgements, faults, strict=True):
         verdict = decide(mine, found, rules.judge.vote, weights)
-        scored = record | {"scores": record["scores"] | verdict.scores, "votes": verdict.votes}
-        if verdict.accepted is False and record["id"] not in kept:
-            scored |= {"reason": JUDGE, "detail": verdict.detail}
+        said = verdict.scores
+        scores = replace(
+            one.measured,
+            judge_label_consistency=said["judge_label_consistency"],
+            judge_completeness=said["judge_completeness"],
+            judge_naturalness=said["judge_naturalness"],
+            judge_score=said["judge_score"],
+            judge_accepts=said["judge_accepts"],
+        )
+        scored = replace(one, scores=scores, votes=verdict.votes)
+        if verdict.accepted is False and one.id not in kept:
+            scored = replace(scored, fault=Fault(JUDGE, verdict.detail))
         checked.append(scored)
     return checked
 
 
 def best_first(
-    accepted: Sequence[Record],
+    accepted: Sequence[Screened],
     needed: Mapping[str, int],
     train: pd.DataFrame,
     embed: Embed,
     trade: float,
     separator: str | None,
-) -> list[Record]:
+) -> list[Screened]:
     """Classes that have more samples than they need with the best choice of them in front.
 
     Args:
-        accepted: records with text, label and scores.
+        accepted: samples with label scores.
         needed: by class.
         train: columns text, label; what these cover needs no more covering.
         embed: from texts to vectors.
         trade: 0 = by label score alone, 1 = by coverage alone, see `selection.select`.
         separator: between turns.
     """
-    by_class: dict[str, list[Record]] = {}
-    for record in accepted:
-        by_class.setdefault(record["label"], []).append(record)
-    ordered: list[Record] = []
-    for label, records in by_class.items():
+    by_class: dict[str, list[Screened]] = {}
+    for one in accepted:
+        by_class.setdefault(one.label, []).append(one)
+    ordered: list[Screened] = []
+    for label, samples in by_class.items():
         size = needed.get(label, 0)
-        if not 0 < size < len(records):
-            ordered += records
+        if not 0 < size < len(samples):
+            ordered += samples
             continue
         rows = _spread(train.loc[train["label"] == label, "text"], MOST_COVERED)
         order = select(
-            embed([plain(record["text"], separator) for record in records]),
-            np.array([record["scores"]["label_score"] for record in records], dtype=float),
+            embed([plain(one.text, separator) for one in samples]),
+            np.array([one.measured.label_score for one in samples], dtype=float),
             size,
             trade,
             embed([plain(text, separator) for text in rows]),
         )
         chosen = set(order)
-        left = [place for place in range(len(records)) if place not in chosen]
-        ordered += [records[place] for place in (*order, *left)]
+        left = [place for place in range(len(samples)) if place not in chosen]
+        ordered += [samples[place] for place in (*order, *left)]
     return ordered
 
 

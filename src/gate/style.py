@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from src.config.data import Language
+from src.config.data import DataParams, Language
 from src.data.dialogue import join_turns, split_turns
 from src.gate.spoken import speak_digits
+from src.records.samples import Candidate
 
 COMMON = 0.01  # share of the rows from which something belongs to the surface of the real text
 WORD_MARKS = "'’-"  # stand inside words, so they do not count as punctuation there
@@ -57,6 +58,24 @@ def measure_surface(texts: Iterable[str], separator: str | None) -> Surface:
             mark for mark in WORD_MARKS if is_common(re.compile(rf"\w{re.escape(mark)}\w"), rows)
         ),
     )
+
+
+def in_style(
+    candidates: Iterable[Candidate], texts: Iterable[str], data: DataParams
+) -> list[Candidate]:
+    """The candidates with their texts as the gate sees them.
+
+    Args:
+        candidates: as they were written.
+        texts: of the train rows.
+        data: turn separator and language.
+    """
+    separator, language = data.turn_separator, data.language
+    surface = measure_surface(texts, separator)
+    return [
+        replace(one, text=match_surface(one.text, surface, separator, language))
+        for one in candidates
+    ]
 
 
 def match_surface(text: str, surface: Surface, separator: str | None, language: Language) -> str:

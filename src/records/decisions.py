@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from src.errors import UserError
-from src.files import write_text
+from src.files import read_rows, write_text
 
 CHOICES = ("reject", "relabel", "accept")  # the more careful first: it wins a tie
 
@@ -39,30 +39,6 @@ class Decision:
 
 
 COLUMNS = [field.name for field in fields(Decision)]
-
-
-def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV with the lines that they end on; a cell that is not there is empty.
-
-    Raises:
-        UserError: the file is not UTF-8, or has no column of one of these names.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            rows = [(reader.line_num, row) for row in reader]
-            found = reader.fieldnames or []
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8 CSV") from None
-    except csv.Error as error:
-        raise UserError(f"{path} is not a CSV ({error}); restore it with git") from None
-    for column in columns:
-        if column not in found:
-            raise UserError(
-                f"{path} line 1 has no column {column!r}; it has {', '.join(found) or 'none'}; "
-                "name the columns as they were written"
-            )
-    return rows
 
 
 def read_decisions(path: Path) -> list[Decision]:

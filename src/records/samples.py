@@ -149,6 +149,17 @@ class Screened:
         return self.candidate.label
 
     @property
+    def measured(self) -> SampleScores:
+        """The scores of a sample that the gate has seen.
+
+        Raises:
+            ValueError: it has none, as it comes from elsewhere.
+        """
+        if self.scores is None:
+            raise ValueError(f"sample {self.id} was not screened")
+        return self.scores
+
+    @property
     def accepted(self) -> bool:
         """Whether nothing speaks against it."""
         return self.fault is None

@@ -15,10 +15,12 @@ from typing import Any
 
 import jinja2
 import yaml
+from pydantic import TypeAdapter
 
 from src.config.data import Language
 from src.diagnostics.bias_words import largest_lines
 from src.files import Record
+from src.records.metrics.filter import BiasReport
 from src.reporting.report import Metrics, arms_of, scored, shortfalls, signed, verdict
 from src.reporting.words import named
 
@@ -81,7 +83,7 @@ def render_card(
         shortfalls=shortfalls(metrics.balance),
         models=models.most_common(),
         prompts=sorted({r["prompt_version"] for r in accepted if r.get("prompt_version")}),
-        bias=largest_lines(metrics.filter["bias"]),
+        bias=largest_lines(TypeAdapter(BiasReport).validate_python(metrics.filter["bias"])),
         licence=licence or NO_LICENCE,
         gemma_terms=GEMMA_TERMS if gemma else "",
         data_file=DATA_FILE,

@@ -16,10 +16,12 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 import yaml
+from pydantic import TypeAdapter
 
 from src.config.arms import FREE_ARMS, Arm
 from src.diagnostics.bias_words import largest_lines
 from src.files import Record, read_json
+from src.records.metrics.filter import BiasReport
 
 FOLDER = Path("metrics")
 REPORT = Path("reports/report.md")
@@ -333,7 +335,7 @@ def _shortened(text: str) -> str:
 
 
 def _bias(screened: Record) -> list[str]:
-    lines = largest_lines(screened["bias"])
+    lines = largest_lines(TypeAdapter(BiasReport).validate_python(screened["bias"]))
     if not lines:
         return []
     return [

@@ -11,8 +11,7 @@ import logging
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,15 +24,13 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from src.cli import command
 from src.config.data import DataParams
-from src.config.params import load_params
-from src.data.dialogue import split_turns
-from src.data.schema import LabelInfo, read_labels, read_split
+from src.config.load import load
 from src.errors import UserError
 from src.paths import DECISIONS, PLAN, REVIEW_QUEUE
-from src.planning.plan import read_plan
-from src.records.decisions import CHOICES, Decision, read_decisions, read_rows, write_decisions
+from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.review.decisions import last_of, with_decision
-from src.review.words import WORDS, reason_to_look, score_name
+from src.review.desk import Desk, set_desk, shown
+from src.review.words import WORDS
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -43,8 +40,6 @@ log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 PORT = 8765
 OWN_NAMES = (HOST, "localhost")
-NEEDED = ("id", "label", "text")
-NOT_SCORES = (*NEEDED, "reason_to_look", "seed_ids", "suggested")
 MOST_BYTES = 64 * 1024  # of what the page sends
 HEADERS = {
     "Cache-Control": "no-store",
@@ -54,119 +49,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One row of the queue.
-
-    Attributes:
-        id: unique in the queue.
-        label: its class.
-        turns: of the dialogue; one if rows are single utterances.
-        reason: why to look at it, may be empty.
-        scores: column -> value as it stands in the queue.
-        seed_ids: train rows that it was written after.
-        suggested: the class that the label check would rather give it, may be empty.
-    """
-
-    id: str
-    label: str
-    turns: tuple[str, ...]
-    reason: str
-    scores: Mapping[str, str]
-    seed_ids: tuple[str, ...]
-    suggested: str
-
-
-@dataclass(frozen=True)
-class Desk:
-    """All that the page shows beside decisions.
-
-    Attributes:
-        samples: in the queue's order.
-        classes: every class that a sample can be given.
-        keywords: of a class.
-        seeds: train row -> its turns.
-        language: of the page.
-    """
-
-    samples: tuple[Sample, ...]
-    classes: Mapping[str, LabelInfo]
-    keywords: Mapping[str, tuple[str, ...]]
-    seeds: Mapping[str, tuple[str, ...]]
-    language: str
-
-
-def read_queue(path: Path, separator: str | None) -> tuple[Sample, ...]:
-    """The samples of the queue, whichever optional columns it has.
-
-    Raises:
-        UserError: the file is missing or is not UTF-8, lacks a column, or names an id twice.
-    """
-    if not path.exists():
-        raise UserError(f"{path} not found; run `dvc repro filter`, or name the file by --queue")
-    samples: dict[str, Sample] = {}
-    for line, row in read_rows(path, NEEDED):
-        if row["id"] in samples:
-            raise UserError(f"{path} line {line}: id {row['id']!r} stands there again; remove one")
-        samples[row["id"]] = Sample(
-            id=row["id"],
-            label=row["label"],
-            turns=tuple(split_turns(row["text"], separator)),
-            reason=row.get("reason_to_look", ""),
-            scores={name: row[name] for name in row if name not in NOT_SCORES and row[name]},
-            seed_ids=tuple(row.get("seed_ids", "").split()),
-            suggested=row.get("suggested", ""),
-        )
-    return tuple(samples.values())
-
-
-def set_desk(queue: Path, train: Path, plan: Path, data: DataParams) -> Desk:
-    """Read what the page shows. Train is read if the queue names seeds, the plan if it is there.
-
-    Raises:
-        UserError: a file is missing or wrong.
-    """
-    samples = read_queue(queue, data.turn_separator)
-    labels = read_labels(data.labels)
-    keywords = read_plan(plan).keywords if plan.exists() else {}
-    names = (*keywords, *(sample.label for sample in samples))
-    classes = labels or {name: LabelInfo("", name, "", ()) for name in names}
-    wanted = {seed for sample in samples for seed in sample.seed_ids}
-    seeds: dict[str, tuple[str, ...]] = {}
-    if wanted:
-        rows = read_split(train, data, labels)
-        rows = rows[rows["row_id"].isin(wanted)]
-        seeds = {
-            row_id: tuple(split_turns(text, data.turn_separator))
-            for row_id, text in zip(rows["row_id"], rows["text"], strict=True)
-        }
-    return Desk(samples, classes, keywords, seeds, data.language)
-
-
-def _shown(sample: Sample, desk: Desk, own: Mapping[str, Decision]) -> dict[str, object]:
-    """A sample as the page's script gets it."""
-    return {
-        "id": sample.id,
-        "label": sample.label,
-        "turns": sample.turns,
-        "reason": reason_to_look(sample.reason, desk.language),
-        "scores": [
-            [score_name(name, desk.language), _rounded(value)]
-            for name, value in sample.scores.items()
-        ],
-        "seeds": [{"id": seed, "turns": desk.seeds.get(seed)} for seed in sample.seed_ids],
-        "suggested": sample.suggested,
-        "decision": asdict(own[sample.id]) if sample.id in own else None,
-    }
-
-
-def _rounded(value: str) -> str:
-    try:
-        return f"{round(float(value), 2):g}"
-    except ValueError:
-        return value
 
 
 def create_app(desk: Desk, decisions: Path, reviewer: str) -> Flask:
@@ -197,7 +79,7 @@ def create_app(desk: Desk, decisions: Path, reviewer: str) -> Flask:
         return jsonify(
             words=WORDS[desk.language],
             file=str(decisions),
-            samples=[_shown(sample, desk, own) for sample in desk.samples],
+            samples=[shown(sample, desk, own.get(sample.id)) for sample in desk.samples],
             classes=[
                 {**asdict(info), "keywords": desk.keywords.get(name, ())}
                 for name, info in desk.classes.items()
@@ -306,7 +188,7 @@ def main(
     plan: Annotated[Path, typer.Option(help="the plan of analyze, for its keywords")] = PLAN,
 ) -> None:
     """Serve the page until Ctrl-C."""
-    data = load_params().data
+    data = load(DataParams)
     desk = set_desk(queue, train or data.train, plan, data)
     who = reviewer.strip() or default_reviewer()
     ids = {sample.id for sample in desk.samples}

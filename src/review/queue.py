@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 
 import pandas as pd
 
-from src.files import Record
+from src.records.samples import SampleScores, Screened
 
 # Scores from 0 to 1 of which more is worse, and what a high one says.
-LABEL_SCORE = "label_score"  # of which less is worse
 DOUBTS = {
     "contamination": "of it stands in one dev or test row",
     "contradiction": "of it stands in one train row of another class",
@@ -30,12 +30,12 @@ COLUMNS = ["id", "label", "suggested", "text", "reason_to_look", "seed_ids"]
 
 
 def review_queue(
-    accepted: Sequence[Record], ratio: float, min_per_class: int, seed: int
+    accepted: Sequence[Screened], ratio: float, min_per_class: int, seed: int
 ) -> pd.DataFrame:
     """A random sample of each class.
 
     Args:
-        accepted: records with id, label, text and scores.
+        accepted: by the gate.
         ratio: share of a class's samples that is drawn, rounded up.
         min_per_class: drawn from a class at least, if it has as many.
         seed: of the draw.
@@ -43,43 +43,46 @@ def review_queue(
     Returns:
         columns id, label, suggested (a class that the label check finds likelier), text,
         reason_to_look (the highest of the `DOUBTS`), seed_ids (train rows, joined by spaces), and
-        one a score; the highest doubt first.
+        one a score that any sample has; the highest doubt first.
     """
-    by_class: dict[str, list[Record]] = {}
-    for record in accepted:
-        by_class.setdefault(record["label"], []).append(record)
-    drawn: list[Record] = []
+    by_class: dict[str, list[Screened]] = {}
+    for one in accepted:
+        by_class.setdefault(one.label, []).append(one)
+    drawn: list[Screened] = []
     for label in sorted(by_class):
-        records = sorted(by_class[label], key=lambda record: _lot(record, seed))
-        drawn += records[: max(min_per_class, math.ceil(ratio * len(records)))]
-    drawn.sort(key=lambda record: -_doubt(record)[0])
-    scores = list(accepted[0]["scores"]) if accepted else []
+        samples = sorted(by_class[label], key=lambda one: _lot(one, seed))
+        drawn += samples[: max(min_per_class, math.ceil(ratio * len(samples)))]
+    drawn.sort(key=lambda one: -_doubt(one)[0])
+    scores = [
+        field.name
+        for field in fields(SampleScores)
+        if any(getattr(one.measured, field.name) is not None for one in accepted)
+    ]
     return pd.DataFrame(
         [
             {
-                "id": record["id"],
-                "label": record["label"],
-                "suggested": record.get("suggested", ""),
-                "text": record["text"],
-                "reason_to_look": "{:.2f} {}".format(*_doubt(record)),
-                "seed_ids": " ".join(map(str, record.get("seed_ids", ()))),
-                **record["scores"],
+                "id": one.id,
+                "label": one.label,
+                "suggested": one.suggested or "",
+                "text": one.text,
+                "reason_to_look": "{:.2f} {}".format(*_doubt(one)),
+                "seed_ids": " ".join(one.candidate.seed_ids),
+                **asdict(one.measured),
             }
-            for record in drawn
+            for one in drawn
         ],
         columns=[*COLUMNS, *scores],
     )
 
 
-def _lot(record: Record, seed: int) -> str:
+def _lot(one: Screened, seed: int) -> str:
     """The same for a sample whatever stands beside it, so that a queue keeps what it had."""
-    return hashlib.sha256(f"{seed}/{record['id']}".encode()).hexdigest()
+    return hashlib.sha256(f"{seed}/{one.id}".encode()).hexdigest()
 
 
-def _doubt(record: Record) -> tuple[float, str]:
+def _doubt(one: Screened) -> tuple[float, str]:
     """The worst score and what it says; the first of `DOUBTS` among equals."""
-    scores = record["scores"]
-    doubts = [(scores[name], says) for name, says in DOUBTS.items()]
-    if LABEL_SCORE in scores:
-        doubts.insert(0, (1 - scores[LABEL_SCORE], "likely to be of another class"))
+    doubts = [(float(getattr(one.measured, name)), says) for name, says in DOUBTS.items()]
+    if one.measured.label_score is not None:
+        doubts.insert(0, (1 - one.measured.label_score, "likely to be of another class"))
     return max(doubts, key=lambda doubt: doubt[0])

@@ -36,6 +36,7 @@ from src.paths import (
     REPORTS,
     ROUNDS,
 )
+from src.records.samples import Screened, read_screened
 from src.reporting import plots
 from src.reporting.html import Examples, write_reports
 from src.reporting.report import Metrics, arms_table, render_report
@@ -102,7 +103,7 @@ def main(
     first = {arm: said[0] for arm, said in on_test.items()}
     samples = read_jsonl(accepted)
     result |= _paired(splits, first[ours], first[free], counts, tail, free)
-    result |= _scrutiny(samples, splits, params)
+    result |= _scrutiny(read_screened(accepted), splits, params)
     if params.evaluate.second_classifier:
         result["second"] = _second(read_choice(metrics), train, splits, tail, free, ours, params)
     if played := read_rounds(rounds):
@@ -195,11 +196,11 @@ def _paired(
     }
 
 
-def _scrutiny(samples: list[Record], splits: Splits, params: Params) -> dict[str, Any]:
+def _scrutiny(samples: list[Screened], splits: Splits, params: Params) -> dict[str, Any]:
     """No sample may repeat a dev or test row; and how easily samples are told from real rows."""
     leakage = check_leakage(samples, splits, params.data, params.filter.contamination.max_overlap)
     require_no_leakage(leakage)
-    found: dict[str, Any] = {"leakage": leakage.figures()}
+    found: dict[str, Any] = {"leakage": asdict(leakage.figures())}
     if samples:
         found["giveaway"] = asdict(giveaway(samples, splits.train, params.data))
     return found

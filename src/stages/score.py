@@ -14,21 +14,24 @@ from typing import Annotated
 
 import typer
 
-from src.cli import command
-from src.config.params import load_params
+from src.cli import stage
+from src.config.data import DataParams
+from src.config.filter import FilterParams
+from src.config.load import load
 from src.data.schema import load_splits
-from src.files import read_jsonl, write_csv
+from src.files import write_csv
 from src.gate.label_check import check_labels, suspects
 from src.gate.screening import relabelled, scores_table
-from src.gate.style import match_surface, measure_surface
+from src.gate.style import in_style
 from src.paths import CANDIDATES, DECISIONS, SCORES, SUSPECTS
 from src.records.decisions import read_decisions
+from src.records.samples import read_candidates
 from src.review.decisions import verdicts
 
 log = logging.getLogger(__name__)
 
 
-@command
+@stage
 def main(
     candidates: Annotated[Path, typer.Option(help="samples: id, label, text a line")] = CANDIDATES,
     decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
@@ -36,18 +39,14 @@ def main(
     doubtful: Annotated[Path, typer.Option(help="where doubtful train rows go")] = SUSPECTS,
 ) -> None:
     """Write scores.csv and suspects.csv."""
-    params = load_params()
-    splits = load_splits(params.data)
-    separator, language = params.data.turn_separator, params.data.language
-    records = relabelled(read_jsonl(candidates), verdicts(read_decisions(decisions)))
-    if params.filter.style.enabled:
-        surface = measure_surface(splits.train["text"], separator)
-        records = [
-            record | {"text": match_surface(record["text"], surface, separator, language)}
-            for record in records
-        ]
-    checked = check_labels(records, splits.train, splits.labels, separator)
-    table = scores_table(records, checked)
+    data = load(DataParams)
+    rules = load(FilterParams)
+    splits = load_splits(data)
+    samples = relabelled(read_candidates(candidates), verdicts(read_decisions(decisions)))
+    if rules.style.enabled:
+        samples = in_style(samples, splits.train["text"], data)
+    checked = check_labels(samples, splits.train, splits.labels, data.turn_separator)
+    table = scores_table(samples, checked)
     write_csv(scores, table)
     found = suspects(checked, splits.train)
     write_csv(doubtful, found, for_excel=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
@@ -14,27 +17,46 @@ from hypothesis import strategies as st
 from src.config.data import DataParams
 from src.diagnostics.bias import LARGEST, bias_report
 from src.diagnostics.bias_words import largest_lines
-from src.diagnostics.differences import FEW, PATTERN, newcombe, standardised, wilson
-from src.files import Record
+from src.diagnostics.differences import FEW, PATTERN, newcombe, standardised
+from src.records.json_files import as_json, read_record, write_record
+from src.records.metrics.filter import BiasGroup, BiasReport, LargestDifference
+from src.records.samples import Candidate, Screened
+from src.stats import wilson
 
 TEXT = st.text(alphabet="您好我想查话费北京先生妈", min_size=1, max_size=9)
 ROWS = st.lists(st.tuples(st.sampled_from("甲乙丙"), TEXT), min_size=1, max_size=8)
 PLAIN = "查话费"
 
 
-def records(*rows: tuple[str, str], times: int = 1) -> list[Record]:
+def accept(label: str, text: str, **attributes: str) -> Screened:
+    """An accepted sample."""
+    return Screened(Candidate("s", label, text, attributes=attributes), text)
+
+
+def records(*rows: tuple[str, str], times: int = 1) -> list[Screened]:
     """Accepted samples of (label, text), each so many times."""
-    return [{"label": label, "text": text} for label, text in rows for _ in range(times)]
+    return [accept(label, text) for label, text in rows for _ in range(times)]
 
 
 def frame(*rows: tuple[str, str], times: int = 1) -> pd.DataFrame:
     """Train rows of (label, text), each so many times."""
-    return pd.DataFrame(records(*rows, times=times), columns=["label", "text"])
+    return pd.DataFrame([*rows] * times, columns=["label", "text"])
 
 
-def drawn(*values: str, label: str = "甲") -> list[Record]:
+def drawn(*values: str, label: str = "甲") -> list[Screened]:
     """Samples that differ in the attribute 情绪 only."""
-    return [{"label": label, "text": PLAIN, "attributes": {"情绪": value}} for value in values]
+    return [accept(label, PLAIN, 情绪=value) for value in values]
+
+
+def overall(report: BiasReport) -> BiasGroup:
+    """The figures of all classes, of a report that has some."""
+    assert report.overall is not None
+    return report.overall
+
+
+def of_regions(report: BiasReport) -> list[LargestDifference]:
+    """The largest differences that are of regions."""
+    return [one for one in report.largest if one.facet == "regions"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +75,7 @@ def drawn(*values: str, label: str = "甲") -> list[Record]:
 )
 def test_newcombe(first: tuple[int, int], second: tuple[int, int], low: float, high: float) -> None:
     """The 95 % intervals of the paper's own examples."""
-    interval = newcombe(wilson(*first, z=1.959964), wilson(*second, z=1.959964))
+    interval = newcombe(wilson(*first), wilson(*second))
     assert interval == pytest.approx((low, high), abs=6e-5)
 
 
@@ -93,7 +115,7 @@ def test_standardised(
 def test_chinese_genders(text: str, gender: str, data: DataParams) -> None:
     """A text has male words, female words, both or none; look-alikes are none."""
     report = bias_report(records(("甲", text)), frame(("甲", PLAIN), times=5), data)
-    assert [g for g, pair in report["overall"]["genders"].items() if pair[0]] == [gender]
+    assert [g for g, pair in overall(report).genders.items() if pair[0]] == [gender]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +132,7 @@ def test_chinese_genders(text: str, gender: str, data: DataParams) -> None:
 def test_chinese_regions(text: str, regions: list[str], data: DataParams) -> None:
     """Provinces and cities by name; look-alikes are not regions."""
     report = bias_report(records(("甲", text)), frame(("甲", PLAIN), times=5), data)
-    assert sorted(report["overall"]["regions"]) == sorted(regions)
+    assert sorted(overall(report).regions) == sorted(regions)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +150,12 @@ def test_english(
 ) -> None:
     """Words, not parts of them, in any case; the opening is two words."""
     rows = frame(("a", "card payment declined"), times=5)
-    figures = bias_report(records(("a", text)), rows, english)["per_class"]["a"]
-    assert figures["openings"] == {opening: [1.0, 0.0], "card payment": [0.0, 1.0]}
-    assert figures["genders"][gender][0] == 1.0
-    assert list(figures["regions"]) == regions
-    assert figures["turns"] == {"mean": [1.0, 1.0]}
-    assert figures["chars"] == {"mean": [float(len(text)), 21.0]}
+    figures = bias_report(records(("a", text)), rows, english).per_class["a"]
+    assert figures.openings == {opening: (1.0, 0.0), "card payment": (0.0, 1.0)}
+    assert figures.genders[gender][0] == 1.0
+    assert list(figures.regions) == regions
+    assert figures.turns == {"mean": (1.0, 1.0)}
+    assert figures.chars == {"mean": (float(len(text)), 21.0)}
 
 
 SAMPLES = [
@@ -152,45 +174,45 @@ REAL = pd.concat(
 def test_golden(data: DataParams) -> None:
     """Every figure of six samples and six rows, counted by hand."""
     report = bias_report(SAMPLES, REAL, data)
-    assert report["overall"] == {
-        "count": [6, 6],
+    assert report.overall == BiasGroup(
+        count=(6, 6),
         # of the next ones, 0.1667 at most
-        "openings": {"在北京停": [0.3333, 0.0], "您好我想": [0.5, 0.1667], "给手机充": [0, 0.6667]},
-        "genders": {"female": [0.1667, 0.0], "male": [0.5, 0.0], "none": [0.3333, 1.0]},
-        "regions": {"北京": [0.3333, 0.0]},
+        openings={"在北京停": (0.3333, 0.0), "您好我想": (0.5, 0.1667), "给手机充": (0, 0.6667)},
+        genders={"female": (0.1667, 0.0), "male": (0.5, 0.0), "none": (0.3333, 1.0)},
+        regions={"北京": (0.3333, 0.0)},
         # 5 5 9 11 11 11 and 4 5 5 5 5 6
-        "chars": {"mean": [8.6667, 5.0], "p10": [5, 4], "p50": [9, 5], "p90": [11, 6]},
-        "turns": {"mean": [1.6667, 1.0], "p10": [1, 1], "p50": [2, 1], "p90": [2, 1]},
-    }
-    assert report["per_class"] == {
-        "停机": {  # against all six rows, as there is one of the class
-            "count": [2, 6],
+        chars={"mean": (8.6667, 5.0), "p10": (5, 4), "p50": (9, 5), "p90": (11, 6)},
+        turns={"mean": (1.6667, 1.0), "p10": (1, 1), "p50": (2, 1), "p90": (2, 1)},
+    )
+    assert report.per_class == {
+        "停机": BiasGroup(  # against all six rows, as there is one of the class
+            count=(2, 6),
             # 我要停机 is as frequent as 您好我想 and sorts after it
-            "openings": {
-                "在北京停": [1.0, 0.0],
-                "您好我想": [0.0, 0.1667],
-                "给手机充": [0.0, 0.6667],
+            openings={
+                "在北京停": (1.0, 0.0),
+                "您好我想": (0.0, 0.1667),
+                "给手机充": (0.0, 0.6667),
             },
-            "genders": {"none": [1.0, 1.0]},
-            "regions": {"北京": [1.0, 0.0]},
-            "chars": {"mean": [5.0, 5.0]},
-            "turns": {"mean": [1.0, 1.0]},
-        },
-        "缴费": {
-            "count": [4, 5],
-            "openings": {
-                "交一百块": [0.25, 0.0],
-                "您好我想": [0.75, 0.2],
-                "给手机充": [0.0, 0.8],
+            genders={"none": (1.0, 1.0)},
+            regions={"北京": (1.0, 0.0)},
+            chars={"mean": (5.0, 5.0)},
+            turns={"mean": (1.0, 1.0)},
+        ),
+        "缴费": BiasGroup(
+            count=(4, 5),
+            openings={
+                "交一百块": (0.25, 0.0),
+                "您好我想": (0.75, 0.2),
+                "给手机充": (0.0, 0.8),
             },
-            "genders": {"female": [0.25, 0.0], "male": [0.75, 0.0], "none": [0.0, 1.0]},
-            "regions": {},
-            "chars": {"mean": [10.5, 5.2]},
-            "turns": {"mean": [2.0, 1.0]},
-        },
+            genders={"female": (0.25, 0.0), "male": (0.75, 0.0), "none": (0.0, 1.0)},
+            regions={},
+            chars={"mean": (10.5, 5.2)},
+            turns={"mean": (2.0, 1.0)},
+        ),
     }
-    assert report["attributes"] == {}
-    assert report["compared_with_all"] == ["停机"]
+    assert report.attributes == {}
+    assert report.compared_with_all == ("停机",)
 
 
 @pytest.mark.parametrize(
@@ -204,17 +226,17 @@ def test_few_rows(rows: int, count: int, compared_with: str, data: DataParams) -
     """A class with fewer than five rows is compared with the rows of all classes, and says so."""
     train = pd.concat([frame(("甲", PLAIN), times=rows), frame(("乙", PLAIN), times=7)])
     report = bias_report(records(("甲", "去北京"), times=9), train, data)
-    assert report["per_class"]["甲"]["count"] == [9, count]
-    named = [entry for entry in report["largest"] if entry["facet"] == "regions"]
-    assert [(e["compared_with"], e["real_count"]) for e in named] == [(compared_with, count)]
-    assert report["compared_with_all"] == (["甲"] if compared_with == "all" else [])
+    assert report.per_class["甲"].count == (9, count)
+    named = [(one.compared_with, one.real_count) for one in of_regions(report)]
+    assert named == [(compared_with, count)]
+    assert report.compared_with_all == (("甲",) if compared_with == "all" else ())
 
 
 def test_other_classes_do_not_count_overall(data: DataParams) -> None:
     """Overall, real rows are those of the classes that have samples."""
     train = pd.concat([frame(("甲", PLAIN), times=5), frame(("乙", "去北京"), times=9)])
-    overall = bias_report(records(("甲", PLAIN)), train, data)["overall"]
-    assert (overall["count"], overall["regions"]) == ([1, 5], {})
+    figures = overall(bias_report(records(("甲", PLAIN)), train, data))
+    assert (figures.count, figures.regions) == ((1, 5), {})
 
 
 def test_chance_comes_last(data: DataParams) -> None:
@@ -226,11 +248,11 @@ def test_chance_comes_last(data: DataParams) -> None:
     ]
     train = frame(("甲", PLAIN), times=100)
     few = pd.concat([train, frame(("乙", PLAIN), times=5)])
-    largest = bias_report(accepted, few, data)["largest"]
-    named = [entry for entry in largest if entry["facet"] == "regions"]
-    assert [(entry["label"], entry["value"]) for entry in named] == [("甲", "北京"), ("乙", "上海")]
-    assert named[0]["at_least"] > 0 >= named[1]["at_least"]
-    least = [entry["at_least"] for entry in largest]
+    report = bias_report(accepted, few, data)
+    named = of_regions(report)
+    assert [(one.label, one.value) for one in named] == [("甲", "北京"), ("乙", "上海")]
+    assert named[0].at_least > 0 >= named[1].at_least
+    least = [one.at_least for one in report.largest]
     assert least == sorted(least, reverse=True)
 
 
@@ -245,8 +267,8 @@ def test_chance_comes_last(data: DataParams) -> None:
 def test_lengths_of_few_texts(samples: int, rows: int, named: list[str], data: DataParams) -> None:
     """Lengths are compared where both sides have five texts; equal ones are not named."""
     accepted, train = records(("甲", "查话费多少"), times=samples), frame(("甲", PLAIN), times=rows)
-    largest = bias_report(accepted, train, data)["largest"]
-    assert [e["facet"] for e in largest if e["facet"] in ("chars", "turns")] == named
+    largest = bias_report(accepted, train, data).largest
+    assert [one.facet for one in largest if one.facet in ("chars", "turns")] == named
 
 
 @pytest.mark.parametrize(
@@ -259,8 +281,7 @@ def test_patterns(more: int, named: bool, surplus: bool, data: DataParams) -> No
     many = [("甲", PLAIN)] * 200
     with_few = [("甲", "去北京")] * more + [("甲", PLAIN)] * 5
     samples, rows = (with_few, many) if surplus else (many, with_few)
-    largest = bias_report(records(*samples), frame(*rows), data)["largest"]
-    assert any(entry["facet"] == "regions" for entry in largest) == named
+    assert bool(of_regions(bias_report(records(*samples), frame(*rows), data))) == named
 
 
 def test_golden_difference(data: DataParams) -> None:
@@ -268,21 +289,22 @@ def test_golden_difference(data: DataParams) -> None:
     report = bias_report(
         records(("甲", "去北京"), times=60), frame(("甲", "去哪里"), times=60), data
     )
-    (entry,) = (e for e in report["largest"] if e["facet"] == "regions")
     end = 3.29**2 / (60 + 3.29**2)
-    assert entry == {
-        "label": "甲",
-        "facet": "regions",
-        "value": "北京",
-        "synthetic": 1.0,
-        "real": 0.0,
-        "difference": 1.0,
-        "synthetic_count": 60,
-        "real_count": 60,
-        "compared_with": "class",
-        "at_least": round(1 - math.sqrt(2) * end, 4),
-        "also_in": 0,
-    }
+    assert of_regions(report) == [
+        LargestDifference(
+            label="甲",
+            facet="regions",
+            value="北京",
+            synthetic=1.0,
+            real=0.0,
+            difference=1.0,
+            synthetic_count=60,
+            real_count=60,
+            compared_with="class",
+            at_least=round(1 - math.sqrt(2) * end, 4),
+            also_in=0,
+        )
+    ]
 
 
 def test_a_difference_is_named_once(data: DataParams) -> None:
@@ -293,39 +315,39 @@ def test_a_difference_is_named_once(data: DataParams) -> None:
         *records(("丙", "去北京"), ("丙", PLAIN), times=1),
     ]
     train = frame(("甲", "去哪里"), ("乙", "去哪里"), ("丙", "去哪里"), times=40)
-    named = [e for e in bias_report(accepted, train, data)["largest"] if e["facet"] == "regions"]
-    assert [(entry["label"], entry["also_in"]) for entry in named] == [("", 2)]
+    named = of_regions(bias_report(accepted, train, data))
+    assert [(one.label, one.also_in) for one in named] == [("", 2)]
 
 
 def test_opposite_directions_are_two(data: DataParams) -> None:
     """Too much in one class and too little in another are both named."""
     accepted = records(("甲", "去北京"), ("乙", "去哪里"), times=60)
     train = frame(("甲", "去哪里"), ("乙", "去北京"), times=60)
-    named = [e for e in bias_report(accepted, train, data)["largest"] if e["facet"] == "regions"]
-    assert [(e["label"], e["difference"]) for e in named] == [("乙", -1.0), ("甲", 1.0)]
+    named = of_regions(bias_report(accepted, train, data))
+    assert [(one.label, one.difference) for one in named] == [("乙", -1.0), ("甲", 1.0)]
 
 
 def test_attributes(data: DataParams) -> None:
     """Values are compared with an even share of those that occur in any class."""
     accepted = [*drawn(*["平静"] * 90, *["着急"] * 10), *drawn("生气", label="乙")]
     report = bias_report(accepted, frame(("甲", PLAIN), ("乙", PLAIN), times=5), data)
-    assert report["attributes"] == {
-        "情绪": {"平静": [0.8911, 0.3333], "生气": [0.0099, 0.3333], "着急": [0.099, 0.3333]}
+    assert report.attributes == {
+        "情绪": {"平静": (0.8911, 0.3333), "生气": (0.0099, 0.3333), "着急": (0.099, 0.3333)}
     }
-    first = report["largest"][0]
-    assert (first["label"], first["facet"], first["value"]) == ("甲", "attribute 情绪", "平静")
-    assert (first["synthetic_count"], first["real_count"]) == (100, 0)
-    assert first["compared_with"] == "even"
+    first = report.largest[0]
+    assert (first.label, first.facet, first.value) == ("甲", "attribute 情绪", "平静")
+    assert (first.synthetic_count, first.real_count) == (100, 0)
+    assert first.compared_with == "even"
     # Wilson's lower end: (0.9 + 0.05412 - 3.29 * sqrt(0.0009 + 0.0002706)) / 1.10824 = 0.75936
-    assert first["at_least"] == pytest.approx(0.75936 - 1 / 3, abs=1e-4)
+    assert first.at_least == pytest.approx(0.75936 - 1 / 3, abs=1e-4)
 
 
 def test_even_attributes_are_no_difference(data: DataParams) -> None:
     """Attributes that were drawn evenly are not named; samples without them do not count."""
     accepted = [*drawn("平静", "着急", "生气"), *records(("甲", PLAIN))]
     report = bias_report(accepted, frame(("甲", PLAIN), times=5), data)
-    assert report["largest"] == []
-    assert report["attributes"]["情绪"]["平静"] == [0.3333, 0.3333]
+    assert report.largest == ()
+    assert report.attributes["情绪"]["平静"] == (0.3333, 0.3333)
 
 
 @pytest.mark.parametrize(
@@ -336,42 +358,45 @@ def test_even_attributes_are_no_difference(data: DataParams) -> None:
         pytest.param([], frame(), id="nothing"),
     ],
 )
-def test_nothing_to_compare(accepted: list[Record], train: pd.DataFrame, data: DataParams) -> None:
+def test_nothing_to_compare(
+    accepted: list[Screened], train: pd.DataFrame, data: DataParams
+) -> None:
     """Without samples or without rows there are no figures and no lines."""
     report = bias_report(accepted, train, data)
-    empty = {"overall": {}, "per_class": {}, "attributes": {}, "compared_with_all": []}
-    assert report == {**empty, "largest": []}
+    assert report == BiasReport(per_class={}, attributes={}, compared_with_all=(), largest=())
     assert largest_lines(report) == []
 
 
 def test_texts_without_letters(data: DataParams) -> None:
     """A text without letters or turns has no opening, and lengths like any other."""
     report = bias_report(records(("甲", "……"), ("甲", "")), frame(("甲", PLAIN), times=5), data)
-    figures = report["per_class"]["甲"]
-    assert figures["openings"] == {PLAIN: [0.0, 1.0]}
-    assert (figures["chars"], figures["turns"]) == ({"mean": [1.0, 3.0]}, {"mean": [0.5, 1.0]})
+    figures = report.per_class["甲"]
+    assert figures.openings == {PLAIN: (0.0, 1.0)}
+    assert (figures.chars, figures.turns) == ({"mean": (1.0, 3.0)}, {"mean": (0.5, 1.0)})
 
 
 def test_lines(data: DataParams) -> None:
     """A sentence for each kind of difference, whom it is compared with, and whether it is sure."""
-    entry = {
-        "label": "办理缴费",
-        "facet": "openings",
-        "value": "您好我想",
-        "synthetic": 0.42,
-        "real": 0.03,
-        "difference": 0.39,
-        "compared_with": "class",
-        "at_least": 0.2,
-        "also_in": 0,
-    }
-    none = {"facet": "genders", "value": "none", "label": "", "also_in": 3}
-    asked = {"facet": "attribute 情绪", "value": "生气", "compared_with": "even", "real": 0.25}
-    chars = {"facet": "chars", "value": "mean", "synthetic": 61.04, "real": 203, "difference": -3.1}
-    turns = {**chars, "facet": "turns", "difference": 1.25, "compared_with": "all", "at_least": 0}
-    region = {"facet": "regions", "value": "北京", "also_in": 1, "synthetic": 0.004, "real": 0}
-    changes = [{}, none, asked, chars, turns, region]
-    assert largest_lines({"largest": [{**entry, **change} for change in changes]}) == [
+    first = LargestDifference(
+        label="办理缴费",
+        facet="openings",
+        value="您好我想",
+        synthetic=0.42,
+        real=0.03,
+        difference=0.39,
+        synthetic_count=100,
+        real_count=100,
+        compared_with="class",
+        at_least=0.2,
+        also_in=0,
+    )
+    none = replace(first, facet="genders", value="none", label="", also_in=3)
+    asked = replace(first, facet="attribute 情绪", value="生气", compared_with="even", real=0.25)
+    chars = replace(first, facet="chars", value="mean", synthetic=61.04, real=203, difference=-3.1)
+    turns = replace(chars, facet="turns", difference=1.25, compared_with="all", at_least=0)
+    region = replace(first, facet="regions", value="北京", also_in=1, synthetic=0.004, real=0)
+    report = BiasReport({}, {}, (), (first, none, asked, chars, turns, region))
+    assert largest_lines(report) == [
         "办理缴费: 42 % of the samples open with 您好我想 (real rows: 3 %)",
         "all classes: 42 % of the samples have no gender word (real rows: 3 %), "
         "also in 3 other classes",
@@ -390,10 +415,10 @@ def test_identical_distributions_do_not_differ(
 ) -> None:
     """Samples that are the rows, however often, give no difference."""
     report = bias_report(records(*rows, times=times), frame(*rows, times=FEW), data)
-    assert report["largest"] == []
-    for figures in [report["overall"], *report["per_class"].values()]:
+    assert report.largest == ()
+    for figures in [overall(report), *report.per_class.values()]:
         for facet in ("openings", "genders", "regions", "chars", "turns"):
-            assert all(mine == real for mine, real in figures[facet].values())
+            assert all(mine == real for mine, real in getattr(figures, facet).values())
 
 
 @settings(deadline=None)
@@ -406,9 +431,12 @@ def test_order_does_not_matter(
     shuffled = random.Random(seed).sample(accepted, len(accepted))
     first = bias_report(accepted, train, data)
     again = bias_report(shuffled, train.sample(frac=1, random_state=seed), data)
-    assert json.dumps(first) == json.dumps(again)
-    assert len(first["largest"]) <= LARGEST
-    assert largest_lines(json.loads(json.dumps(first))) == largest_lines(again)
+    assert json.dumps(as_json(first)) == json.dumps(as_json(again))
+    assert len(first.largest) <= LARGEST
+    with TemporaryDirectory() as folder:
+        write_record(Path(folder) / "bias.json", first)
+        read = read_record(Path(folder) / "bias.json", BiasReport)
+    assert largest_lines(read) == largest_lines(again)
 
 
 @settings(deadline=None)
@@ -418,10 +446,10 @@ def test_figures_are_in_range(
 ) -> None:
     """Shares lie in 0 to 1, what is sure is no more than the difference, genders add up."""
     report = bias_report(records(*samples), frame(*rows), data)
-    for entry in report["largest"]:
-        assert -1 <= entry["at_least"] <= 1
-        if entry["facet"] not in ("chars", "turns"):
-            assert entry["at_least"] <= abs(entry["difference"]) <= 1
-    for figures in report["per_class"].values():
-        totals = map(sum, zip(*figures["genders"].values(), strict=True))
+    for one in report.largest:
+        assert -1 <= one.at_least <= 1
+        if one.facet not in ("chars", "turns"):
+            assert one.at_least <= abs(one.difference) <= 1
+    for figures in report.per_class.values():
+        totals = map(sum, zip(*figures.genders.values(), strict=True))
         assert list(totals) == pytest.approx([1, 1], abs=3e-4)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from src.config.data import DataParams
-from src.diagnostics.detectability import FEW, Giveaway, delong, giveaway, style_features
+from src.diagnostics.detectability import FEW, delong, giveaway, style_features
+from src.records.metrics.evaluate import Giveaway
+from src.records.samples import Candidate, Screened
 
 WORDS = "我想查一下话费套餐宽带流量办理取消怎么还没到账呢请帮看"
 
@@ -29,10 +31,14 @@ def calls(count: int, seed: int, turns: int = 4, first: str = "", ending: str = 
     ]
 
 
+def screened(texts: list[str]) -> list[Screened]:
+    """Accepted samples of one class."""
+    return [Screened(Candidate(f"s-{n}", "查话费", text), text) for n, text in enumerate(texts)]
+
+
 def told(samples: list[str], rows: list[str], data: DataParams) -> Giveaway:
     """All of one class."""
-    accepted = [{"text": text, "label": "查话费"} for text in samples]
-    return giveaway(accepted, pd.DataFrame({"text": rows, "label": "查话费"}), data)
+    return giveaway(screened(samples), pd.DataFrame({"text": rows, "label": "查话费"}), data)
 
 
 def test_the_same_style_is_not_told_apart(data: DataParams) -> None:
@@ -83,7 +89,7 @@ def test_means_are_in_their_own_units(data: DataParams) -> None:
 
 def test_only_rows_of_the_samples_classes_are_compared(data: DataParams) -> None:
     """Long rows of a class without samples say nothing."""
-    accepted = [{"text": text, "label": "查话费"} for text in calls(100, 1)]
+    accepted = screened(calls(100, 1))
     mine = pd.DataFrame({"text": calls(100, 2), "label": "查话费"})
     others = pd.DataFrame({"text": calls(100, 3, turns=9), "label": "办套餐"})
     assert giveaway(accepted, pd.concat([others, mine]), data) == giveaway(accepted, mine, data)

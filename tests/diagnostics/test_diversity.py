@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.config.data import Language
 from src.diagnostics.diversity import LOOKED_AT, cut, diversity, tokens
+from src.records.metrics.generate import Diversity
 
-KEYS = ["samples", "distinct_1", "distinct_2", "self_bleu", "seed_ngram_overlap"]
 TEXTS = st.lists(st.text(alphabet="查话费吗，", max_size=14), max_size=8)
 
 
@@ -26,7 +28,7 @@ TEXTS = st.lists(st.text(alphabet="查话费吗，", max_size=14), max_size=8)
         pytest.param("?!", "en", [], id="no-words"),
     ],
 )
-def test_tokens(text: str, language: str, expected: list[str]) -> None:
+def test_tokens(text: str, language: Language, expected: list[str]) -> None:
     """Characters in Chinese, words in English; lower case, no punctuation."""
     assert tokens(text, language) == expected
 
@@ -81,9 +83,9 @@ def test_golden(
 ) -> None:
     """Figures of the texts among themselves, counted by hand."""
     figures = diversity(texts, [], "en")
-    assert list(figures) == KEYS
-    assert figures["samples"] == len(texts)
-    assert [figures[key] for key in KEYS[1:4]] == pytest.approx([distinct_1, distinct_2, self_bleu])
+    assert figures.samples == len(texts)
+    found = [figures.distinct_1, figures.distinct_2, figures.self_bleu]
+    assert found == pytest.approx([distinct_1, distinct_2, self_bleu])
 
 
 @pytest.mark.parametrize(
@@ -102,23 +104,23 @@ def test_golden(
 def test_seed_overlap(texts: list[str], expected: float | None) -> None:
     """Shares counted by hand: grams may stand in different seeds, of any length."""
     figures = diversity(texts, ["查一下话费", "宽带断网了"], "zh")
-    assert figures["seed_ngram_overlap"] == pytest.approx(expected)
+    assert figures.seed_ngram_overlap == pytest.approx(expected)
 
 
 def test_the_example() -> None:
     """The figures of the module's own example."""
     figures = diversity(["查一下话费", "宽带断网了"], ["想查一下话费"], "zh")
-    assert figures == dict(zip(KEYS, [2, 1.0, 1.0, 0.0, 0.5], strict=True))
+    assert figures == Diversity(2, 1.0, 1.0, 0.0, 0.5)
 
 
 def test_without_seeds_nothing_overlaps() -> None:
     """No seeds: overlap 0, not None."""
-    assert diversity(["查一下话费"], [], "zh")["seed_ngram_overlap"] == 0.0
+    assert diversity(["查一下话费"], [], "zh").seed_ngram_overlap == 0.0
 
 
 def test_without_texts_there_are_no_figures() -> None:
     """No texts: none looked at and nothing computed."""
-    none = dict(zip(KEYS, [0, None, None, None, None], strict=True))
+    none = Diversity(0, None, None, None, None)
     assert diversity([], ["查一下话费"], "zh") == none
     assert diversity([], [], "en") == none
 
@@ -157,7 +159,7 @@ def count_grams(text: list[str], n: int) -> Counter[str]:
 def test_self_bleu_is_the_pairwise_definition(texts: list[str]) -> None:
     """Second-highest counts give what a comparison with every other text gives."""
     expected = naive_self_bleu(cut([tokens(text, "zh") for text in texts]))
-    assert diversity(texts, [], "zh")["self_bleu"] == pytest.approx(expected)
+    assert diversity(texts, [], "zh").self_bleu == pytest.approx(expected)
 
 
 @settings(deadline=None)
@@ -165,8 +167,9 @@ def test_self_bleu_is_the_pairwise_definition(texts: list[str]) -> None:
 def test_figures_are_shares(texts: list[str], seeds: list[str]) -> None:
     """Every figure lies in 0 to 1, and texts that are seeds overlap fully."""
     figures = diversity(texts, seeds, "zh")
-    assert all(figures[key] is None or 0 <= figures[key] <= 1 for key in KEYS[1:])
-    assert diversity(texts, texts, "zh")["seed_ngram_overlap"] in (None, 1.0)
+    _, *shares = astuple(figures)
+    assert all(share is None or 0 <= share <= 1 for share in shares)
+    assert diversity(texts, texts, "zh").seed_ngram_overlap in (None, 1.0)
 
 
 def test_fifty_long_texts_are_fast() -> None:

@@ -12,7 +12,8 @@ from src.config.data import DataParams
 from src.data.schema import Splits
 from src.diagnostics.leakage import COUNTED, LONG, Copy, Stray, check_leakage, require_no_leakage
 from src.errors import UserError
-from src.files import Record
+from src.records.metrics.evaluate import LeakageFigures
+from src.records.samples import Candidate, Screened
 
 # of any two of these no 3-gram is shared
 LONG_ROW = "".join(chr(0x4E00 + i) for i in range(LONG + 2))
@@ -37,9 +38,9 @@ def splits() -> Splits:
     )
 
 
-def sample(text: str, name: str = "s-0", seeds: tuple[str, ...] = ("train_0",)) -> Record:
+def sample(text: str, name: str = "s-0", seeds: tuple[str, ...] = ("train_0",)) -> Screened:
     """An accepted sample."""
-    return {"id": name, "text": text, "seed_ids": list(seeds)}
+    return Screened(Candidate(name, "查话费", text, seed_ids=seeds), text)
 
 
 @pytest.mark.parametrize(
@@ -124,22 +125,22 @@ def test_twins_of_train_are_counted_and_stop_nothing(splits: Splits, data: DataP
     train = frame(train_0="查话费", train_1="请问，套餐[SEP]怎么办理", train_2=SHORT_ROW)
     twins = Splits(train, splits.dev, splits.test, {})
     leakage = check_leakage([sample(OTHER, seeds=("train_0", "train_1"))], twins, data, 0.85)
-    assert leakage.figures() == {
-        "checked": 1,
-        "copies": 0,
-        "hold_short_row": 0,
-        "seeds": 2,
-        "strays": 0,
-        "train_twins": 2,
-        "seed_twins": 1,
-    }
+    assert leakage.figures() == LeakageFigures(
+        checked=1,
+        copies=0,
+        hold_short_row=0,
+        seeds=2,
+        strays=0,
+        train_twins=2,
+        seed_twins=1,
+    )
     require_no_leakage(leakage)
 
 
 def test_without_samples_nothing_leaks(splits: Splits, data: DataParams) -> None:
     """No samples, or samples from elsewhere without seeds, are fine."""
-    assert check_leakage([], splits, data, 0.85).figures()["checked"] == 0
-    assert check_leakage([{"id": "x", "text": OTHER}], splits, data, 0.85).seeds == 0
+    assert check_leakage([], splits, data, 0.85).figures().checked == 0
+    assert check_leakage([sample(OTHER, seeds=())], splits, data, 0.85).seeds == 0
 
 
 def test_ten_thousand_samples_take_seconds(data: DataParams) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,9 +15,16 @@ from hypothesis import strategies as st
 from src.config.data import DataParams
 from src.config.filter import FilterParams
 from src.errors import UserError
-from src.gate import overlap
 from src.gate.gate import Gate, Verdicts
-from src.gate.overlap import References
+from src.gate.overlap import FLOOR, SEARCH, Search
+from src.records.samples import (
+    Candidate,
+    Fault,
+    SampleScores,
+    Screened,
+    read_candidates,
+    write_screened,
+)
 
 TRAIN = pd.DataFrame(
     {
@@ -37,15 +45,15 @@ OTHER = "喂你好[SEP]欠费停机了交完多久能打电话"
 SHORT = "嗯[SEP]好"
 
 
-def candidate(number: int, text: str, label: str = "bill") -> dict[str, Any]:
+def candidate(number: int, text: str, label: str = "bill") -> Candidate:
     """A candidate as `generate` writes it, shortened."""
-    return {"id": f"{label}-{number}", "label": label, "text": text, "attempt": number}
+    return Candidate(f"{label}-{number}", label, text, attempt=number)
 
 
-def gate_of(params: FilterParams, data: DataParams) -> Gate:
+def gate_of(params: FilterParams, data: DataParams, search: Search = SEARCH) -> Gate:
     """A gate on the rows above."""
     keywords = {"bill": ("话费", "扣")}
-    return Gate(TRAIN, DEV, TEST, keywords, params, data)
+    return Gate(TRAIN, DEV, TEST, keywords, params, data, search=search)
 
 
 @pytest.fixture
@@ -57,23 +65,22 @@ def gate(params: FilterParams, data: DataParams) -> Gate:
 def test_an_accepted_candidate_carries_style_and_scores(gate: Gate) -> None:
     """The text in real style, the text before, all scores, and what it came with."""
     raw = "您好，请讲。[SEP]上月咋多扣了我30块钱？"
-    (record,) = gate.screen([candidate(0, raw)]).accepted
-    assert record["text"] == FINE
-    assert record["text_before_style"] == raw
-    assert record["attempt"] == 0
-    assert record["scores"] == {
-        "chars": 15,
-        "turns": 2,
-        "language_share": 1.0,
-        "loop_share": 0.0,
-        "repeated_turns": 0.0,
-        "distinct_bigrams": 1.0,
-        "keyword_hits": 1,
-        "seed_overlap": pytest.approx(2 / 13),
-        "contamination": 0.0,
-        "contradiction": 0.0,
-        "near_duplicate": 0.0,
-    }
+    (one,) = gate.screen([candidate(0, raw)]).accepted
+    assert one.text == FINE
+    assert one.candidate == candidate(0, raw)
+    assert one.scores == SampleScores(
+        chars=15,
+        turns=2,
+        language_share=1.0,
+        loop_share=0.0,
+        repeated_turns=0.0,
+        distinct_bigrams=1.0,
+        keyword_hits=1,
+        seed_overlap=pytest.approx(2 / 13),
+        contamination=0.0,
+        contradiction=0.0,
+        near_duplicate=0.0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,8 +124,8 @@ def test_a_rejected_candidate_says_why(gate: Gate, text: str, reason: str, detai
     """The first rule that drops it, and what it found."""
     verdicts = gate.screen([candidate(0, text)])
     assert verdicts.accepted == ()
-    assert (verdicts.rejected[0]["reason"], verdicts.rejected[0]["detail"]) == (reason, detail)
-    assert verdicts.rejected[0]["text_before_style"] == text
+    assert verdicts.rejected[0].fault == Fault(reason, detail)
+    assert verdicts.rejected[0].candidate.text == text
 
 
 def test_near_duplicates_are_of_accepted_candidates_of_the_class(gate: Gate) -> None:
@@ -132,15 +139,15 @@ def test_near_duplicates_are_of_accepted_candidates_of_the_class(gate: Gate) -> 
             candidate(4, OTHER),
         ]
     )
-    assert [record["id"] for record in verdicts.accepted] == ["bill-0", "card-3", "bill-4"]
-    assert [(r["reason"], r["detail"]) for r in verdicts.rejected] == [
-        ("format", "1 turn, a dialogue has 2"),
-        ("near_duplicate", "1.00 of it stands in candidate bill-0, over 0.85"),
+    assert [one.id for one in verdicts.accepted] == ["bill-0", "card-3", "bill-4"]
+    assert [one.fault for one in verdicts.rejected] == [
+        Fault("format", "1 turn, a dialogue has 2"),
+        Fault("near_duplicate", "1.00 of it stands in candidate bill-0, over 0.85"),
     ]
-    assert verdicts.rejected[1]["scores"]["near_duplicate"] == 1.0
+    assert verdicts.rejected[1].measured.near_duplicate == 1.0
 
 
-def test_counts_come_from_the_records(gate: Gate) -> None:
+def test_counts_come_from_the_samples(gate: Gate) -> None:
     """Rate and reasons are derived; nothing screened is a rate of 0."""
     verdicts = gate.screen([candidate(0, FINE), candidate(1, SHORT), candidate(2, FINE)])
     assert verdicts.acceptance_rate == pytest.approx(1 / 3)
@@ -149,12 +156,12 @@ def test_counts_come_from_the_records(gate: Gate) -> None:
     assert gate.screen([]).acceptance_rate == 0.0
 
 
-def test_an_old_verdict_is_forgotten(gate: Gate) -> None:
-    """Rejected records can be screened again, after the settings were changed."""
-    old = {**candidate(0, FINE), "reason": "length", "detail": "too short"}
-    (record,) = gate.screen([old]).accepted
-    assert "reason" not in record
-    assert "detail" not in record
+def test_an_old_verdict_is_forgotten(gate: Gate, tmp_path: Path) -> None:
+    """Rejected samples can be screened again, after the settings were changed."""
+    old = Screened(candidate(0, FINE), FINE, fault=Fault("length", "too short"))
+    write_screened(tmp_path / "rejected.jsonl", [old])
+    (one,) = gate.screen(read_candidates(tmp_path / "rejected.jsonl")).accepted
+    assert (one.candidate, one.fault) == (old.candidate, None)
 
 
 def switched(params: FilterParams, section: str, *, on: bool) -> FilterParams:
@@ -164,10 +171,10 @@ def switched(params: FilterParams, section: str, *, on: bool) -> FilterParams:
 
 
 def test_style_off_leaves_the_text(params: FilterParams, data: DataParams) -> None:
-    """Without the transformation text and text_before_style are the same."""
+    """Without the transformation the text is that of the candidate."""
     gate = gate_of(switched(params, "style", on=False), data)
-    (record,) = gate.screen([candidate(0, "您好，请讲。[SEP]多扣了30块钱？")]).accepted
-    assert record["text"] == record["text_before_style"] == "您好，请讲。[SEP]多扣了30块钱？"
+    (one,) = gate.screen([candidate(0, "您好，请讲。[SEP]多扣了30块钱？")]).accepted
+    assert one.text == one.candidate.text == "您好，请讲。[SEP]多扣了30块钱？"
 
 
 def test_contamination_off_is_obeyed_scored_and_warned_about(
@@ -177,8 +184,8 @@ def test_contamination_off_is_obeyed_scored_and_warned_about(
     with caplog.at_level(logging.WARNING):
         gate = gate_of(switched(params, "contamination", on=False), data)
     assert "filter.contamination is off" in caplog.text
-    (record,) = gate.screen([candidate(0, DEV["text"][0])]).accepted
-    assert record["scores"]["contamination"] == 1.0
+    (one,) = gate.screen([candidate(0, DEV["text"][0])]).accepted
+    assert one.measured.contamination == 1.0
 
 
 def test_given_keywords_go_before_mined_ones(params: FilterParams, data: DataParams) -> None:
@@ -188,19 +195,10 @@ def test_given_keywords_go_before_mined_ones(params: FilterParams, data: DataPar
     assert gate.screen([candidate(0, FINE)]).rejected_by == {"keywords": 1}
 
 
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        pytest.param({"id": "x", "text": "您好"}, "candidate 1 has no 'label'", id="no-label"),
-        pytest.param(
-            candidate(0, FINE, "bills"), "bills-0: class 'bills' has no train row", id="class"
-        ),
-    ],
-)
-def test_candidates_of_others_are_checked(gate: Gate, record: Any, message: str) -> None:  # noqa: ANN401
+def test_a_class_without_train_rows_is_named(gate: Gate) -> None:
     """Samples from elsewhere get a message, not a traceback."""
-    with pytest.raises(UserError, match=message):
-        gate.screen([record])
+    with pytest.raises(UserError, match="bills-0: class 'bills' has no train row"):
+        gate.screen([candidate(0, FINE, "bills")])
 
 
 def test_keywords_for_an_unknown_class_are_an_error(params: FilterParams, data: DataParams) -> None:
@@ -210,23 +208,16 @@ def test_keywords_for_an_unknown_class_are_an_error(params: FilterParams, data: 
         gate_of(params.model_copy(update={"keywords": rule}), data)
 
 
-def test_known_texts_are_not_compared_again(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second round compares only its new texts with train, dev and test."""
-    compared: list[list[str]] = []
-    original = References.max_overlap
-
-    def spy(self: References, texts: list[str], *given: Any) -> Any:  # noqa: ANN401
-        compared.append(list(texts))
-        return original(self, texts, *given)
-
-    monkeypatch.setattr(References, "max_overlap", spy)
-    first = [candidate(0, FINE)]
-    gate.screen(first)
-    gate.screen([*first, candidate(1, OTHER), candidate(2, OTHER)])
-    new = OTHER.replace("[SEP]", " ")
-    assert [texts for texts in compared if texts] == [[FINE.replace("[SEP]", " ")]] * 3 + [
-        [new]
-    ] * 3
+def test_a_text_that_was_seen_before_is_measured_as_if_new(
+    params: FilterParams, data: DataParams
+) -> None:
+    """What a gate remembers of earlier rounds, of any class, changes no verdict and no score."""
+    old = [candidate(0, FINE), candidate(1, OTHER, "card")]
+    new = [candidate(2, OTHER), candidate(3, FINE, "card"), candidate(4, OTHER)]
+    gate = gate_of(params, data)
+    gate.screen(old)
+    assert gate.screen(new) == gate_of(params, data).screen(new)
+    assert gate.screen([*old, *new]) == gate_of(params, data).screen([*old, *new])
 
 
 PIECES = [
@@ -249,51 +240,50 @@ CANDIDATES = st.lists(
 )
 
 
-def by_id(verdicts: Verdicts) -> dict[str, Any]:
-    """Records, each with its reason if it has one."""
-    return {record["id"]: record for record in (*verdicts.accepted, *verdicts.rejected)}
+def by_id(verdicts: Verdicts) -> dict[str, Screened]:
+    """All samples, each with its fault if it has one."""
+    return {one.id: one for one in verdicts.every}
 
 
 @settings(deadline=None, max_examples=50)
 @given(candidates=CANDIDATES, cut=st.integers(0, 12))
 def test_a_verdict_depends_on_earlier_candidates_of_its_class_only(
-    candidates: list[dict[str, Any]], cut: int, params: FilterParams, data: DataParams
+    candidates: list[Candidate], cut: int, params: FilterParams, data: DataParams
 ) -> None:
     """Later candidates, other classes and earlier rounds change nothing; order is kept."""
     whole = gate_of(params, data).screen(candidates)
     expected = by_id(whole)
-    assert set(expected) == {record["id"] for record in candidates}
+    assert set(expected) == {one.id for one in candidates}
     for part in (whole.accepted, whole.rejected):
-        attempts = [record["attempt"] for record in part]
+        attempts = [one.candidate.attempt for one in part]
         assert attempts == sorted(attempts)
     growing = gate_of(params, data)
     for screened in (
         growing.screen(candidates[:cut]),
-        growing.screen([r for r in candidates if r["label"] == "card"]),
+        growing.screen([one for one in candidates if one.label == "card"]),
         growing.screen(candidates),
     ):
-        assert all(record == expected[key] for key, record in by_id(screened).items())
+        assert all(one == expected[key] for key, one in by_id(screened).items())
 
 
 @settings(deadline=None, max_examples=50)
 @given(candidates=CANDIDATES, hole=st.integers(0, 11))
 def test_with_many_rows_verdicts_stay_and_small_shares_are_0(
-    candidates: list[dict[str, Any]], hole: int, params: FilterParams, data: DataParams
+    candidates: list[Candidate], hole: int, params: FilterParams, data: DataParams
 ) -> None:
     """Above the floor nothing changes, also where an earlier candidate came late."""
     exact = by_id(gate_of(params, data).screen(candidates))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlap, "EXACT_ROWS", 0)
-        patch.setattr(overlap, "SLACK", 1)
-        patch.setattr(overlap, "CHUNK", 2)
-        gate = gate_of(params, data)
-        gate.screen(candidates[:hole] + candidates[hole + 1 :])
-        found = by_id(gate.screen(candidates))
-    for key, record in exact.items():
+    gate = gate_of(params, data, Search(exact_rows=0, slack=1, chunk=2))
+    gate.screen(candidates[:hole] + candidates[hole + 1 :])
+    found = by_id(gate.screen(candidates))
+    for key, one in exact.items():
+        scores = one.measured
         for score in ("seed_overlap", "contamination", "contradiction", "near_duplicate"):
-            if record["scores"][score] <= overlap.FLOOR:
+            if getattr(scores, score) <= FLOOR:
                 first = key.endswith("-0") or score != "near_duplicate"
-                record["scores"][score] = 0.0 if first else found[key]["scores"][score]
+                small = 0.0 if first else getattr(found[key].measured, score)
+                scores = replace(scores, **{score: small})
+        exact[key] = replace(one, scores=scores)
     assert found == exact
 
 
@@ -305,28 +295,25 @@ def test_only_rows_of_other_classes_contradict(params: FilterParams, data: DataP
     copies = [candidate(0, TRAIN["text"][0], "net"), candidate(1, TRAIN["text"][1], "card")]
     verdicts = gate.screen(copies)
     (fine,), (bad,) = verdicts.accepted, verdicts.rejected
-    assert (bad["id"], bad["reason"]) == ("net-0", "contradiction")
-    assert "train row r1 of class 'bill'" in bad["detail"]
-    assert (fine["id"], fine["scores"]["seed_overlap"]) == ("card-1", 1.0)
-    assert fine["scores"]["contradiction"] < 0.5
+    assert bad.fault is not None
+    assert (bad.id, bad.fault.rule) == ("net-0", "contradiction")
+    assert "train row r1 of class 'bill'" in bad.fault.detail
+    assert (fine.id, fine.measured.seed_overlap) == ("card-1", 1.0)
+    assert fine.measured.contradiction < 0.5
 
 
-def test_a_growing_list_is_compared_from_where_it_goes_on(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Candidates of a class screened before are not compared with each other again."""
-    compared: list[int] = []
-    original = References.add
-
-    def spy(self: References, rows: list[str], after: int | None = None) -> None:
-        if rows:
-            compared.append(len(rows))
-        original(self, rows, after)
-
-    monkeypatch.setattr(References, "add", spy)
+def test_a_list_may_change_from_any_place(params: FilterParams, data: DataParams) -> None:
+    """Longer, shorter, another in its middle, or other fields: as a gate says that is asked once."""
     first = [candidate(number, text) for number, text in enumerate((FINE, OTHER, SHORT))]
-    gate.screen(first)
-    compared.clear()
-    gate.screen([*first, candidate(3, FINE)])
-    gate.screen([first[0], candidate(3, FINE), *first[1:]])
-    assert compared == [1, 3]
+    again = candidate(3, FINE)
+    gate = gate_of(params, data)
+    lists = [
+        first,
+        [*first, again],
+        [first[0], again, *first[1:]],
+        first[:1],
+        [again, *first],
+        [replace(again, endpoint="another"), *first],
+    ]
+    for screened in lists:
+        assert gate.screen(screened) == gate_of(params, data).screen(screened)

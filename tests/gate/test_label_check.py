@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,11 @@ from src.gate.label_check import (
     SUSPECT_SHARE,
     LabelCheck,
     LabelScores,
-    _leave_one_out,
     check_labels,
+    leave_one_out,
     suspects,
 )
+from src.records.samples import Candidate
 
 WORDS = {
     "查询话费": "话费 余额 扣费 账单 欠费 明细 缴清 查账",
@@ -93,11 +94,11 @@ def rows(counts: dict[str, int], split: str = "real") -> pd.DataFrame:
     )
 
 
-def samples(counts: dict[str, int], split: str = "sample") -> list[dict[str, Any]]:
+def samples(counts: dict[str, int], split: str = "sample") -> list[Candidate]:
     """Candidates, so many of each class."""
+    frame = rows(counts, split)
     return [
-        {"id": row["row_id"], "text": row["text"], "label": row["label"]}
-        for row in rows(counts, split).to_dict("records")
+        Candidate(*row) for row in zip(frame["row_id"], frame["label"], frame["text"], strict=True)
     ]
 
 
@@ -105,7 +106,7 @@ TRAIN = rows(dict.fromkeys(WORDS, 12))
 LABELS = {label: LabelInfo("0", label, f"客户要{label}", (f"我想{label}",)) for label in WORDS}
 
 
-def check(candidates: list[dict[str, Any]], train: pd.DataFrame = TRAIN) -> LabelCheck:
+def check(candidates: list[Candidate], train: pd.DataFrame = TRAIN) -> LabelCheck:
     """Calls with turns, without definitions."""
     return check_labels(candidates, train, {}, "[SEP]")
 
@@ -116,7 +117,7 @@ def test_a_wrong_label_is_found(own: str, labels: dict[str, LabelInfo]) -> None:
     """A sample of another class has that class as its likeliest, and its own low."""
     planted = next(label for label in WORDS if label != own)
     candidates = samples(dict.fromkeys(WORDS, 6))
-    candidates.append({"id": "wrong", "text": call(planted, "planted"), "label": own})
+    candidates.append(Candidate("wrong", own, call(planted, "planted")))
     scores = check_labels(candidates, TRAIN, labels, "[SEP]").candidates
     assert scores.best[-1] == planted
     assert scores.rank[-1] > 0
@@ -128,7 +129,7 @@ def test_a_wrong_label_is_found(own: str, labels: dict[str, LabelInfo]) -> None:
 def test_scores_stand_in_the_order_of_the_texts() -> None:
     """One of each a candidate; they move with it when the candidates are reversed."""
     candidates = samples({"开发票": 5, "查询话费": 3, "投诉网络": 4})
-    candidates[4] |= {"text": call("办理宽带", "other")}
+    candidates[4] = replace(candidates[4], text=call("办理宽带", "other"))
     forth, back = check(candidates), check(candidates[::-1])
     assert forth.candidates.score.shape == forth.candidates.rank.shape == (12,)
     assert forth.candidates.neighbours.shape == (12,)
@@ -167,7 +168,7 @@ def test_the_same_input_gives_the_same_scores() -> None:
 def test_no_other_row_gives_no_verdict() -> None:
     """One real row and one candidate that say different things: nobody knows which is right."""
     train = pd.concat([rows(dict.fromkeys(list(WORDS)[:4], 12)), rows({"开发票": 1})])
-    wrong = {"id": "wrong", "text": call("取消彩铃", "planted"), "label": "开发票"}
+    wrong = Candidate("wrong", "开发票", call("取消彩铃", "planted"))
     alone = check([wrong], train.reset_index(drop=True)).candidates
     assert alone.rank.tolist() == [0]
     assert alone.score.tolist() == [1.0]
@@ -239,12 +240,12 @@ def test_english_utterances_without_turns() -> None:
             for n in range(20)
         ]
     )
-    candidates: list[dict[str, Any]] = [
-        {"id": f"{label}-{n}", "text": utterance(label, f"sample/{n}"), "label": label}
+    candidates = [
+        Candidate(f"{label}-{n}", label, utterance(label, f"sample/{n}"))
         for label in ENGLISH
         for n in range(5)
     ]
-    candidates.append({"id": "wrong", "text": utterance("top_up", "x"), "label": "lost_card"})
+    candidates.append(Candidate("wrong", "lost_card", utterance("top_up", "x")))
     scores = check_labels(candidates, train, {}, None).candidates
     assert scores.best[-1] == "top_up"
     assert scores.score[-1] < scores.score[:-1].min()
@@ -255,8 +256,8 @@ def test_what_is_wanted_is_said_early() -> None:
     """Of two calls out of the same turns, the one that begins with its class fits it better."""
     first, last = (call(label, "early").split("[SEP]") for label in ("开发票", "取消彩铃"))
     candidates = [
-        {"id": "early", "text": "[SEP]".join([*first, *last]), "label": "开发票"},
-        {"id": "late", "text": "[SEP]".join([*last, *first]), "label": "开发票"},
+        Candidate("early", "开发票", "[SEP]".join([*first, *last])),
+        Candidate("late", "开发票", "[SEP]".join([*last, *first])),
     ]
     scores = check([*candidates, *samples(dict.fromkeys(WORDS, 4))]).candidates
     assert (scores.best[0], scores.best[1]) == ("开发票", "取消彩铃")
@@ -269,7 +270,7 @@ def test_leaving_one_out_equals_a_refit_without_it() -> None:
     places = rng.normal(size=(11, 4)).astype(np.float32)
     owner = np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 1, 0])
     learned = np.array([0, 1, 2, 4, 5, 6, 7, 8, 9])  # 3 and 10 are predicted alone
-    values = _leave_one_out(places, owner, learned, 3)
+    values = leave_one_out(places, owner, learned, 3)
     points, label = places.astype(float), owner[learned]
     weight = len(learned) / 3 / np.bincount(label)[label]  # each class weighs the same
     member = np.eye(3)[label] - 1 / 3

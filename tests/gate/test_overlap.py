@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.gate import overlap
-from src.gate.overlap import EXACT_ROWS, FLOOR, References, floor_for, grams
+from src.gate.overlap import FLOOR, SEARCH, References, Search, grams
 
 TEXTS = st.lists(st.text(alphabet="查话费吗 ，ab", max_size=12), max_size=6)
 
@@ -92,11 +91,9 @@ def test_above_the_floor_shares_are_exact(
         texts = [*texts, row[:cut] + tail[:3] + row[cut + 1 :]]
     expected = [[by_hand(text, row) for row in rows] for text in texts]
     expected = [[share if share > floor else 0.0 for share in row] for row in expected]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlap, "SLACK", slack)
-        patch.setattr(overlap, "PAIRS", 3)
-        shares, indices = References(rows).max_overlap(texts, floor)
-        assert References(rows).shares(texts, floor).toarray().tolist() == expected
+    references = References(rows, Search(slack=slack, pairs=3))
+    shares, indices = references.max_overlap(texts, floor)
+    assert references.shares(texts, floor).toarray().tolist() == expected
     assert shares.tolist() == [max(row) for row in expected]
     assert indices.tolist() == [row.index(max(row)) if max(row) else -1 for row in expected]
 
@@ -114,21 +111,21 @@ def test_a_share_at_the_floor_is_not_above_it() -> None:
 @pytest.mark.parametrize(
     ("rows", "limit", "floor"),
     [
-        pytest.param(EXACT_ROWS, 0.85, 0.0, id="few-rows"),
-        pytest.param(EXACT_ROWS + 1, 0.85, FLOOR, id="many-rows"),
-        pytest.param(EXACT_ROWS + 1, 0.3, 0.3, id="a-limit-under-the-floor"),
+        pytest.param(SEARCH.exact_rows, 0.85, 0.0, id="few-rows"),
+        pytest.param(SEARCH.exact_rows + 1, 0.85, FLOOR, id="many-rows"),
+        pytest.param(SEARCH.exact_rows + 1, 0.3, 0.3, id="a-limit-under-the-floor"),
     ],
 )
 def test_floor(rows: int, limit: float, floor: float) -> None:
     """Small shares are looked for among few rows; those that a rule asks about always."""
-    assert floor_for(rows, limit) == floor
+    assert SEARCH.floor_for(rows, limit) == floor
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_change_nothing() -> None:
     """Texts are compared some at a time, with the result of all at once."""
     rows = ["我想查一下话费", "宽带断网了"]
     texts = ["查一下话费", "断网了吗", "想查", "宽带", "我想"]
     whole = References(rows).max_overlap(texts)
-    monkeypatch.setattr(overlap, "CHUNK", 2)
-    for once, again in zip(whole, References(rows).max_overlap(texts), strict=True):
+    parts = References(rows, Search(chunk=2)).max_overlap(texts)
+    for once, again in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(once, again)

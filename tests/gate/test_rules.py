@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from src.config.data import DataParams
 from src.config.filter import FilterParams
 from src.gate.limits import Limits, limits_from_train
-from src.gate.measures import Overlap, Sample, measure
+from src.gate.measures import Measured, Overlap, measure
 from src.gate.rules import (
     RULES,
+    Rule,
     contamination_fault,
     contradiction_fault,
     duplicate_fault,
@@ -41,7 +42,7 @@ def limits(params: FilterParams, data: DataParams) -> Limits:
     return limits_from_train(TRAIN, params.length, data)
 
 
-def styled(raw: str, data: DataParams, keywords: tuple[str, ...] = ()) -> Sample:
+def styled(raw: str, data: DataParams, keywords: tuple[str, ...] = ()) -> Measured:
     """A candidate as the gate measures it."""
     text = match_surface(raw, SPOKEN, data.turn_separator, data.language)
     return measure(raw, text, keywords, data)
@@ -271,7 +272,7 @@ def test_private_data(
     data: DataParams,
 ) -> None:
     """It drops a sample only where it is not to be replaced."""
-    sample = Sample(**{**vars(measure(GOOD, GOOD, (), data)), "private": private})
+    sample = replace(measure(GOOD, GOOD, (), data), private=private)
     assert pii_fault(sample, altered(params, "pii", action=action), limits) == expected
 
 
@@ -286,7 +287,7 @@ def test_private_data(
 )
 @pytest.mark.parametrize("share", [0.85, 0.86])
 def test_copies_name_what_they_copy(
-    rule: Any,  # noqa: ANN401
+    rule: Rule,
     field: str,
     row: str,
     share: float,
@@ -295,8 +296,7 @@ def test_copies_name_what_they_copy(
     data: DataParams,
 ) -> None:
     """Over the limit, not at it; the detail names the row."""
-    sample = measure(GOOD, GOOD, (), data)
-    copied = Sample(**{**vars(sample), field: Overlap(share, "r7")})
+    copied = replace(measure(GOOD, GOOD, (), data), **{field: Overlap(share, "r7")})
     expected = f"0.86 of it stands in {row} r7, over 0.85" if share > 0.85 else None
     assert rule(copied, params, limits) == expected
 
@@ -310,18 +310,17 @@ def test_a_rule_that_is_off_drops_nothing(
     params = altered(altered(params, "keywords", enabled=True), "pii", action="drop")
     copy = Overlap(1.0, "r7")
     bad = measure("客服：", "客服", ("补卡",), data)
-    bad = Sample(
-        **{
-            **vars(bad),
-            **{"seed": copy, "held_out": copy, "other": copy, "earlier": copy},
-            **{"loop_share": 1, "private": (("mobile", 1),)},
-        }
+    bad = replace(
+        bad,
+        **dict.fromkeys(("seed", "held_out", "other", "earlier"), copy),
+        loop_share=1.0,
+        private=(("mobile", 1),),
     )
     for earlier in names[: names.index(name)]:
         params = altered(params, earlier, enabled=False)
     fault = first_fault(bad, params, limits)
     assert fault is not None
-    assert fault[0] == name
+    assert fault.rule == name
     params = altered(params, name, enabled=False)
     rest = first_fault(bad, params, limits)
     assert rest is None if name == names[-1] else rest is not None
@@ -344,4 +343,4 @@ def test_any_text_can_be_measured(raw: str, data: DataParams) -> None:
     sample = styled(raw, data)
     for name in ("language_share", "loop_share", "repeated_turns", "distinct_bigrams"):
         assert 0 <= getattr(sample, name) <= 1
-    assert sample.scores()["turns"] == len(sample.turns)
+    assert sample.scores().turns == len(sample.turns)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from src.config.filter import FilterParams, LabelRule
 from src.errors import UserError
+from src.gate.embedding import Embed, Matrix
 from src.gate.label_check import LabelCheck, LabelScores
 from src.gate.screening import (
     best_first,
@@ -26,6 +27,7 @@ from src.gate.screening import (
 from src.judging.rubric import Judgement
 from src.judging.votes import Vote
 from src.records.decisions import Decision
+from src.records.samples import Candidate, SampleScores, Screened
 
 RULE = LabelRule(enabled=True, min_score=0.5, action="drop")
 NOBODY: set[str] = set()
@@ -41,12 +43,28 @@ SCORES = pd.DataFrame(
 )
 
 
-def record(name: str, label: str = "缴费", **scores: float) -> dict[str, Any]:
-    """A candidate that the rules let pass."""
-    return {"id": name, "label": label, "text": f"文{name}", "scores": {"chars": 9, **scores}}
+NO_DOUBT = SampleScores(
+    chars=9,
+    turns=1,
+    language_share=1.0,
+    loop_share=0.0,
+    repeated_turns=0.0,
+    distinct_bigrams=1.0,
+    keyword_hits=0,
+    seed_overlap=0.0,
+    contamination=0.0,
+    contradiction=0.0,
+    near_duplicate=0.0,
+)
 
 
-RECORDS = [record(name) for name in "abc"]
+def sample(name: str, label: str = "缴费", score: float | None = None) -> Screened:
+    """A candidate that the rules let pass, with a label score if it is given."""
+    text = f"文{name}"
+    return Screened(Candidate(name, label, text), text, replace(NO_DOUBT, label_score=score))
+
+
+SAMPLES = [sample(name) for name in "abc"]
 
 
 def altered(**changes: object) -> LabelRule:
@@ -54,9 +72,14 @@ def altered(**changes: object) -> LabelRule:
     return RULE.model_copy(update=changes)
 
 
-def outcome(records: list[dict[str, Any]]) -> list[str]:
-    """Of each record the reason, or the label."""
-    return [record.get("reason", record["label"]) for record in records]
+def outcome(screened: list[Screened]) -> list[str]:
+    """Of each sample the rule that dropped it, or the label."""
+    return [one.label if one.fault is None else one.fault.rule for one in screened]
+
+
+def details(screened: list[Screened]) -> list[str]:
+    """Of each sample why it was dropped, empty if it was not."""
+    return ["" if one.fault is None else one.fault.detail for one in screened]
 
 
 @pytest.mark.parametrize(
@@ -77,41 +100,44 @@ def outcome(records: list[dict[str, Any]]) -> list[str]:
 )
 def test_a_threshold_and_what_follows(rule: LabelRule, kept: set[str], expected: list[str]) -> None:
     """Dropped, or moved to the likelier class if there is one; people have the last word."""
-    checked = with_label_scores(RECORDS, SCORES, rule, kept)
-    assert [record["id"] for record in checked] == ["a", "b", "c"]
+    checked = with_label_scores(SAMPLES, SCORES, rule, kept)
+    assert [one.id for one in checked] == ["a", "b", "c"]
     assert outcome(checked) == expected
 
 
 def test_a_label_check_that_votes_drops_nothing_itself() -> None:
     """It gives scores, whatever its rule says of them."""
     for rule in (RULE, altered(action="relabel")):
-        checked = with_label_scores(RECORDS, SCORES, rule, NOBODY, decides=False)
+        checked = with_label_scores(SAMPLES, SCORES, rule, NOBODY, decides=False)
         assert outcome(checked) == ["缴费"] * 3
-        assert [one["scores"]["label_score"] for one in checked] == [0.9, 0.4, 0.1]
+        assert [one.measured.label_score for one in checked] == [0.9, 0.4, 0.1]
 
 
 def test_what_is_said_of_a_label() -> None:
-    """Every record carries its scores; a dropped one says how likely, and what is likelier."""
-    a, b, c = with_label_scores(RECORDS, SCORES, RULE, NOBODY)
-    assert a["scores"] == {"chars": 9, "label_score": 0.9, "label_rank": 1, "neighbours": 0.8}
-    assert (a["suggested"], c["suggested"]) == ("", "补卡")
-    assert b["detail"] == "0.40 likely to be of its class, under 0.5"
-    assert c["detail"] == "0.10 likely to be of its class, under 0.5; 补卡 is likelier"
+    """Every sample carries its scores; a dropped one says how likely, and what is likelier."""
+    checked = with_label_scores(SAMPLES, SCORES, RULE, NOBODY)
+    scored = replace(NO_DOUBT, label_score=0.9, label_rank=1, neighbours=0.8)
+    assert checked[0].scores == scored
+    assert [one.suggested for one in checked] == ["", "", "补卡"]
+    assert details(checked) == [
+        "",
+        "0.40 likely to be of its class, under 0.5",
+        "0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+    ]
 
 
-def test_a_moved_record_remembers_its_class() -> None:
-    """It has no reason; what came in is not changed."""
-    *_, moved = with_label_scores(RECORDS, SCORES, altered(action="relabel"), NOBODY)
-    assert (moved["label"], moved["label_before"]) == ("补卡", "缴费")
-    assert "reason" not in moved
-    assert [record(name) for name in "abc"] == RECORDS
+def test_a_moved_sample_remembers_its_class() -> None:
+    """It has no fault."""
+    *_, moved = with_label_scores(SAMPLES, SCORES, altered(action="relabel"), NOBODY)
+    assert (moved.label, moved.candidate.label_before) == ("补卡", "缴费")
+    assert moved.accepted
 
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
-def test_a_record_without_scores_is_named(*, enabled: bool) -> None:
+def test_a_sample_without_scores_is_named(*, enabled: bool) -> None:
     """Scores of other candidates would judge nothing; they are needed for the choice as well."""
     with pytest.raises(UserError, match=r"candidate new has no label score; run `python -m src"):
-        with_label_scores([record("new")], SCORES, altered(enabled=enabled), NOBODY)
+        with_label_scores([sample("new")], SCORES, altered(enabled=enabled), NOBODY)
 
 
 def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -123,7 +149,9 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
         neighbours=np.array([0.8, 0.0]),
     )
     nothing = LabelScores(np.array([]), np.array([], dtype=int), (), np.array([]))
-    table = scores_table([record("007"), record("x")], LabelCheck(scores, nothing, ()))
+    table = scores_table(
+        [Candidate("007", "", ""), Candidate("x", "", "")], LabelCheck(scores, nothing, ())
+    )
     table.to_csv(tmp_path / "scores.csv", index=False)
     read = read_scores(tmp_path / "scores.csv")
     assert read.to_dict("records") == [
@@ -136,7 +164,7 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
             "suggested": "补卡",
         },
     ]
-    assert outcome(with_label_scores([record("007")], read, RULE, NOBODY)) == ["缴费"]
+    assert outcome(with_label_scores([sample("007")], read, RULE, NOBODY)) == ["缴费"]
 
 
 def test_no_scores_say_what_to_run(tmp_path: Path) -> None:
@@ -180,26 +208,25 @@ def test_what_judges_say(
     params: FilterParams,
 ) -> None:
     """A vote against it is a reason; without a vote it is kept, its scores are empty."""
-    (checked,) = with_judgements([record("a", label_score=0.9)], {"a": judged}, params, kept)
-    assert checked.get("reason") == reason
-    assert ("detail" in checked) is (reason is not None)
-    assert checked["votes"] == votes
+    (checked,) = with_judgements([sample("a", score=0.9)], {"a": judged}, params, kept)
+    assert (checked.fault.rule if checked.fault else None) == reason
+    assert checked.votes == votes
     expected = sum(judgement.score for judgement in judged) / len(judged) if judged else None
-    assert checked["scores"]["judge_score"] == (pytest.approx(expected) if judged else None)
-    assert checked["scores"]["chars"] == 9
+    assert checked.measured.judge_score == (pytest.approx(expected) if judged else None)
+    assert checked.measured.chars == 9
 
 
 def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
-    """In their words; a record that no judge was asked about is kept in its place."""
-    records = [record("a", label_score=0.9), record("b", label_score=0.9)]
-    asked, other = with_judgements(records, {"a": [says(3)]}, params, NOBODY)
-    assert asked["detail"] == "glm4: label consistency 3 < 6, best label 补卡 (跑题)"
-    assert "reason" not in other
-    assert list(asked["scores"]) == list(other["scores"])
+    """In their words; a sample that no judge was asked about is kept in its place."""
+    samples = [sample("a", score=0.9), sample("b", score=0.9)]
+    checked = with_judgements(samples, {"a": [says(3)]}, params, NOBODY)
+    assert details(checked) == ["glm4: label consistency 3 < 6, best label 补卡 (跑题)", ""]
+    assert checked[1].accepted
+    assert checked[1].votes == {}
 
 
 @pytest.mark.parametrize(
-    ("classifier", "details"),
+    ("classifier", "said"),
     [
         pytest.param(
             True,
@@ -217,18 +244,18 @@ def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
     ],
 )
 def test_the_label_check_votes_by_its_rule(
-    classifier: bool, details: list[str], params: FilterParams
+    classifier: bool, said: list[str], params: FilterParams
 ) -> None:
     """Alone on a; b is a tie with it and accepted without it; both are against c."""
-    scored = with_label_scores(RECORDS, SCORES, RULE, NOBODY, decides=False)
+    scored = with_label_scores(SAMPLES, SCORES, RULE, NOBODY, decides=False)
     judged = {"b": [says(9)], "c": [says(3)]}
     rules = voting(params, classifier=classifier)
     checked = with_judgements(scored, judged, rules, NOBODY)
-    assert [one.get("detail", "") for one in checked] == details
-    assert [one.get("reason", "") for one in checked] == [detail and "judge" for detail in details]
-    mine = [one["votes"].pop("classifier", None) for one in checked]
-    assert mine == ([True, False, False] if classifier else [None] * 3)
-    assert [one["votes"] for one in checked] == [{}, {"glm4": True}, {"glm4": False}]
+    assert details(checked) == said
+    assert outcome(checked) == ["judge" if detail else "缴费" for detail in said]
+    own = [{"classifier": vote} if classifier else {} for vote in (True, False, False)]
+    others = [{}, {"glm4": True}, {"glm4": False}]
+    assert [one.votes for one in checked] == [a | b for a, b in zip(own, others, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -241,13 +268,13 @@ def test_the_label_check_votes_by_its_rule(
 def test_weights_are_those_of_all_samples(vote: Vote, accepted: str, params: FilterParams) -> None:
     """The third judge always accepts, which makes ties of the others a majority, unless weighed."""
     panel = {"one": "++++----", "two": "+++-+---", "three": "++++++++"}
-    records = [record(name, label_score=0.9) for name in "abcdefgh"]
+    samples = [sample(name, score=0.9) for name in "abcdefgh"]
     judged = {
         name: [says(9 if marks[number] == "+" else 3, judge) for judge, marks in panel.items()]
         for number, name in enumerate("abcdefgh")
     }
-    checked = with_judgements(records, judged, voting(params, vote, classifier=False), NOBODY)
-    assert "".join(one["id"] for one in checked if "reason" not in one) == accepted
+    checked = with_judgements(samples, judged, voting(params, vote, classifier=False), NOBODY)
+    assert "".join(one.id for one in checked if one.accepted) == accepted
 
 
 def decision(name: str, choice: str, label: str) -> Decision:
@@ -263,16 +290,17 @@ def test_people_give_samples_to_other_classes() -> None:
         "c": decision("c", "reject", "缴费"),
         "gone": decision("gone", "relabel", "补卡"),
     }
-    moved, *rest = relabelled(RECORDS, decisions)
-    assert moved == record("a", "补卡") | {"label_before": "缴费"}
-    assert rest == RECORDS[1:]
-    assert relabelled(RECORDS, {}) == RECORDS
+    candidates = [one.candidate for one in SAMPLES]
+    moved, *rest = relabelled(candidates, decisions)
+    assert moved == replace(candidates[0], label="补卡", label_before="缴费")
+    assert rest == candidates[1:]
+    assert relabelled(candidates, {}) == candidates
 
 
-def one_hot(width: int) -> Callable[[Any], np.ndarray]:
+def one_hot(width: int) -> Embed:
     """Embeds `文3` in the direction 3, so that a text covers itself alone."""
 
-    def embed(texts: list[str]) -> np.ndarray:
+    def embed(texts: Sequence[str]) -> Matrix:
         return np.eye(width, dtype=np.float32)[[int(text[1:]) % width for text in texts]]
 
     return embed
@@ -283,21 +311,21 @@ TRAIN = pd.DataFrame({"text": ["文0", "文5"], "label": ["缴费", "补卡"]})
 
 def test_the_likeliest_come_first_where_there_are_more_than_needed() -> None:
     """By label score at a trade of 0; what is left follows in its order."""
-    accepted = [record(str(n), label_score=score) for n, score in enumerate([0.5, 0.9, 0.6, 0.8])]
+    accepted = [sample(str(n), score=score) for n, score in enumerate([0.5, 0.9, 0.6, 0.8])]
     ordered = best_first(accepted, {"缴费": 2}, TRAIN, one_hot(9), 0.0, None)
-    assert [one["id"] for one in ordered] == ["1", "3", "0", "2"]
+    assert [one.id for one in ordered] == ["1", "3", "0", "2"]
 
 
 def test_what_real_rows_cover_comes_last() -> None:
     """By coverage alone at a trade of 1: a copy of a real row, or of another sample, adds nothing."""
     accepted = [
-        record("0", label_score=0.9),  # as the real row
-        record("1", label_score=0.9),
-        record("10", label_score=0.9),  # as the one before
-        record("2", label_score=0.1),
+        sample("0", score=0.9),  # as the real row
+        sample("1", score=0.9),
+        sample("10", score=0.9),  # as the one before
+        sample("2", score=0.1),
     ]
     ordered = best_first(accepted, {"缴费": 2}, TRAIN, one_hot(9), 1.0, None)
-    assert [one["id"] for one in ordered] == ["1", "2", "0", "10"]
+    assert [one.id for one in ordered] == ["1", "2", "0", "10"]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +343,7 @@ def test_without_a_choice_the_order_stays(needed: dict[str, int]) -> None:
     def embed(texts: object) -> np.ndarray:
         raise AssertionError(texts)
 
-    accepted = [record(str(n), label_score=n / 9) for n in range(3)]
+    accepted = [sample(str(n), score=n / 9) for n in range(3)]
     assert best_first(accepted, needed, TRAIN, embed, 0.5, None) == accepted
 
 
@@ -327,13 +355,11 @@ def test_without_a_choice_the_order_stays(needed: dict[str, int]) -> None:
 def test_nothing_is_lost_by_choosing(
     labels: list[str], needed: dict[str, int], trade: float
 ) -> None:
-    """Every record once, unchanged, in whatever order; a class without a choice as it came."""
-    accepted = [
-        record(str(n), label, label_score=(7 * n % 5) / 5) for n, label in enumerate(labels)
-    ]
+    """Every sample once, unchanged, in whatever order; a class without a choice as it came."""
+    accepted = [sample(str(n), label, (7 * n % 5) / 5) for n, label in enumerate(labels)]
     ordered = best_first(accepted, needed, TRAIN, one_hot(9), trade, None)
-    assert sorted(ordered, key=lambda one: int(one["id"])) == accepted
+    assert sorted(ordered, key=lambda one: int(one.id)) == accepted
     for label in ("缴费", "补卡"):
-        mine = [one for one in accepted if one["label"] == label]
+        mine = [one for one in accepted if one.label == label]
         if not 0 < needed.get(label, 0) < len(mine):
-            assert [one for one in ordered if one["label"] == label] == mine
+            assert [one for one in ordered if one.label == label] == mine

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.config.data import DataParams
-from src.review.page import Desk, set_desk
+from src.review.desk import Desk, set_desk
 
 QUEUE = """id,label,text,reason_to_look,chars,near_duplicate,seed_ids,suggested
 a-1,查话费,你好[SEP]话费还剩多少[SEP]三十块,0.82 of it stands in one earlier sample,12,0.8181,t-1 t-9,办停机

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from src.records.decisions import read_decisions
-from src.review.page import Desk, create_app, listen
+from src.review.desk import Desk
+from src.review.page import create_app, listen
 from tests.browser import CHROMIUM, FLAGS, needs_browser
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from src.errors import UserError
 from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
-from src.review.agreement import PairAgreement, agreement, reject_rate
+from src.records.metrics.filter import PairAgreement
+from src.review.agreement import agreement, reject_rate
 from src.review.decisions import last_of, verdicts, with_decision
 
 HEADER = "id,decision,label,reason,reviewer,decided_at\n"

@@ -16,7 +16,8 @@ from src.config.data import DataParams
 from src.errors import UserError
 from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.review import page, words
-from src.review.page import Desk, create_app, default_reviewer, listen, read_queue, set_desk
+from src.review.desk import Desk, set_desk
+from src.review.page import create_app, default_reviewer, listen
 
 ORIGIN = "http://localhost"
 SOURCES = Path(page.__file__).parent
@@ -96,23 +97,6 @@ def test_optional_columns_and_files_may_be_missing(data: DataParams, tmp_path: P
     assert shown["samples"][0]["turns"] == ["give it back"]
     assert [one["name"] for one in shown["classes"]] == ["refund", "top_up"]
     assert shown["words"]["accept"] == "Accept"
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        pytest.param("id,text\nx,y\n", "no column 'label'", id="no-label"),
-        pytest.param("id,label,text\nx,a,b\nx,a,c\n", "line 3: id 'x' stands there", id="twice"),
-        pytest.param(None, "run `dvc repro filter`", id="no-file"),
-    ],
-)
-def test_a_wrong_queue_is_refused(tmp_path: Path, text: str | None, says: str) -> None:
-    """With the line and the remedy."""
-    queue = tmp_path / "queue.csv"
-    if text is not None:
-        queue.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=says):
-        read_queue(queue, None)
 
 
 def test_every_decision_is_in_the_file_at_once(client: FlaskClient, file: Path) -> None:

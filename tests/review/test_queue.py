@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.records.samples import Candidate, SampleScores, Screened
 from src.review.queue import review_queue
 
-NO_DOUBT = {
-    "seed_overlap": 0.0,
-    "contamination": 0.0,
-    "contradiction": 0.0,
-    "near_duplicate": 0.0,
-    "repeated_turns": 0.0,
-    "loop_share": 0.0,
-}
+NO_DOUBT = SampleScores(
+    chars=40,
+    turns=4,
+    language_share=1.0,
+    loop_share=0.0,
+    repeated_turns=0.0,
+    distinct_bigrams=1.0,
+    keyword_hits=1,
+    seed_overlap=0.0,
+    contamination=0.0,
+    contradiction=0.0,
+    near_duplicate=0.0,
+)
 
 
-def record(number: int, label: str, **scores: float) -> dict[str, Any]:
-    """An accepted record with the scores given and no other doubt."""
-    return {
-        "id": f"{label}-{number}",
-        "label": label,
-        "text": f"文{number}",
-        "scores": {**NO_DOUBT, "chars": 40, **scores},
-    }
+def sample(number: int, label: str, **scores: float) -> Screened:
+    """An accepted sample with the scores given and no other doubt."""
+    text = f"文{number}"
+    candidate = Candidate(f"{label}-{number}", label, text)
+    return Screened(candidate, text, replace(NO_DOUBT, **scores))
 
 
 def test_the_most_doubtful_come_first_and_say_why() -> None:
     """Ordered by the highest of the doubts; every score has a column."""
     accepted = [
-        record(0, "a", seed_overlap=0.3),
-        record(1, "a", near_duplicate=0.8, seed_overlap=0.2),
-        record(2, "b", repeated_turns=0.35),
+        sample(0, "a", seed_overlap=0.3),
+        sample(1, "a", near_duplicate=0.8, seed_overlap=0.2),
+        sample(2, "b", repeated_turns=0.35),
     ]
     queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
     assert queue["id"].tolist() == ["a-1", "b-2", "a-0"]
@@ -45,6 +48,7 @@ def test_the_most_doubtful_come_first_and_say_why() -> None:
         "0.30 of it stands in one train row",
     ]
     assert queue["chars"].tolist() == [40, 40, 40]
+    assert "label_score" not in queue
 
 
 @pytest.mark.parametrize(
@@ -57,17 +61,18 @@ def test_the_most_doubtful_come_first_and_say_why() -> None:
 )
 def test_every_class_is_drawn_from(ratio: float, least: int, drawn: dict[str, int]) -> None:
     """A share of each class, at least some, at most all."""
-    accepted = [record(i, label) for label, n in (("a", 30), ("b", 5), ("c", 1)) for i in range(n)]
+    accepted = [sample(i, label) for label, n in (("a", 30), ("b", 5), ("c", 1)) for i in range(n)]
     queue = review_queue(accepted, ratio, least, seed=0)
     assert queue["label"].value_counts().to_dict() == drawn
 
 
 def test_a_doubtful_label_comes_before_smaller_doubts() -> None:
     """The label check's doubt is what its score leaves; the likelier class and the seeds are shown."""
-    doubtful = record(0, "a", label_score=0.35, seed_overlap=0.6)
+    doubtful = sample(0, "a", label_score=0.35, seed_overlap=0.6)
+    written = replace(doubtful.candidate, seed_ids=("r1", "r2"))
     accepted = [
-        record(1, "a", label_score=0.9, seed_overlap=0.5),
-        doubtful | {"suggested": "b", "seed_ids": ["r1", "r2"]},
+        sample(1, "a", label_score=0.9, seed_overlap=0.5),
+        replace(doubtful, candidate=written, suggested="b"),
     ]
     queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
     assert queue["reason_to_look"].tolist() == [
@@ -80,9 +85,9 @@ def test_a_doubtful_label_comes_before_smaller_doubts() -> None:
 
 def test_what_is_drawn_stays_drawn_when_more_come() -> None:
     """Old samples have their lots: a larger run draws more of them, or fewer, but no others."""
-    accepted = [record(i, "a") for i in range(40)]
+    accepted = [sample(i, "a") for i in range(40)]
     few, more = (set(review_queue(accepted[:n], 0.2, 0, seed=3)["id"]) for n in (20, 40))
-    old = more & {row["id"] for row in accepted[:20]}
+    old = more & {one.id for one in accepted[:20]}
     assert (len(few), len(more)) == (4, 8)
     assert old
     assert old <= few or few <= old
@@ -101,8 +106,8 @@ def test_nothing_accepted_is_an_empty_queue() -> None:
 @given(labels=st.lists(st.sampled_from("abc"), max_size=20), seed=st.integers(0, 5))
 def test_the_queue_is_a_repeatable_part_of_the_accepted(labels: list[str], seed: int) -> None:
     """Drawn rows are distinct accepted ones, and the same for the same seed."""
-    accepted = [record(i, label) for i, label in enumerate(labels)]
+    accepted = [sample(i, label) for i, label in enumerate(labels)]
     queue = review_queue(accepted, 0.3, 1, seed)
     assert queue["id"].is_unique
-    assert set(queue["id"]) <= {row["id"] for row in accepted}
+    assert set(queue["id"]) <= {one.id for one in accepted}
     assert queue.equals(review_queue(accepted, 0.3, 1, seed))

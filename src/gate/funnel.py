@@ -1,0 +1,99 @@
+"""metrics/filter.json: what became of the candidates, and what models and people said of them.
+
+metrics = filter_metrics(verdicts, read_decisions(DECISIONS), bias)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from src.gate.gate import REVIEW, Verdicts, reasons
+from src.judging.votes import agreement as judges_agree
+from src.judging.votes import kappa, vote_weights
+from src.records.decisions import Decision
+from src.records.metrics.filter import (
+    BiasReport,
+    ClassFunnel,
+    FilterMetrics,
+    ModelFunnel,
+    Review,
+    Voter,
+)
+from src.review.agreement import agreement, reject_rate
+
+
+def filter_metrics(
+    verdicts: Verdicts, decided: Sequence[Decision], bias: BiasReport
+) -> FilterMetrics:
+    """The metrics of the whole gate.
+
+    Args:
+        verdicts: of rules, label check and judges.
+        decided: all that people decided, one reviewer's decision on one sample each.
+        bias: of the accepted samples.
+    """
+    private: Counter[str] = Counter()
+    for one in verdicts.every:
+        private.update(one.private)
+    votes = [one.votes for one in verdicts.every if one.votes is not None]
+    return FilterMetrics(
+        candidates=len(verdicts.every),
+        accepted=len(verdicts.accepted),
+        acceptance_rate=verdicts.acceptance_rate,
+        rejected_by=verdicts.rejected_by,
+        relabelled=sum(one.candidate.label_before is not None for one in verdicts.accepted),
+        private=private,
+        per_model=_per_model(verdicts),
+        per_class=_per_class(verdicts),
+        judges_agree=judges_agree(votes),
+        judges_kappa=kappa(votes),
+        judges=_judges(votes),
+        review=_review(decided, verdicts),
+        bias=bias,
+    )
+
+
+def _per_class(verdicts: Verdicts) -> dict[str, ClassFunnel]:
+    found: dict[str, ClassFunnel] = {}
+    for label in sorted({one.label for one in verdicts.every}):
+        accepted = sum(one.label == label for one in verdicts.accepted)
+        lost = reasons(one for one in verdicts.rejected if one.label == label)
+        found[label] = ClassFunnel(accepted + lost.total(), accepted, lost)
+    return found
+
+
+def _per_model(verdicts: Verdicts) -> dict[str, ModelFunnel]:
+    """By endpoint; samples of which none is known are left out."""
+    written = Counter(one.candidate.endpoint for one in verdicts.every)
+    passed = Counter(one.candidate.endpoint for one in verdicts.accepted)
+    return {
+        name: ModelFunnel(count, passed[name]) for name, count in sorted(written.items()) if name
+    }
+
+
+def _judges(votes: Sequence[Mapping[str, bool]]) -> dict[str, Voter]:
+    """Of those who voted how many each saw, accepted, and how much it counts."""
+    said: dict[str, list[bool]] = {}
+    for each in votes:
+        for voter, vote in each.items():
+            said.setdefault(voter, []).append(vote)
+    weights = vote_weights(votes)
+    return {
+        voter: Voter(len(mine), sum(mine), weights[voter]) for voter, mine in sorted(said.items())
+    }
+
+
+def _review(decided: Sequence[Decision], verdicts: Verdicts) -> Review:
+    """What people decided on the samples that the gate had let pass, and how far that carries."""
+    passed = {one.id for one in verdicts.every if one.fault is None or one.fault.rule == REVIEW}
+    mine = [decision for decision in decided if decision.id in passed]
+    rate = reject_rate(mine, len(passed))
+    return Review(
+        decided=rate.decided if rate else 0,
+        rejected=rate,
+        reviewers=agreement(mine),
+        accepted_but_dropped_by_the_gate=sum(
+            one.decision == "accept" for one in decided if one.id not in passed
+        ),
+    )
