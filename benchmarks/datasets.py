@@ -19,14 +19,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import pandas as pd
 import typer
 import yaml
 
 from src.config.arms import Arm
-from src.files import read_json, write_csv, write_text
+from src.files import write_csv, write_text
+from src.paths import METRICS
+from src.records.interval import Interval
+from src.records.json_files import read_record
+from src.records.metrics.analyze import AnalyzeMetrics
+from src.records.metrics.evaluate import EvaluateMetrics
+from src.reporting.markdown import table as markdown_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "datasets.csv"
@@ -162,27 +168,28 @@ def run(work: Path) -> None:
             raise SystemExit(done.returncode)
 
 
-def summary(name: str, work: Path, minutes: float) -> dict[str, Any]:
+def summary(name: str, work: Path, minutes: float) -> dict[str, str | int | float]:
     """One row of the table."""
-    analyze, found = (
-        read_json(work / f"metrics/{stage}.json") for stage in ("analyze", "evaluate")
-    )
-    free, ours = found["best_free"], found["ours"]
-    difference = found["versus_best_free"][ours]["macro_f1"]
+    analyze = read_record(work / METRICS / "analyze.json", AnalyzeMetrics)
+    found = read_record(work / METRICS / "evaluate.json", EvaluateMetrics)
+    free, ours = found.best_free, found.ours
+    difference = found.versus_best_free[ours].macro_f1
 
-    def value(arm: str, metric: str = "macro_f1") -> float:
-        return round(found["arms"][arm][metric]["value"], 3)
+    def value(arm: Arm, metric: Literal["macro_f1", "tail_recall"] = "macro_f1") -> float:
+        interval: Interval = getattr(found.arms[arm], metric)
+        return round(interval.value, 3)
 
+    compared: tuple[Arm, ...] = ("original", "class_weight", "oversample")
     return {
         "set": name,
-        "classes": analyze["classes"],
-        "train_rows": analyze["rows"],
-        **{arm: value(arm) for arm in ("original", "class_weight", "oversample")},
+        "classes": analyze.classes,
+        "train_rows": analyze.rows,
+        **{arm: value(arm) for arm in compared},
         "best_free": value(free),
         "ours": value(ours),
-        "difference": round(difference["value"], 3),
-        "low": round(difference["low"], 3),
-        "high": round(difference["high"], 3),
+        "difference": round(difference.value, 3),
+        "low": round(difference.low, 3),
+        "high": round(difference.high, 3),
         "tail_best_free": value(free, "tail_recall"),
         "tail_ours": value(ours, "tail_recall"),
         "minutes": round(minutes, 1),
@@ -192,8 +199,7 @@ def summary(name: str, work: Path, minutes: float) -> dict[str, Any]:
 def markdown(table: pd.DataFrame) -> str:
     """The table as Markdown; macro-F1 where not named otherwise."""
     cells = table.astype(str).to_numpy().tolist()
-    rows = [list(table.columns), ["---"] * len(table.columns), *cells]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(list(table.columns), cells, numbers=False)
 
 
 if __name__ == "__main__":

@@ -5,32 +5,38 @@
 Run where params.yaml and the data of both are. Of each set 80 % of the samples of each class are
 drawn with each of five seeds; a class-weighted classifier is trained on them, with the
 regularisation that suits each set on dev. Differences are bootstrapped over rows and seeds together.
+It does not, beyond noise (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from src.cli import command
 from src.config.arms import Arm
-from src.config.params import Params, load_params
-from src.data.schema import load_splits
+from src.config.baseline import BaselineParams
+from src.config.params import load_params
+from src.data.schema import load_splits, with_plain_text
 from src.evaluation.scoring import tail_classes
-from src.evaluation.significance import bootstrap
+from src.evaluation.significance import bootstrap, resampling
+from src.reporting.markdown import table
 from src.reporting.report import signed
-from src.stages.rows import train_rows, with_plain_text
 from src.training.classifier import predict
-from src.training.methods import training_frame
+from src.training.rows import TrainingRows, read_training_rows, rows_for
 from src.training.tuning import fit_arm, tuned
 
 ARM: Arm = "augmented_class_weight"
 SEEDS, SHARE = 5, 0.8
+DIGITS = 4
 
 
 @command
@@ -45,48 +51,50 @@ def main(
         name: with_plain_text(frame, params.data)
         for name, frame in (("dev", splits.dev), ("test", splits.test))
     }
-    said = {name: _predictions(path, held_out, params) for name, path in (("1", one), ("2", other))}
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
-    lines = [["rows", "metric", str(one), str(other), "difference"], ["---", "---", *["---:"] * 3]]
-    for split, frame in held_out.items():
-        draws = bootstrap(
-            frame["label"],
-            {name: predictions[split] for name, predictions in said.items()},
-            tail,
-            resamples=params.evaluate.bootstrap,
-            confidence=params.evaluate.confidence,
-            seed=params.evaluate.seed,
+    first, second = (
+        _predictions(
+            read_training_rows(splits.train, path, params.data), held_out, params.baseline, tail
         )
-        first, second = draws.scores("1"), draws.scores("2")
-        for metric in ("macro_f1", "tail_recall"):
-            change = draws.versus("2", "1")[metric]
-            cells = [
-                f"{first[metric].value:.4f}",
-                f"{second[metric].value:.4f}",
-                signed(asdict(change), 4),
+        for path in (one, other)
+    )
+    lines = []
+    for split, frame in held_out.items():
+        said = {"first": first[split], "second": second[split]}
+        draws = bootstrap(frame["label"], said, tail, resampling(params.evaluate))
+        scores = [draws.scores(name) for name in said]
+        change = draws.versus("second", "first")
+        lines += [
+            [
+                split,
+                metric,
+                *(f"{getattr(own, metric).value:.{DIGITS}f}" for own in scores),
+                signed(getattr(change, metric), DIGITS),
             ]
-            lines.append([split, metric, *cells])
-    typer.echo("\n".join(f"| {' | '.join(line)} |" for line in lines))
+            for metric in ("macro_f1", "tail_recall")
+        ]
+    typer.echo(table(["rows", "metric", str(one), str(other), "difference"], lines))
 
 
 def _predictions(
-    path: Path, held_out: dict[str, pd.DataFrame], params: Params
-) -> dict[str, list[list[str]]]:
-    """Of each split one list of predictions a seed."""
-    real, samples = train_rows(path, params.data)
-    tail = tail_classes(real["label"], params.evaluate.tail_max_support)
-    said: dict[str, list[list[str]]] = {name: [] for name in held_out}
+    rows: TrainingRows,
+    held_out: Mapping[str, pd.DataFrame],
+    baseline: BaselineParams,
+    tail: frozenset[str],
+) -> dict[str, list[NDArray[np.str_]]]:
+    """Of each split one array of predictions a seed."""
+    said: dict[str, list[NDArray[np.str_]]] = {name: [] for name in held_out}
     model: Pipeline | None = None
     for seed in range(SEEDS):
-        drawn = samples.groupby("label").sample(frac=SHARE, random_state=seed)
-        data = training_frame(ARM, real, drawn, pd.DataFrame(), seed)
+        drawn = rows.samples.groupby("label").sample(frac=SHARE, random_state=seed)
+        data = rows_for(ARM, replace(rows, samples=drawn), seed)
         model = (
-            fit_arm(params.baseline, data, model["classifier"].C, seed)
+            fit_arm(baseline, data, model["classifier"].C, seed)
             if model is not None
-            else tuned(params.baseline, data, held_out["dev"], tail)
+            else tuned(baseline, data, held_out["dev"], tail)
         )
         for name, frame in held_out.items():
-            said[name].append(predict(model, frame["text"].tolist()).tolist())
+            said[name].append(predict(model, frame["text"].tolist()))
     return said
 
 

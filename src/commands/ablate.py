@@ -6,16 +6,17 @@
 The same candidates are screened once by the gate as it is set, once with each rule that is on
 switched off, once with each that is off switched on, and not at all. Every time each class gets
 as many samples as the plan needs, or all that are left, and the same classifier with class weights
-is trained and scored on dev, with the regularisation that suits the gate as it is set. Test rows are not looked at. Prints a Markdown table.
+is trained and scored on dev, with the regularisation that suits the gate as it is set. Test rows are
+not looked at. Prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import pandas as pd
 import typer
@@ -23,41 +24,54 @@ from sklearn.pipeline import Pipeline
 
 from src.cli import command
 from src.config.arms import Arm
-from src.config.params import Params, load_params
-from src.data.schema import Splits, load_splits
+from src.config.filter import FilterParams
+from src.config.params import load_params
+from src.data.schema import load_splits, with_plain_text
 from src.evaluation.scoring import tail_classes
-from src.evaluation.significance import Interval, bootstrap
-from src.files import Record
+from src.evaluation.significance import bootstrap, resampling
 from src.gate.rules import RULES
 from src.gate.screening import read_scores, screen_all
 from src.paths import CANDIDATES, DECISIONS, PLAN, SCORES
-from src.planning.plan import Plan, read_plan
-from src.records.decisions import Decision, read_decisions
-from src.records.samples import Candidate, read_candidates
+from src.planning.plan import read_plan
+from src.records.decisions import read_decisions
+from src.records.interval import Interval
+from src.records.samples import Candidate, Screened, read_candidates
+from src.reporting.markdown import table
 from src.reporting.report import signed
 from src.review.decisions import verdicts
-from src.stages.rows import with_plain_text
-from src.training.balance import used_samples
+from src.training.balance import staying, used_samples, within_head_cap
 from src.training.classifier import predict
-from src.training.methods import ArmData, training_frame
+from src.training.rows import TrainingRows, rows_for
 from src.training.tuning import fit_arm, tuned
 
 log = logging.getLogger(__name__)
 
 SWITCHES = ("style", *(name for name, _ in RULES), "label_check")
 ARM: Arm = "augmented_class_weight"
-REFERENCE: Arm = "class_weight"  # the name that the gate as it is set has in the bootstrap
+DIGITS = 4
+HEADER = ("gate", "accepted", "used", "dev macro-F1", "dev tail recall", "macro-F1", "tail recall")
 
 
-class Row(NamedTuple):
-    """One way to screen: what was accepted, used, and what a classifier makes of it on dev."""
+@dataclass(frozen=True)
+class Row:
+    """One way to screen.
+
+    Attributes:
+        name: of the way.
+        accepted: samples that passed.
+        used: of them, as many as the plan needs.
+        macro_f1: on dev, of a classifier trained with them.
+        tail_recall: the same.
+        difference: in macro-F1, to the gate as it is set.
+        tail_difference: in tail recall.
+    """
 
     name: str
     accepted: int
     used: int
     macro_f1: Interval
     tail_recall: Interval
-    difference: Interval  # in macro-F1, to the gate as it is set
+    difference: Interval
     tail_difference: Interval
 
 
@@ -71,16 +85,25 @@ def main(
     """Print the table."""
     params, the_plan = load_params(), read_plan(plan)
     splits = load_splits(params.data)
-    records = read_candidates(candidates)
+    samples = read_candidates(candidates)
     known, decided = read_scores(scores), verdicts(read_decisions(decisions))
+
+    def screened(rules: FilterParams) -> Sequence[Screened]:
+        everything = (samples, splits, the_plan, rules, params.data, params.embedding)
+        return screen_all(*everything, known, decided).accepted
+
     tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
     dev = with_plain_text(splits.dev, params.data)
+    kept = within_head_cap(splits.train, staying(the_plan.classes), params.data.turn_separator)
+    real = TrainingRows(*(with_plain_text(rows, params.data) for rows in (splits.train, kept)))
     as_set: list[str] | None = None
     model: Pipeline | None = None
     rows = []
-    for name, accepted in _ways(records, splits, the_plan, params, known, decided):
+    for name, accepted in ways(samples, params.filter, screened):
         used = used_samples(accepted, the_plan.quotas)
-        data = _training_rows(used, splits, params)
+        texts = pd.DataFrame([(one.text, one.label) for one in used], columns=["text", "label"])
+        mine = replace(real, samples=with_plain_text(texts, params.data))
+        data = rows_for(ARM, mine, params.baseline.seed)
         model = (
             fit_arm(params.baseline, data, model["classifier"].C, 0)
             if model is not None
@@ -88,99 +111,66 @@ def main(
         )
         said = list(predict(model, dev["text"].tolist()))
         as_set = said if as_set is None else as_set
-        rows.append(_row(name, len(accepted), len(used), said, as_set, splits, params))
-        log.info("ablate: %-28s dev macro-F1 %.4f", name, rows[-1].macro_f1.value)
+        draws = bootstrap(
+            splits.dev["label"],
+            {"this": [said], "as set": [as_set]},
+            tail,
+            resampling(params.evaluate),
+        )
+        own, versus = draws.scores("this"), draws.versus("this", "as set")
+        rows.append(
+            Row(
+                *(name, len(accepted), len(used), own.macro_f1, own.tail_recall),
+                *(versus.macro_f1, versus.tail_recall),
+            )
+        )
+        log.info("ablate: %-28s dev macro-F1 %.4f", name, own.macro_f1.value)
     typer.echo(render(rows))
 
 
-def _ways(
-    records: list[Candidate],
-    splits: Splits,
-    plan: Plan,
-    params: Params,
-    scores: pd.DataFrame,
-    decided: dict[str, Decision],
-) -> Iterator[tuple[str, list[Record]]]:
-    """Name and accepted samples of each way to screen; the gate as it is set comes first."""
+def ways(
+    samples: Sequence[Candidate],
+    rules: FilterParams,
+    screened: Callable[[FilterParams], Sequence[Screened]],
+) -> Iterator[tuple[str, Sequence[Screened]]]:
+    """Name and accepted samples of each way to screen; the gate as it is set comes first.
 
-    def accepted(of: Params) -> list[Record]:
-        screened = screen_all(
-            records, splits, plan, of.filter, of.data, of.embedding, scores, decided
-        )
-        return [{"label": one.label, "text": one.text} for one in screened.accepted]
-
-    yield "the gate as it is set", accepted(params)
+    Args:
+        samples: all candidates.
+        rules: the gate as it is set.
+        screened: what a gate accepts of them.
+    """
+    yield "the gate as it is set", screened(rules)
     for name in SWITCHES:
-        is_on = getattr(params.filter, name).enabled
-        yield f"{'without' if is_on else 'with'} {name}", accepted(_switched(params, name))
+        rule = getattr(rules, name)
+        other = rule.model_copy(update={"enabled": not rule.enabled})
+        way = f"{'without' if rule.enabled else 'with'} {name}"
+        yield way, screened(rules.model_copy(update={name: other}))
     for trade in (0.0, 1.0):
-        rules = params.filter.model_copy(update={"diversity": trade})
-        yield f"diversity {trade:g}", accepted(params.model_copy(update={"filter": rules}))
-    yield "no gate", [{"label": one.label, "text": one.text} for one in records]
+        yield f"diversity {trade:g}", screened(rules.model_copy(update={"diversity": trade}))
+    yield "no gate", [Screened(one, one.text) for one in samples]
     yield "no samples", []
 
 
-def _switched(params: Params, name: str) -> Params:
-    """The same settings with one rule on instead of off, or off instead of on."""
-    rule = getattr(params.filter, name)
-    switched = rule.model_copy(update={"enabled": not rule.enabled})
-    rules = params.filter.model_copy(update={name: switched})
-    return params.model_copy(update={"filter": rules})
-
-
-def _training_rows(used: list[Record], splits: Splits, params: Params) -> ArmData:
-    synthetic = with_plain_text(pd.DataFrame(used, columns=["text", "label"]), params.data)
-    real = with_plain_text(splits.train, params.data)
-    return training_frame(ARM, real, synthetic, synthetic, params.baseline.seed)
-
-
-def _row(
-    name: str,
-    accepted: int,
-    used: int,
-    said: list[str],
-    as_set: list[str],
-    splits: Splits,
-    params: Params,
-) -> Row:
-    """Scores on dev with paired intervals over its rows."""
-    draws = bootstrap(
-        splits.dev["label"],
-        {ARM: [said], REFERENCE: [as_set]},
-        tail_classes(splits.train["label"], params.evaluate.tail_max_support),
-        resamples=params.evaluate.bootstrap,
-        confidence=params.evaluate.confidence,
-        seed=params.evaluate.seed,
-    )
-    own, versus = draws.scores(ARM), draws.versus(ARM, REFERENCE)
-    return Row(
-        name,
-        accepted,
-        used,
-        own["macro_f1"],
-        own["tail_recall"],
-        versus["macro_f1"],
-        versus["tail_recall"],
-    )
-
-
-def render(rows: list[Row]) -> str:
+def render(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table; the first one is what the others are compared with."""
-    head = "| gate | accepted | used | dev macro-F1 | dev tail recall | macro-F1 | tail recall |"
-    lines = [head, "|---|---:|---:|---:|---:|---:|---:|"]
-    for row in rows:
-        changes = ("", "")
-        if row is not rows[0]:
-            changes = (_change(row.difference), _change(row.tail_difference))
-        lines.append(
-            f"| {row.name} | {row.accepted:,} | {row.used:,} | {row.macro_f1.value:.4f} "
-            f"| {row.tail_recall.value:.4f} | {changes[0]} | {changes[1]} |"
-        )
-    return "\n".join(lines)
-
-
-def _change(change: Interval) -> str:
-    return signed(asdict(change), 4)
+    return table(
+        HEADER,
+        [
+            [
+                row.name,
+                f"{row.accepted:,}",
+                f"{row.used:,}",
+                f"{row.macro_f1.value:.{DIGITS}f}",
+                f"{row.tail_recall.value:.{DIGITS}f}",
+                *(
+                    "" if row is rows[0] else signed(change, DIGITS)
+                    for change in (row.difference, row.tail_difference)
+                ),
+            ]
+            for row in rows
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.config.data import DataParams
+from src.data.dialogue import plain
 from src.errors import UserError
 
 CANONICAL = ("row_id", "text", "label")
@@ -98,6 +99,13 @@ def read_split(path: Path, data: DataParams, labels: dict[str, LabelInfo]) -> pd
 def csv_columns(split: pd.DataFrame) -> pd.DataFrame:
     """The rows of a split with the columns of its CSV alone, as they were called and ordered."""
     return split.drop(columns=list(CANONICAL)).rename(columns=RENAMED)
+
+
+def with_plain_text(frame: pd.DataFrame, data: DataParams) -> pd.DataFrame:
+    """The rows with the turns of each text joined by spaces."""
+    if frame.empty:
+        return frame
+    return frame.assign(text=[plain(text, data.turn_separator) for text in frame["text"]])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.evaluation.scoring import Floats, encode
+from src.records.metrics.evaluate import McNemar
 
 if TYPE_CHECKING:
     Labels = Sequence[str] | pd.Series[str]
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 MIN_ROWS = 5  # of a class
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Rows that one alone has right, and how likely so uneven a split is by chance."""
-
-    only_ours_right: int
-    only_theirs_right: int
-    p: float
 
 
 def mcnemar(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from src.config.arms import Arm
+from src.data.schema import Splits
 from src.errors import UserError
+from src.files import write_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,3 +47,18 @@ def read_predictions(
         seeds = [column for column in predicted.columns if column.startswith("seed_")]
         found[arm] = [mine[seed].to_numpy(dtype=str) for seed in seeds]
     return found
+
+
+def write_predictions(path: Path, splits: Splits, predictions: Sequence[NDArray[np.str_]]) -> None:
+    """Write those of one arm.
+
+    Args:
+        path: <arm>.csv.
+        splits: of which dev and test were predicted.
+        predictions: one array a seed, the rows of dev before those of test.
+    """
+    held_out = pd.concat(
+        [splits.dev.assign(split="dev"), splits.test.assign(split="test")], ignore_index=True
+    )
+    seeds = {f"seed_{number}": said for number, said in enumerate(predictions)}
+    write_csv(path, held_out[["split", "row_id"]].assign(**seeds))

@@ -17,38 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from src.errors import UserError
+from src.records.scores import Scores
 
-METRICS = ("macro_f1", "tail_recall", "accuracy", "balanced_accuracy", "tail_recall_micro")
+METRICS = tuple(field.name for field in fields(Scores))
 NO_ANSWER = "(no answer)"
 
 Codes = NDArray[np.intp]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The headline metrics, each between 0 and 1.
-
-    Attributes:
-        macro_f1: mean F1 over the classes with test rows.
-        tail_recall: mean recall over the tail classes with test rows.
-        accuracy: share of the rows that are hit.
-        balanced_accuracy: mean recall over the classes with test rows.
-        tail_recall_micro: share of the tail classes' rows that are hit.
-    """
-
-    macro_f1: float
-    tail_recall: float
-    accuracy: float
-    balanced_accuracy: float
-    tail_recall_micro: float
 
 
 @dataclass(frozen=True)

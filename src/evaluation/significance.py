@@ -14,40 +14,56 @@ seed, the same in all arms, so the intervals are over rows and seeds together.
 What they do not cover: other train rows, other generated samples, another share of the classes;
 and a class of one test row is the same in every resample.
 
-    draws = bootstrap(test["label"], {"original": [said]}, tail, resamples=2000, confidence=0.95, seed=0)
-    draws.scores("augmented")["macro_f1"].low
-    draws.versus("augmented", "original")["macro_f1"].low > 0
+    draws = bootstrap(test["label"], {"original": [said]}, tail, Resampling(2000, 0.95, seed=0))
+    draws.scores("augmented").macro_f1.low
+    draws.versus("augmented", "original").macro_f1.low > 0
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from src.config.arms import FREE_ARMS, Arm
+from src.config.evaluate import EvaluateParams
 from src.evaluation.scoring import METRICS, Codes, Floats, encode, headline, tail_mask
+from src.records.interval import Interval
+from src.records.scores import ScoreIntervals
 
 SEEDS = 2**31  # draws stand for an arm's seeds modulo how many it has
 
 Predictions = Sequence[str | None] | NDArray[np.str_]
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A value on all test rows and the percentile interval around it."""
+class Resampling:
+    """How a bootstrap is drawn.
 
-    value: float
-    low: float
-    high: float
+    Attributes:
+        resamples: how many.
+        confidence: of the intervals, such as 0.95.
+        seed: of the resamples.
+    """
+
+    resamples: int
+    confidence: float
+    seed: int
+
+
+def resampling(evaluate: EvaluateParams) -> Resampling:
+    """That of the section `evaluate`."""
+    return Resampling(evaluate.bootstrap, evaluate.confidence, evaluate.seed)
 
 
 @dataclass(frozen=True)
-class Bootstrap:
+class Bootstrap(Generic[K]):
     """Headline metrics of each arm, on the test rows and on every resample of them.
 
     Attributes:
@@ -56,32 +72,35 @@ class Bootstrap:
         confidence: share of the resamples inside an interval.
     """
 
-    observed: Mapping[str, Floats]
-    resampled: Mapping[str, Floats]
+    observed: Mapping[K, Floats]
+    resampled: Mapping[K, Floats]
     confidence: float
 
-    def scores(self, arm: str) -> dict[str, Interval]:
-        """Metric -> its interval for one arm."""
+    def scores(self, arm: K) -> ScoreIntervals:
+        """Scores of one arm on all rows, with their percentile intervals."""
         return _intervals(self.observed[arm], self.resampled[arm], self.confidence)
 
-    def versus(self, arm: str, reference: str) -> dict[str, Interval]:
-        """Metric -> interval of the paired difference, arm minus reference."""
+    def versus(self, arm: K, reference: K) -> ScoreIntervals:
+        """The paired difference, arm minus reference."""
         return _intervals(
             self.observed[arm] - self.observed[reference],
             self.resampled[arm] - self.resampled[reference],
             self.confidence,
         )
 
+    def gain(self, arm: K, reference: K) -> tuple[float, float]:
+        """Difference in macro-F1, arm minus reference, and its standard error."""
+        difference = self.observed[arm][0] - self.observed[reference][0]
+        resampled = (self.resampled[arm] - self.resampled[reference])[:, 0]
+        return float(difference), float(resampled.std())
+
 
 def bootstrap(
     truth: Sequence[str] | pd.Series[str],
-    predictions: Mapping[Arm, Sequence[Predictions]] | Mapping[str, Sequence[Predictions]],
+    predictions: Mapping[K, Sequence[Predictions]],
     tail: AbstractSet[str],
-    *,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> Bootstrap:
+    resampling: Resampling,
+) -> Bootstrap[K]:
     """Score every arm on the test rows and on stratified resamples of them.
 
     Args:
@@ -89,9 +108,7 @@ def bootstrap(
         predictions: arm -> for each seed one prediction a test row, None where there is no
             answer. An arm that draws nothing has one seed, which stands for all.
         tail: tail classes, from `scoring.tail_classes`.
-        resamples: how many resamples to draw.
-        confidence: of the intervals, such as 0.95.
-        seed: of the resamples.
+        resampling: how resamples are drawn.
 
     Raises:
         UserError: no tail class has a test row.
@@ -102,10 +119,11 @@ def bootstrap(
     }
     reference = encode(truth, list(truth))
     mask = tail_mask(reference.classes, tail)
+    resamples = resampling.resamples
     resampled = {arm: np.empty((resamples, len(METRICS))) for arm in coded}
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(resampling.seed)
     # Drawn apart from the rows and from a range of its own, so that no arm changes another one.
-    drawn = np.random.default_rng([seed, 1]).integers(SEEDS, size=resamples)
+    drawn = np.random.default_rng([resampling.seed, 1]).integers(SEEDS, size=resamples)
     for i, counts in enumerate(_stratified(reference.truth, resamples, rng)):
         for arm, seeds in coded.items():
             resampled[arm][i] = headline(seeds[drawn[i] % len(seeds)], mask, counts)
@@ -115,7 +133,7 @@ def bootstrap(
             for arm, seeds in coded.items()
         },
         resampled=resampled,
-        confidence=confidence,
+        confidence=resampling.confidence,
     )
 
 
@@ -135,10 +153,8 @@ def _stratified(truth: Codes, resamples: int, rng: np.random.Generator) -> Itera
         yield np.bincount(drawn, minlength=len(truth)).astype(np.float64)
 
 
-def _intervals(observed: Floats, resampled: Floats, confidence: float) -> dict[str, Interval]:
+def _intervals(observed: Floats, resampled: Floats, confidence: float) -> ScoreIntervals:
     outside = (1 - confidence) / 2
     low, high = np.quantile(resampled, [outside, 1 - outside], axis=0)
-    return {
-        metric: Interval(float(observed[i]), float(low[i]), float(high[i]))
-        for i, metric in enumerate(METRICS)
-    }
+    ends = zip(observed.tolist(), low.tolist(), high.tolist(), strict=True)
+    return ScoreIntervals(*(Interval(*three) for three in ends))

@@ -5,80 +5,25 @@
 
 A plan may depend on them, and nothing that a plan leads to writes them, so the pipeline has no
 circle.
+
+An experiment: on the stand-in the first round was better than no samples, and no later one better
+than the one before it beyond noise; one run of all samples came as far (docs/benchmarks.md,
+"Rounds").
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from src.errors import UserError
 from src.files import read_json, write_text
-
-
-@dataclass(frozen=True)
-class Score:
-    """A value on dev and its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round.
-
-    Attributes:
-        number: counts from 1.
-        kept: whether dev was better than with the last kept round, so that the plan goes on from
-            this one.
-        real: real train rows of each class.
-        samples: accepted samples of each class.
-        ids: of these samples.
-        new_real: real rows that came since the last round.
-        added: samples that are new in this round.
-        retired: samples of the last round that are gone, by the rule that dropped them;
-            "not needed" where a class has enough without them.
-        macro_f1: on dev.
-        tail_recall: on dev.
-        difference: in macro-F1 to the last kept round, of the first one to no samples.
-        predictions: of each dev row, a number in the sorted classes; the next round is compared
-            with them.
-    """
-
-    number: int
-    kept: bool
-    real: dict[str, int]
-    samples: dict[str, int]
-    ids: tuple[str, ...]
-    new_real: int
-    added: int
-    retired: dict[str, int]
-    macro_f1: Score
-    tail_recall: Score
-    difference: Score
-    predictions: tuple[int, ...]
-
-    def said_on(self, truth: Sequence[str]) -> list[str]:
-        """The predictions as class names.
-
-        Raises:
-            UserError: there are not as many as dev rows.
-        """
-        if len(self.predictions) != len(truth):
-            raise UserError(
-                f"round {self.number} was scored on {len(self.predictions)} dev rows, and there are "
-                f"{len(truth)}; restore the dev rows, or remove data/rounds/*.json to begin anew"
-            )
-        classes = sorted(self.real)
-        return [classes[number] for number in self.predictions]
+from src.records.json_files import fields_of
+from src.records.rounds import Round, RoundSummary
 
 
 def read_rounds(folder: Path) -> list[Round]:
@@ -98,7 +43,7 @@ def read_rounds(folder: Path) -> list[Round]:
     return rounds
 
 
-def last_kept(rounds: list[Round]) -> Round | None:
+def last_kept(rounds: Sequence[Round]) -> Round | None:
     """The round that the next one builds on."""
     return next((one for one in reversed(rounds) if one.kept), None)
 
@@ -119,24 +64,30 @@ def has_stopped(rounds: Sequence[Round], real: Mapping[str, int], patience: int)
     return misses(rounds, real) > patience
 
 
-def summaries(rounds: list[Round]) -> dict[str, dict[str, Any]]:
+def summaries(rounds: Sequence[Round]) -> dict[str, RoundSummary]:
     """The rounds for metrics and report, by number: counts and scores, without the long lists."""
-    long = ("number", "ids", "predictions", "real", "samples")
-    found = {}
-    for one in rounds:
-        short = {key: value for key, value in asdict(one).items() if key not in long}
-        totals = {"real": sum(one.real.values()), "samples": sum(one.samples.values())}
-        found[str(one.number)] = {**totals, **short}
-    return found
+    return {
+        str(one.number): RoundSummary(
+            kept=one.kept,
+            real=sum(one.real.values()),
+            samples=sum(one.samples.values()),
+            new_real=one.new_real,
+            added=one.added,
+            retired=one.retired,
+            macro_f1=one.macro_f1,
+            tail_recall=one.tail_recall,
+            difference=one.difference,
+        )
+        for one in rounds
+    }
 
 
 def write_round(folder: Path, one: Round) -> Path:
     """Write `<number>.json`, the long lists on one line each."""
     path = folder / f"{one.number}.json"
-    fields = asdict(one)
     lines = [
         f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}"
-        for key, value in fields.items()
+        for key, value in fields_of(one).items()
     ]
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
     return path

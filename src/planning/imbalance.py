@@ -7,38 +7,13 @@ What is done about it is planned in `strategies`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.records.metrics.analyze import Imbalance
+
 Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Imbalance:
-    """Inequality of the class counts.
-
-    Attributes:
-        rows: of all classes.
-        classes: how many there are.
-        gini: 0 (equal) to 1 - 1/k.
-        imbalance_ratio: rows of the largest class over those of the smallest.
-        entropy: of the classes' shares, in nats, 0 (one class) to ln k (equal).
-        effective_classes: so many equal classes have this entropy: exp of it.
-    """
-
-    rows: int
-    classes: int
-    gini: float
-    imbalance_ratio: float
-    entropy: float
-    effective_classes: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The fields, for a metrics file."""
-        return asdict(self)
 
 
 def gini(counts: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from src.errors import UserError
+from src.files import write_csv
 
 KEYWORD_JOINER = ";"
 TEXT = dict.fromkeys(("label", "keywords", "neighbours"), str)
@@ -20,6 +22,29 @@ class Plan:
     """Columns label, support, tier, target, needed, keywords, neighbours; the largest class first."""
 
     classes: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        classes: pd.DataFrame,
+        keywords: Mapping[str, Sequence[str]],
+        neighbours: Mapping[str, Sequence[str]],
+    ) -> Plan:
+        """The plan of what classes need (`strategies.plan_classes`), with these words and classes.
+
+        Args:
+            classes: columns label, support, tier, target, needed; if it has the other two, they
+                are replaced.
+            keywords: of each class.
+            neighbours: of each class, the first one first.
+        """
+        labels = classes["label"]
+        return cls(
+            classes.assign(
+                keywords=[KEYWORD_JOINER.join(keywords[label]) for label in labels],
+                neighbours=[json.dumps(neighbours[label], ensure_ascii=False) for label in labels],
+            )
+        )
 
     @property
     def quotas(self) -> dict[str, int]:
@@ -47,6 +72,11 @@ class Plan:
             row["label"]: tuple(json.loads(row["neighbours"]))
             for row in self.classes.to_dict("records")
         }
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """One row a class."""
+    write_csv(path, plan.classes)
 
 
 def read_plan(path: Path) -> Plan:

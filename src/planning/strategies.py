@@ -27,36 +27,12 @@ from numpy.typing import NDArray
 
 from src.config.plan import PlanParams, Strategy
 from src.errors import UserError
-from src.planning.imbalance import Counts, Imbalance, gini, measure_counts
+from src.planning.imbalance import Counts, gini, measure_counts
+from src.records.metrics.analyze import TIE, GiniGoal, Imbalance
+from src.records.metrics.balance import Outcome
 
 NO_LIMIT = 10**12  # rows
-TIE = 1e-12  # Gini coefficients that differ less are equal
 SHOWN_GINI = 0.35  # of the strategy gini in the table, where no target_gini is set
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a strategy comes to: samples needed, and the inequality once they are there."""
-
-    needed: int
-    gini: float
-    imbalance_ratio: float
-    entropy: float
-    effective_classes: float
-
-
-@dataclass(frozen=True)
-class GiniGoal:
-    """The Gini coefficient asked for, that of the plan, and the lowest that the limits allow."""
-
-    wanted: float
-    planned: float
-    reachable: float
-
-    @property
-    def missed(self) -> bool:
-        """Whether the limits keep the plan above what was asked for."""
-        return self.reachable > self.wanted + TIE
 
 
 @dataclass(frozen=True)
@@ -145,7 +121,7 @@ def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts
     return room.within(np.where(room.override < 0, wanted, room.override))
 
 
-def compare(counts: pd.Series, params: PlanParams) -> dict[Strategy, Outcome]:
+def compare(counts: pd.Series, params: PlanParams) -> dict[str, Outcome]:
     """What each strategy would come to at these settings.
 
     Args:

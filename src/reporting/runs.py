@@ -160,7 +160,7 @@ def _curves(tried: Iterable[Record]) -> dict[str, dict[int, float]]:
 
 def _train(settings: Settings, files: Files, arm: Arm) -> StageRun:
     """An arm, with the same names in all of them; scores are the mean over its seeds."""
-    from src.training.classifier import load
+    from src.training.model_file import load
 
     model = files.models / f"{arm}.skops"
     data = DataParams.model_validate(settings["data"])

@@ -350,7 +350,7 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    from src.training.classifier import load
+    from src.training.model_file import load
 
     # An array of texts: for a named column MLflow would hand the classifier a frame, whose
     # iteration gives the column's name.

@@ -6,29 +6,28 @@ python -m src.stages.balance
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import pandas as pd
 import typer
 
-from src.cli import command
-from src.config.embedding import EmbeddingParams
-from src.config.params import load_params
-from src.data.dialogue import plain
+from src.cli import stage
+from src.config.data import DataParams
+from src.config.load import load
+from src.config.plan import PlanParams
 from src.data.schema import load_splits
-from src.files import read_jsonl, write_csv, write_json
+from src.files import write_csv
 from src.paths import ACCEPTED, BALANCED, METRICS, PLAN
 from src.planning.plan import read_plan
+from src.records.json_files import write_record
+from src.records.samples import read_screened
 from src.reporting.tracking import track
-from src.training.balance import balance_metrics, merge, staying
+from src.training.balance import balance_metrics, merge, staying, within_head_cap
 
 log = logging.getLogger(__name__)
 
 
-@command
+@stage
 def main(
     accepted: Annotated[Path, typer.Option(help="samples that the gate accepted")] = ACCEPTED,
     plan: Annotated[Path, typer.Option(help="the plan of analyze")] = PLAN,
@@ -36,53 +35,22 @@ def main(
     metrics: Annotated[Path, typer.Option(help="folder for balance.json")] = METRICS,
 ) -> None:
     """Write train_balanced.csv and metrics/balance.json."""
-    params = load_params()
-    train = load_splits(params.data).train
+    data = load(DataParams)
+    planning = load(PlanParams)
     classes = read_plan(plan).classes
-    real = within_head_cap(train, staying(classes), params.data.turn_separator)
-    merged = merge(real, read_jsonl(accepted), classes, params.data)
+    real = within_head_cap(load_splits(data).train, staying(classes), data.turn_separator)
+    merged = merge(real, read_screened(accepted), classes, data)
     write_csv(out, merged)
-    result = balance_metrics(merged, classes, params.data.label_name_column, params.plan)
-    write_json(metrics / "balance.json", result)
+    found = balance_metrics(merged, classes, data.label_name_column, planning)
+    write_record(metrics / "balance.json", found)
     log.info(
         "balance: %d rows, %.1f %% synthetic; Gini %.3f -> %.3f; shortfall %d",
-        result["rows"],
-        100 * result["synthetic_share"],
-        result["gini"]["before"],
-        result["gini"]["after"],
-        result["shortfall"],
+        *(found.rows, 100 * found.synthetic_share),
+        *(found.gini.before, found.gini.after, found.shortfall),
     )
-    if result["dropped"]:
-        log.info("balance: plan.head_cap dropped %d real rows", result["dropped"])
+    if found.dropped:
+        log.info("balance: plan.head_cap dropped %d real rows", found.dropped)
     track("balance", metrics=metrics, train=out)
-
-
-def within_head_cap(
-    train: pd.DataFrame, staying: Mapping[str, int], separator: str | None
-) -> pd.DataFrame:
-    """The rows that stay, in their order: of a class with too many those that cover it best.
-
-    Rows are compared by character n-grams, whatever `embedding` says, so that none of them leaves
-    this machine to be dropped. 2,000 rows of 400 characters take some seconds; the similarity of
-    all pairs is held in memory, 4 bytes each.
-
-    Args:
-        train: columns text and label.
-        staying: how many rows of each class stay.
-        separator: between turns of a text.
-    """
-    from src.gate.embedding import embed
-    from src.gate.selection import select
-
-    dropped: list[int] = []
-    for label, rows in train.groupby("label", sort=False):
-        size = staying[str(label)]
-        if size < len(rows):
-            texts = [plain(text, separator) for text in rows["text"]]
-            vectors = embed(texts, EmbeddingParams())
-            kept = select(vectors, np.zeros(len(rows)), size, trade=1.0)
-            dropped += rows.index.delete(kept).tolist()
-    return train.drop(index=dropped)
 
 
 if __name__ == "__main__":

@@ -6,75 +6,58 @@ python -m src.stages.choose
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from src.cli import command
-from src.config.params import load_params
-from src.data.schema import load_splits
+from src.cli import stage
+from src.config.baseline import BaselineParams
+from src.config.choose import ChooseParams
+from src.config.data import DataParams
+from src.config.evaluate import EvaluateParams
+from src.config.load import load
+from src.data.schema import load_splits, with_plain_text
 from src.evaluation.scoring import tail_classes
-from src.files import write_csv, write_json
+from src.evaluation.significance import Resampling
+from src.evaluation.tables import learning_curve
+from src.files import write_csv
 from src.paths import BALANCED, METRICS, PLOTS
+from src.records.json_files import write_record
 from src.reporting.tracking import track
-from src.stages.rows import train_rows, with_plain_text
 from src.training.choose import choose
+from src.training.rows import read_training_rows
 
 log = logging.getLogger(__name__)
 
 
-@command
+@stage
 def main(
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder for choose.json")] = METRICS,
 ) -> None:
     """Write metrics/choose.json and the learning curve."""
-    params = load_params()
-    splits = load_splits(params.data)
-    real, synthetic = train_rows(train, params.data)
-    tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
-    dev = with_plain_text(splits.dev, params.data)
-    chosen = choose(real, synthetic, dev, params.baseline, params.choose, params.evaluate, tail)
-    curve = [
-        {
-            **asdict(one.choice),
-            "macro_f1": asdict(one.macro_f1),
-            "tail_recall": asdict(one.tail_recall),
-        }
-        for one in chosen.curve
-    ]
-    result = {
-        "chosen": asdict(chosen.choice) | {"why": chosen.why},
-        "recommended": chosen.recommended,
-        "curve": curve,
-        "per_model": {name: asdict(gain) for name, gain in chosen.per_model.items()},
-    }
-    write_json(metrics / "choose.json", result)
-    write_csv(
-        metrics / PLOTS.name / "learning_curve.csv",
-        pd.DataFrame(
-            [
-                {
-                    **asdict(one.choice),
-                    **{
-                        f"{metric}{end}": round(getattr(getattr(one, metric), key), 6)
-                        for metric in ("macro_f1", "tail_recall")
-                        for end, key in (("", "value"), ("_low", "low"), ("_high", "high"))
-                    },
-                }
-                for one in chosen.curve
-            ]
-        ),
+    data = load(DataParams)
+    baseline = load(BaselineParams)
+    evaluate = load(EvaluateParams)
+    splits = load_splits(data)
+    found = choose(
+        read_training_rows(splits.train, train, data),
+        with_plain_text(splits.dev, data),
+        baseline,
+        load(ChooseParams),
+        Resampling(evaluate.bootstrap, evaluate.confidence, evaluate.seed),
+        tail_classes(splits.train["label"], evaluate.tail_max_support),
     )
+    write_record(metrics / "choose.json", found)
+    write_csv(metrics / PLOTS.name / "learning_curve.csv", learning_curve(found.curve))
+    chosen = found.chosen
     log.info(
         "choose: %d samples a class, class weights %s, a sample counts %.2f%s (%s)",
-        chosen.choice.samples_per_class,
-        "on" if chosen.choice.class_weight else "off",
-        chosen.choice.sample_weight,
-        " times its label score" if chosen.choice.by_quality else "",
+        chosen.samples_per_class,
+        "on" if chosen.class_weight else "off",
+        chosen.sample_weight,
+        " times its label score" if chosen.by_quality else "",
         chosen.why,
     )
     track("choose", metrics=metrics)

@@ -1,363 +1,86 @@
-"""Stage evaluate: every arm on dev and test, with intervals, plots and the report.
+"""Stage evaluate: every arm on dev and test, with intervals and paired tests.
 
 python -m src.stages.evaluate
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from src.cli import command
-from src.config.arms import FREE_ARMS, OUR_ARMS, Arm
-from src.config.params import Params, load_params
-from src.data.schema import Splits, load_splits
+from src.cli import stage
+from src.config.baseline import BaselineParams
+from src.config.data import DataParams
+from src.config.embedding import EmbeddingParams
+from src.config.evaluate import EvaluateParams
+from src.config.filter import FilterParams
+from src.config.load import load
+from src.data.schema import load_splits, with_plain_text
 from src.diagnostics.detectability import giveaway
 from src.diagnostics.leakage import check_leakage, require_no_leakage
-from src.evaluation.paired import class_changes, heads_lost, mcnemar, tail_false_positives
-from src.evaluation.predictions import read_predictions
-from src.evaluation.scoring import confusion, per_class, score, tail_classes
-from src.evaluation.significance import Bootstrap, best_free, bootstrap
+from src.evaluation.signature import signature
+from src.evaluation.tables import plot_tables
 from src.experimental.rounds import read_rounds, summaries
-from src.files import Record, read_json, read_jsonl, write_csv, write_json, write_text
-from src.gate.embedding import fit_embedder
-from src.paths import (
-    ACCEPTED,
-    BALANCED,
-    METRICS,
-    PLOTS,
-    PREDICTIONS,
-    REJECTED,
-    REPORTS,
-    ROUNDS,
-)
-from src.records.samples import Screened, read_screened
-from src.reporting import plots
-from src.reporting.html import Examples, write_reports
-from src.reporting.report import Metrics, arms_table, render_report
+from src.files import write_csv
+from src.paths import ACCEPTED, BALANCED, METRICS, PLOTS, PREDICTIONS, ROUNDS
+from src.records.json_files import read_record, write_record
+from src.records.metrics.balance import BalanceMetrics
+from src.records.metrics.choose import ChooseMetrics
+from src.records.samples import read_screened
 from src.reporting.tracking import track
-from src.stages.common import settings
-from src.stages.rows import read_choice, train_rows, with_plain_text
-from src.training.methods import Choice, training_frame
-from src.training.second import FAMILY, second_predictions
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    Predictions = dict[Arm, list[NDArray[np.str_]]]
+from src.training.compare import compare, read_answers
+from src.training.rows import read_training_rows
+from src.training.second import second_comparison
 
 log = logging.getLogger(__name__)
 
-PICTURES = {
-    "Every arm on the test rows": "headline.png",
-    "Recall per class before and after": "recall_per_class.png",
-    "Train rows per class before and after": "class_counts.png",
-    "Confusion before and after": "confusion.png",
-}
-EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics the report shows
 
-
-@command
+@stage
 def main(
     predictions: Annotated[Path, typer.Option(help="folder of <arm>.csv")] = PREDICTIONS,
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
     accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
-    rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
-    reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
     rounds: Annotated[Path, typer.Option(help="what `make round` wrote")] = ROUNDS,
 ) -> None:
-    """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
-    params = load_params()
-    splits = load_splits(params.data)
-    on_dev = read_predictions(predictions, "dev", splits.dev, params.evaluate.arms)
-    on_test = read_predictions(predictions, "test", splits.test, params.evaluate.arms)
-    tail = tail_classes(splits.train["label"], params.evaluate.tail_max_support)
-    dev = {arm: _mean_scores(splits.dev, said, tail) for arm, said in on_dev.items()}
-    draws = _draws(splits, on_test, tail, params)
-    dev_f1 = {arm: scores["macro_f1"] for arm, scores in dev.items()}
-    free = best_free(dev_f1)
-    ours = max((arm for arm in OUR_ARMS if arm in on_test), key=lambda arm: dev_f1[arm])
-    found = read_json(metrics / "choose.json")
-    result: dict[str, Any] = {
-        **_intervals(draws, free, params),
-        "best_free": free,
-        "ours": ours,
-        "dev": dev,
-        "tail": {
-            "classes": len(tail),
-            "test_rows": int(splits.test["label"].isin(tail).sum()),
-        },
-        "test_rows": len(splits.test),
-        **found,
-    }
-    others = {name: read_json(metrics / f"{name}.json") for name in EARLIER}
-    counts = others["balance"]["per_class"]
-    first = {arm: said[0] for arm, said in on_test.items()}
-    samples = read_jsonl(accepted)
-    result |= _paired(splits, first[ours], first[free], counts, tail, free)
-    result |= _scrutiny(read_screened(accepted), splits, params)
-    if params.evaluate.second_classifier:
-        result["second"] = _second(read_choice(metrics), train, splits, tail, free, ours, params)
-    if played := read_rounds(rounds):
-        result["rounds"] = summaries(played)
-    result["signature"] = _signature(params)
-    write_json(metrics / "evaluate.json", result)
-    table = _per_class(splits, first["original"], first[ours], counts)
-    _draw(splits, first, ours, table, result, reports, metrics / PLOTS.name)
-    examples = Examples(
-        samples,
-        read_jsonl(rejected),
-        _confused(splits.test["label"], first[free], first[ours]),
-        params.data.turn_separator,
-    )
-    _report(result, others, table, examples, params, reports)
-    _say(result)
-    track("evaluate", metrics=metrics, reports=reports)
-
-
-def _mean_scores(
-    rows: pd.DataFrame, seeds: list[NDArray[np.str_]], tail: frozenset[str]
-) -> dict[str, float]:
-    """Each metric's mean over the seeds."""
-    scores = [asdict(score(rows["label"], said, tail)) for said in seeds]
-    return {name: sum(one[name] for one in scores) / len(scores) for name in scores[0]}
-
-
-def _draws(splits: Splits, on_test: Predictions, tail: frozenset[str], params: Params) -> Bootstrap:
-    return bootstrap(
-        splits.test["label"],
-        on_test,
-        tail,
-        resamples=params.evaluate.bootstrap,
-        confidence=params.evaluate.confidence,
-        seed=params.evaluate.seed,
-    )
-
-
-def _intervals(draws: Bootstrap, free: Arm, params: Params) -> dict[str, Any]:
-    arms = params.evaluate.arms
-    return {
-        "arms": {arm: _as_dicts(draws.scores(arm)) for arm in arms},
-        "versus_original": {
-            arm: _as_dicts(draws.versus(arm, "original")) for arm in arms if arm != "original"
-        },
-        "versus_best_free": {
-            arm: _as_dicts(draws.versus(arm, free)) for arm in arms if arm not in FREE_ARMS
-        },
-    }
-
-
-def _as_dicts(intervals: dict[str, Any]) -> dict[str, dict[str, float]]:
-    return {metric: asdict(interval) for metric, interval in intervals.items()}
-
-
-def _paired(
-    splits: Splits,
-    ours: NDArray[np.str_],
-    theirs: NDArray[np.str_],
-    counts: dict[str, dict[str, int]],
-    tail: frozenset[str],
-    free: Arm,
-) -> dict[str, Any]:
-    """Ours against the best free arm, row by row and class by class; of the first seed."""
-    truth = splits.test["label"]
-    changes = class_changes(truth, theirs, ours)
-    lost = heads_lost(changes, tail)
-    per_class = {
-        row["label"]: {
-            "support": int(row["support"]),
-            "train_rows": counts[row["label"]]["real"],
-            "synthetic_rows": counts[row["label"]]["synthetic"],
-            "recall_before": float(row["recall_before"]),
-            "recall_after": float(row["recall_after"]),
-            "p": float(row["p"]),
-            "p_adjusted": float(row["p_adjusted"]),
-            "measurable": bool(row["measurable"]),
-        }
-        for row in changes.to_dict("records")
-    }
-    return {
-        "mcnemar": {"against": free, **asdict(mcnemar(truth, ours, theirs))},
-        "per_class": per_class,
-        "heads_lost": list(lost),
-        "heads_lost_count": len(lost),
-        "tail_false_positives": {
-            "ours": tail_false_positives(truth, ours, tail),
-            "best_free": tail_false_positives(truth, theirs, tail),
-        },
-    }
-
-
-def _scrutiny(samples: list[Screened], splits: Splits, params: Params) -> dict[str, Any]:
-    """No sample may repeat a dev or test row; and how easily samples are told from real rows."""
-    leakage = check_leakage(samples, splits, params.data, params.filter.contamination.max_overlap)
+    """Write metrics/evaluate.json and metrics/plots/*.csv."""
+    data = load(DataParams)
+    evaluate = load(EvaluateParams)
+    embedding = load(EmbeddingParams)
+    rules = load(FilterParams)
+    baseline = load(BaselineParams)
+    splits, samples = load_splits(data), read_screened(accepted)
+    answers = read_answers(predictions, splits, evaluate)
+    counts = read_record(metrics / "balance.json", BalanceMetrics).per_class
+    found = read_record(metrics / "choose.json", ChooseMetrics)
+    leakage = check_leakage(samples, splits, data, rules.contamination.max_overlap)
     require_no_leakage(leakage)
-    found: dict[str, Any] = {"leakage": asdict(leakage.figures())}
+    sign = signature(data, evaluate)
+    result = compare(answers, counts, found, evaluate, leakage.figures(), sign)
     if samples:
-        found["giveaway"] = asdict(giveaway(samples, splits.train, params.data))
-    return found
-
-
-def _second(
-    choice: Choice,
-    train: Path,
-    splits: Splits,
-    tail: frozenset[str],
-    free: Arm,
-    ours: Arm,
-    params: Params,
-) -> dict[str, Any]:
-    """The same comparison with a classifier of another family."""
-    real, synthetic = train_rows(train, params.data)
-    arms: list[Arm] = list(dict.fromkeys(("original", "class_weight", free, ours)))
-    frames = {
-        arm: training_frame(arm, real, synthetic, synthetic, params.baseline.seed, choice)
-        for arm in arms
-    }
-    test = with_plain_text(splits.test, params.data)["text"].tolist()
-    embed = fit_embedder(real["text"].tolist(), params.embedding)
-    said = second_predictions(frames, test, embed, params.baseline.seed)
-    draws = _draws(splits, {arm: [predicted] for arm, predicted in said.items()}, tail, params)
-    return {
-        "family": f"{FAMILY} ({params.embedding.backend})",
-        "arms": {arm: _as_dicts(draws.scores(arm)) for arm in arms},
-        "versus_best_free": {
-            arm: _as_dicts(draws.versus(arm, free)) for arm in arms if arm in OUR_ARMS
-        },
-    }
-
-
-def _signature(params: Params) -> str:
-    """What a reader needs to get the same numbers."""
-    import sklearn
-
-    digest = hashlib.sha256()
-    for path in (params.data.train, params.data.dev, params.data.test):
-        digest.update(path.read_bytes())
-    evaluate = params.evaluate
-    return (
-        f"arms:{len(evaluate.arms)}|seeds:{evaluate.seeds}|bs:{evaluate.bootstrap}"
-        f"|seed:{evaluate.seed}|tail:<={evaluate.tail_max_support}"
-        f"|data:{digest.hexdigest()[:8]}|sklearn:{sklearn.__version__}"
-    )
-
-
-def _per_class(
-    splits: Splits,
-    before: NDArray[np.str_],
-    after: NDArray[np.str_],
-    counts: dict[str, dict[str, int]],
-) -> pd.DataFrame:
-    """One row a class with test rows, the largest train class first.
-
-    Columns label, support (test rows), train_rows, synthetic_rows, and recall and f1 before and
-    after; `counts` are the per_class of metrics/balance.json.
-    """
-    truth = splits.test["label"]
-    old, new = (per_class(truth, said).set_index("label") for said in (before, after))
-    table = old[["support"]].assign(
-        train_rows=[counts[label]["real"] for label in old.index],
-        synthetic_rows=[counts[label]["synthetic"] for label in old.index],
-        recall_before=old["recall"],
-        recall_after=new["recall"],
-        f1_before=old["f1"],
-        f1_after=new["f1"],
-    )
-    return table.reset_index().sort_values(
-        ["train_rows", "label"], ascending=[False, True], ignore_index=True
-    )
-
-
-def _draw(
-    splits: Splits,
-    on_test: dict[Arm, NDArray[np.str_]],
-    ours: Arm,
-    table: pd.DataFrame,
-    result: dict[str, Any],
-    reports: Path,
-    data: Path,
-) -> None:
-    counts = table.assign(
-        before=table["train_rows"], after=table["train_rows"] + table["synthetic_rows"]
-    )[["label", "before", "after"]]
-    truth = splits.test["label"]
-    before, after = confusion(truth, on_test["original"]), confusion(truth, on_test[ours])
-    figures = {
-        "class_counts": plots.class_counts(counts),
-        "recall_per_class": plots.recall_per_class(table),
-        "confusion": plots.confusion(before, after, table["label"].tolist()),
-        "headline": plots.headline(arms_table(result)),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, reports / f"{name}.png")
-    frames = {
-        "class_counts": counts,
-        "recall": table.round(6),
-        "confusion_before": _pairs(truth, on_test["original"]),
-        "confusion_after": _pairs(truth, on_test[ours]),
-    }
-    for name, frame in frames.items():
-        write_csv(data / f"{name}.csv", frame)
-
-
-def _pairs(truth: pd.Series, said: NDArray[np.str_]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({"actual": truth.to_numpy(), "predicted": said})
-
-
-def _report(
-    result: dict[str, Any],
-    others: dict[str, Record],
-    table: pd.DataFrame,
-    examples: Examples,
-    params: Params,
-    reports: Path,
-) -> None:
-    measured = Metrics(evaluate=result, **others)
-    shown = settings(params, ["data", "plan", "llm", "generate", "filter", "baseline", "evaluate"])
-    text = render_report(measured, table, examples.rejected, shown, PICTURES)
-    write_text(reports / "report.md", text)
-    write_reports(
-        reports,
-        measured,
-        examples,
-        shown,
-        {caption: reports / name for caption, name in PICTURES.items()},
-        params.report.language,
-    )
-
-
-def _confused(truth: pd.Series, before: NDArray[np.str_], after: NDArray[np.str_]) -> pd.DataFrame:
-    """Pairs that are confused more or less often: actual, predicted, before, after, change."""
-    import pandas as pd
-
-    counts = pd.DataFrame(
-        {
-            name: _pairs(truth, said).value_counts()
-            for name, said in (("before", before), ("after", after))
-        }
-    )
-    pairs = counts.fillna(0).astype(int).reset_index()
-    wrong = pairs[pairs["actual"] != pairs["predicted"]]
-    return wrong.assign(change=wrong["after"] - wrong["before"])
-
-
-def _say(result: dict[str, Any]) -> None:
-    for arm, scores in result["arms"].items():
+        result = replace(result, giveaway=giveaway(samples, splits.train, data))
+    if evaluate.second_classifier:
+        rows = read_training_rows(splits.train, train, data)
+        texts = with_plain_text(splits.test, data)["text"].tolist()
+        second = second_comparison(
+            *(answers, rows, texts, found.chosen, evaluate, embedding, baseline.seed)
+        )
+        result = replace(result, second=second)
+    result = replace(result, rounds=summaries(read_rounds(rounds)) or None)
+    write_record(metrics / "evaluate.json", result)
+    before, after = answers.first("original"), answers.first(answers.ours)
+    for name, table in plot_tables(splits.test["label"], before, after, counts).items():
+        write_csv(metrics / PLOTS.name / f"{name}.csv", table)
+    for arm, scores in result.arms.items():
         log.info(
             "evaluate: %-22s macro-F1 %.3f, tail recall %.3f, accuracy %.3f",
-            arm,
-            *(scores[name]["value"] for name in ("macro_f1", "tail_recall", "accuracy")),
+            *(arm, scores.macro_f1.value, scores.tail_recall.value, scores.accuracy.value),
         )
+    track("evaluate", metrics=metrics)
 
 
 if __name__ == "__main__":

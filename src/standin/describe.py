@@ -2,7 +2,7 @@
 
 python -m src.standin.describe                                  # noise 0, default, 1
 python -m src.standin.describe --reference calls.csv            # a further column
-make standin                                                 # the table in docs/standin.md
+make standin                                                    # the table in docs/standin.md
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from src.config.baseline import BaselineParams
 from src.config.corpus import CorpusParams
 from src.config.params import load_params
 from src.data.dialogue import STANDIN_SEPARATOR, plain, split_turns
+from src.reporting.markdown import table
 from src.standin.corpus import compose_corpus
 from src.standin.scenarios import CLASSES, TAIL_SUPPORT, Split, load_bank
 
@@ -69,7 +70,7 @@ def hardness(
 ) -> Figures:
     """How well the `original` arm does on test, and how new the tail's test calls are to it."""
     from src.training.classifier import build, fit, predict
-    from src.training.methods import training_frame
+    from src.training.rows import TrainingRows, rows_for
 
     train, test = (
         pd.DataFrame(
@@ -81,9 +82,8 @@ def hardness(
         )
         for split in ("train", "test")
     )
-    nothing = pd.DataFrame()
-    rows = training_frame("original", train, nothing, nothing, params.seed).frame
-    said = predict(fit(build(params, None), rows), test["text"].tolist())
+    data = rows_for("original", TrainingRows(train, train), params.seed)
+    said = predict(fit(build(params, data.class_weight), data.frame), test["text"].tolist())
     tail = test["label"].isin(classes.loc[classes["train"] < TAIL_SUPPORT, "name"])
     new = ~test["scenario"].isin(set(train["scenario"]))
     smallest = test["label"].value_counts().min()
@@ -131,9 +131,8 @@ def main(
     if reference is not None:
         columns["reference"] = surface(pd.read_csv(reference)["sentence_sep"])
     names = next(iter(columns.values()))
-    lines = [["figure", *columns], ["---"] * (len(columns) + 1)]
-    lines += [[name, *(figures.get(name, "-") for figures in columns.values())] for name in names]
-    typer.echo("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    rows = [[name, *(figures.get(name, "-") for figures in columns.values())] for name in names]
+    typer.echo(table(["figure", *columns], rows, numbers=False))
 
 
 if __name__ == "__main__":

@@ -4,19 +4,14 @@ It is small on purpose: what differs between two arms is their rows, and it trai
 Texts come without turn separators (`dialogue.plain`).
 
     model = fit(build(params.baseline, data.class_weight), data.frame)
-    save(model, Path("models/augmented.skops"))
-    predict(load(Path("models/augmented.skops")), texts)
+    predict(model, texts)
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
-from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
@@ -31,11 +26,7 @@ from sklearn.svm import LinearSVC
 from src.config.baseline import BaselineParams
 from src.errors import UserError
 from src.training.methods import ClassWeight
-
-SCHEMA = "schema.json"
-NEIGHBOURS = 5  # of SMOTE
-# skops names objects and arrays by their memory address.
-ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
+from src.training.smote import with_points_between
 
 
 def build(params: BaselineParams, class_weight: ClassWeight, c: float | None = None) -> Pipeline:
@@ -104,7 +95,7 @@ def fit_each(
     terms = fit_terms(tfidf, distinct["text"].tolist())
     times = distinct["weight"].to_numpy(dtype=np.float64)
     if smote:
-        terms, labels, times = _between(terms, labels, times, smote, seed)
+        terms, labels, times = with_points_between(terms, labels, times, smote, seed)
     fitted = []
     for model in models:
         classifier = clone(model["classifier"]).fit(terms, labels, sample_weight=times)
@@ -168,54 +159,6 @@ def predict(model: Pipeline, texts: Sequence[str]) -> NDArray[np.str_]:
     return predicted
 
 
-def portable(model: Pipeline) -> Pipeline:
-    """The same fitted model with its vocabulary as an array of terms instead of a dict.
-
-    skops describes each entry of a dict by itself: 60,000 take minutes and tens of megabytes.
-    scikit-learn rebuilds the dict from the array at the first use.
-    """
-    tfidf = copy.copy(model["tfidf"])
-    if hasattr(tfidf, "vocabulary_"):
-        tfidf.vocabulary = np.array(sorted(tfidf.vocabulary_, key=tfidf.vocabulary_.__getitem__))
-        del tfidf.vocabulary_
-    return Pipeline([("tfidf", tfidf), ("classifier", model["classifier"])])
-
-
-def save(model: Pipeline, path: Path) -> None:
-    """Write a fitted model as a compressed skops file; equal models are equal bytes."""
-    from skops import io
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_without_addresses(io.dumps(portable(model))))
-
-
-def load(path: Path) -> Pipeline:
-    """Read a model that `save` wrote.
-
-    `skops.io.get_untrusted_types` is empty for it, so no type is trusted beyond skops's own list:
-    a file that holds anything else is refused before it is built.
-
-    Raises:
-        UserError: the file is missing, is no skops file, or holds types that no baseline needs.
-    """
-    from skops import io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    try:
-        return io.load(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} not found; run `dvc repro` to train it") from None
-    except UntrustedTypesFoundException:
-        unknown = ", ".join(io.get_untrusted_types(file=path))
-        raise UserError(
-            f"{path} holds {unknown}, which no baseline needs; run `dvc repro` to train a new one"
-        ) from None
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a model file ({error}); run `dvc repro` to train it again"
-        ) from None
-
-
 def _classifier(
     params: BaselineParams, class_weight: ClassWeight, c: float | None
 ) -> LinearSVC | LogisticRegression:
@@ -227,48 +170,3 @@ def _classifier(
     if params.classifier == "linear_svc":
         return LinearSVC(**common)
     return LogisticRegression(max_iter=1000, **common)
-
-
-def _between(
-    terms: csr_matrix,
-    labels: NDArray[np.str_],
-    times: NDArray[np.float64],
-    wanted: Mapping[str, int],
-    seed: int,
-) -> tuple[csr_matrix, NDArray[np.str_], NDArray[np.float64]]:
-    """The rows and, of each class, so many points between neighbours; of one row, repeats."""
-    from imblearn.over_sampling import SMOTE, RandomOverSampler
-
-    counts = pd.Series(labels).value_counts()
-    known = {label: count for label, count in wanted.items() if counts.get(label, 0) > 0}
-    single = {label: 1 + count for label, count in known.items() if counts[label] == 1}
-    several = {
-        label: int(counts[label]) + count for label, count in known.items() if counts[label] > 1
-    }
-    x, y = terms, labels
-    if several:
-        near = min(NEIGHBOURS, min(int(counts[label]) for label in several) - 1)
-        smote = SMOTE(sampling_strategy=several, k_neighbors=near, random_state=seed)
-        x, y = smote.fit_resample(x, y)
-    if single:
-        repeat = RandomOverSampler(sampling_strategy=single, random_state=seed)
-        x, y = repeat.fit_resample(x, y)
-    return x, np.asarray(y, dtype=str), np.append(times, np.ones(len(y) - len(times)))
-
-
-def _without_addresses(archive: bytes) -> bytes:
-    """A skops archive, compressed, with addresses numbered in order and no times."""
-    numbers: dict[str, str] = {}
-
-    def number(match: re.Match[str]) -> str:
-        return numbers.setdefault(match[0], str(len(numbers)))
-
-    written = BytesIO()
-    with ZipFile(BytesIO(archive)) as source, ZipFile(written, "w", ZIP_DEFLATED) as target:
-        schema = ADDRESS.sub(number, source.read(SCHEMA).decode("utf-8"))
-        for name in source.namelist():
-            if name != SCHEMA:
-                renamed = f"{numbers[Path(name).stem]}.npy"
-                target.writestr(ZipInfo(renamed), source.read(name), ZIP_DEFLATED)
-        target.writestr(ZipInfo(SCHEMA), schema, ZIP_DEFLATED)
-    return written.getvalue()

@@ -6,6 +6,8 @@ have to beat as many unfiltered ones.
     data = training_frame("augmented", real, accepted, unfiltered, seed=0)
     data.frame, data.class_weight
 
+Which real rows a method is given is decided in `rows`, for every caller.
+
 - class_weight: weights in inverse proportion to the class sizes;
 - effective_number: weights by the effective number of rows (Cui et al., Class-Balanced Loss Based
   on Effective Number of Samples, 2019);
@@ -31,6 +33,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.config.arms import Arm
+from src.records.metrics.choose import Choice
 
 ClassWeight = Literal["balanced"] | dict[str, float] | None
 Origin = Literal["real", "synthetic"]
@@ -38,21 +41,7 @@ Origin = Literal["real", "synthetic"]
 COLUMNS = ["text", "label", "origin", "weight"]
 BETA = 0.999  # of the effective number: 1 - BETA^n rows of n count, over 1 - BETA
 EDITS = 0.1  # share of a copy's characters or words that eda touches
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How the arm `chosen` uses samples: found on dev, see `choose`."""
-
-    samples_per_class: int
-    class_weight: bool
-    sample_weight: float
-    by_quality: bool = False  # the weight of a sample is multiplied by its label score
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether a sample counts as much as a real row."""
-        return self.sample_weight == 1 and not self.by_quality
+NO_SAMPLES = Choice(0, class_weight=False, sample_weight=1.0, by_quality=False)
 
 
 @dataclass(frozen=True)
@@ -159,7 +148,7 @@ def _rows_of(
         case "augmented" | "augmented_class_weight":
             return _joined(real, accepted)
         case "chosen":
-            return with_samples(real, accepted, choice or Choice(0, False, 1.0), seed)
+            return with_samples(real, accepted, choice or NO_SAMPLES, seed)
         case _:
             assert_never(arm)
 

@@ -1,6 +1,6 @@
 """A second family of classifiers on the same arms, so that a gain is not one classifier's.
 
-    said = second_predictions(frames, test_texts, embed, seed=0)
+    second_comparison(answers, rows, test_texts, choice, params.evaluate, params.embedding, seed=0)
 
 Logistic regression on embeddings. Where the embedding is TF-IDF, its n-grams are first brought
 to `DIMENSIONS` by a truncated SVD (latent semantic analysis), fitted on all the training rows.
@@ -16,14 +16,62 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from src.config.arms import Arm
-from src.gate.embedding import Embed
+from src.config.arms import OUR_ARMS, Arm
+from src.config.embedding import EmbeddingParams
+from src.config.evaluate import EvaluateParams
+from src.evaluation.significance import bootstrap, resampling
+from src.gate.embedding import Embed, fit_embedder
+from src.records.metrics.choose import Choice
+from src.records.metrics.evaluate import Second
+from src.training.compare import Answers
 from src.training.methods import ArmData
+from src.training.rows import TrainingRows, rows_for
 
 DIMENSIONS = 256
 C = 10.0
 WORKERS = 2
 FAMILY = "logistic regression on embeddings"
+
+
+def second_comparison(
+    answers: Answers,
+    rows: TrainingRows,
+    texts: Sequence[str],
+    choice: Choice,
+    evaluate: EvaluateParams,
+    embedding: EmbeddingParams,
+    seed: int,
+) -> Second:
+    """The methods that the verdict is about, by a classifier of another family.
+
+    Args:
+        answers: of the first family, for the methods to compare and the classes of the test rows.
+        rows: what there is to learn from.
+        texts: of the test rows, without turn separators.
+        choice: what `chosen` uses.
+        evaluate: how intervals are made.
+        embedding: where texts become vectors; n-grams are those of all real rows.
+        seed: of what is drawn, and of the classifier.
+    """
+    free, ours = answers.free, answers.ours
+    arms: list[Arm] = list(dict.fromkeys(("original", "class_weight", free, ours)))
+    said = second_predictions(
+        {arm: rows_for(arm, rows, seed, choice) for arm in arms},
+        texts,
+        fit_embedder(rows.every["text"].tolist(), embedding),
+        seed,
+    )
+    draws = bootstrap(
+        answers.test,
+        {arm: [predicted] for arm, predicted in said.items()},
+        answers.tail,
+        resampling(evaluate),
+    )
+    return Second(
+        family=f"{FAMILY} ({embedding.backend})",
+        arms={arm: draws.scores(arm) for arm in arms},
+        versus_best_free={arm: draws.versus(arm, free) for arm in arms if arm in OUR_ARMS},
+    )
 
 
 def second_predictions(

@@ -17,11 +17,11 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from src.config.baseline import BaselineParams
-from src.evaluation.significance import Predictions, bootstrap
+from src.evaluation.significance import Predictions, Resampling, bootstrap
 from src.training.classifier import build, fit, fit_each
 from src.training.methods import ArmData
 
-RESAMPLES = 300
+RESAMPLING = Resampling(resamples=300, confidence=0.95, seed=0)
 
 
 def tuned(
@@ -56,20 +56,12 @@ def strongest(
     """
     if len(said) == 1:
         return next(iter(said))
-    draws = bootstrap(
-        truth,
-        {str(c): predictions for c, predictions in said.items()},
-        tail,
-        resamples=RESAMPLES,
-        confidence=0.95,
-        seed=0,
-    )
-    best = max(said, key=lambda c: draws.observed[str(c)][0])
+    draws = bootstrap(truth, said, tail, RESAMPLING)
+    best = max(said, key=lambda c: draws.observed[c][0])
 
     def is_near(c: float) -> bool:
-        lost = draws.observed[str(best)][0] - draws.observed[str(c)][0]
-        error = (draws.resampled[str(best)] - draws.resampled[str(c)])[:, 0].std()
-        return bool(lost <= error)
+        lost, error = draws.gain(best, c)
+        return lost <= error
 
     return min(c for c in said if is_near(c))
 

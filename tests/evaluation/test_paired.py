@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from src.evaluation.paired import (
-    McNemar,
     binomial_p,
     class_changes,
     heads_lost,
@@ -19,6 +18,7 @@ from src.evaluation.paired import (
     tail_false_positives,
 )
 from src.evaluation.scoring import per_class
+from src.records.metrics.evaluate import McNemar
 
 
 @pytest.mark.parametrize(

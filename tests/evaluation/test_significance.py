@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import time
+from dataclasses import astuple, replace
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from src.config.arms import FREE_ARMS, OUR_ARMS, Arm
+from src.config.params import load_params
 from src.errors import UserError
 from src.evaluation.scoring import METRICS, score
-from src.evaluation.significance import Bootstrap, Interval, best_free, bootstrap
+from src.evaluation.significance import (
+    Bootstrap,
+    Resampling,
+    best_free,
+    bootstrap,
+    resampling,
+)
+from src.records.interval import Interval
+from src.records.scores import ScoreIntervals
 
 TRUTH = ["a"] * 60 + ["b"] * 30 + ["c"]
 TAIL = frozenset({"b", "c"})
+FEW = Resampling(100, 0.95, seed=0)
+SMALL = Resampling(200, 0.95, seed=0)
 
 
 def noisy(right: float, seed: int) -> list[str | None]:
@@ -23,19 +35,28 @@ def noisy(right: float, seed: int) -> list[str | None]:
     return [label if hit else None for label, hit in zip(TRUTH, hits, strict=True)]
 
 
-def run(**changes: object) -> Bootstrap:
+def of(scores: ScoreIntervals, metric: str) -> Interval:
+    """One metric."""
+    interval: Interval = getattr(scores, metric)
+    return interval
+
+
+def same(value: float, low: float, high: float) -> ScoreIntervals:
+    """The same interval in every metric."""
+    return ScoreIntervals(*[Interval(value, low, high)] * len(METRICS))
+
+
+def run(drawn: Resampling = SMALL) -> Bootstrap[str]:
     """A small bootstrap of two arms."""
-    settings = {"resamples": 200, "confidence": 0.95, "seed": 0} | changes
-    return bootstrap(
-        TRUTH, {"original": [noisy(0.5, 1)], "augmented": [noisy(0.9, 2)]}, TAIL, **settings
-    )
+    arms = {"original": [noisy(0.5, 1)], "augmented": [noisy(0.9, 2)]}
+    return bootstrap(TRUTH, arms, TAIL, drawn)
 
 
 def test_values_are_the_scores_of_all_rows() -> None:
     """The value of an interval is the metric itself, not the mean of the resamples."""
     draws, expected = run(), score(TRUTH, noisy(0.5, 1), TAIL)
     for metric in METRICS:
-        interval = draws.scores("original")[metric]
+        interval = of(draws.scores("original"), metric)
         assert interval.value == getattr(expected, metric)
         assert 0 <= interval.low <= interval.value <= interval.high <= 1
 
@@ -43,9 +64,7 @@ def test_values_are_the_scores_of_all_rows() -> None:
 def test_each_class_keeps_its_rows_in_every_resample() -> None:
     """Stratified: a class of one row that is hit is hit in all resamples, and never lost."""
     predicted = [None] * 90 + ["c"]
-    draws = bootstrap(
-        TRUTH, {"original": [predicted]}, TAIL, resamples=100, confidence=0.95, seed=0
-    )
+    scores = bootstrap(TRUTH, {"original": [predicted]}, TAIL, FEW).scores("original")
     expected = {
         "macro_f1": 1 / 3,
         "tail_recall": 1 / 2,
@@ -53,18 +72,16 @@ def test_each_class_keeps_its_rows_in_every_resample() -> None:
         "balanced_accuracy": 1 / 3,
         "tail_recall_micro": 1 / 31,
     }
-    assert draws.scores("original") == {
-        metric: Interval(*[pytest.approx(value)] * 3) for metric, value in expected.items()
-    }
+    for metric, value in expected.items():
+        assert astuple(of(scores, metric)) == pytest.approx((value, value, value))
 
 
 def test_intervals_are_those_of_the_binomial() -> None:
     """One class, 100 rows, 80 right: accuracy spreads by sqrt(0.8 * 0.2 / 100) = 0.04."""
     predicted = ["a"] * 80 + [None] * 20
-    draws = bootstrap(
-        ["a"] * 100, {"original": [predicted]}, {"a"}, resamples=4000, confidence=0.95, seed=0
-    )
-    accuracy = draws.scores("original")["accuracy"]
+    many = Resampling(4000, 0.95, seed=0)
+    draws = bootstrap(["a"] * 100, {"original": [predicted]}, {"a"}, many)
+    accuracy = draws.scores("original").accuracy
     assert accuracy.value == pytest.approx(0.8)
     assert accuracy.low == pytest.approx(0.8 - 1.96 * 0.04, abs=0.011)
     assert accuracy.high == pytest.approx(0.8 + 1.96 * 0.04, abs=0.011)
@@ -74,31 +91,40 @@ def test_intervals_are_those_of_the_binomial() -> None:
 def test_differences_are_paired() -> None:
     """Equal predictions differ by exactly 0 in every resample, however wide their intervals."""
     predictions = {"original": [noisy(0.5, 1)], "augmented": [noisy(0.5, 1)]}
-    draws = bootstrap(TRUTH, predictions, TAIL, resamples=100, confidence=0.95, seed=0)
-    assert draws.versus("augmented", "original") == dict.fromkeys(METRICS, Interval(0, 0, 0))
-    assert draws.scores("original")["accuracy"].high > draws.scores("original")["accuracy"].low
+    draws = bootstrap(TRUTH, predictions, TAIL, FEW)
+    assert draws.versus("augmented", "original") == same(0, 0, 0)
+    assert draws.scores("original").accuracy.high > draws.scores("original").accuracy.low
+    assert draws.gain("augmented", "original") == (0, 0)
 
 
 def test_a_clear_gain_excludes_zero_and_turns_with_the_arms() -> None:
     """Arm minus reference; the reverse has the opposite sign and bounds."""
     forth, back = run().versus("augmented", "original"), run().versus("original", "augmented")
     for metric in ("macro_f1", "accuracy"):
-        assert forth[metric].low > 0
-        assert back[metric].value == -forth[metric].value
-        assert back[metric].low == pytest.approx(-forth[metric].high)
+        assert of(forth, metric).low > 0
+        assert of(back, metric).value == -of(forth, metric).value
+        assert of(back, metric).low == pytest.approx(-of(forth, metric).high)
+
+
+def test_a_gain_is_told_with_its_standard_error() -> None:
+    """In macro-F1: the difference, and how far it spreads over the resamples."""
+    draws = run()
+    gain, error = draws.gain("augmented", "original")
+    assert gain == draws.versus("augmented", "original").macro_f1.value
+    differences = draws.resampled["augmented"][:, 0] - draws.resampled["original"][:, 0]
+    assert error == pytest.approx(np.sqrt(np.mean((differences - differences.mean()) ** 2)))
 
 
 def test_adding_an_arm_changes_no_other() -> None:
     """The resamples depend on the seed and the test rows only."""
-    settings = {"resamples": 200, "confidence": 0.95, "seed": 0}
     augmented = {"augmented": [noisy(0.9, 2)]}
     drawn = {"oversample": [noisy(0.5, n) for n in range(3)]}
     more = {"unfiltered": [noisy(0.5, n) for n in range(5)]}
-    alone = bootstrap(TRUTH, augmented, TAIL, **settings)
+    alone = bootstrap(TRUTH, augmented, TAIL, SMALL)
     assert alone.scores("augmented") == run().scores("augmented")
-    both = bootstrap(TRUTH, augmented | drawn, TAIL, **settings)
+    both = bootstrap(TRUTH, augmented | drawn, TAIL, SMALL)
     assert both.scores("augmented") == alone.scores("augmented")
-    three = bootstrap(TRUTH, augmented | drawn | more, TAIL, **settings)
+    three = bootstrap(TRUTH, augmented | drawn | more, TAIL, SMALL)
     assert three.scores("augmented") == alone.scores("augmented")
     assert three.scores("oversample") == both.scores("oversample")
 
@@ -106,57 +132,42 @@ def test_adding_an_arm_changes_no_other() -> None:
 def test_the_value_of_several_seeds_is_their_mean() -> None:
     """Observed is the mean of the seeds' scores; each resample is scored with one of them."""
     seeds = [noisy(0.2, 1), noisy(0.6, 2), noisy(1.0, 3)]
-    draws = bootstrap(TRUTH, {"oversample": seeds}, TAIL, resamples=300, confidence=0.95, seed=0)
+    draws = bootstrap(TRUTH, {"oversample": seeds}, TAIL, Resampling(300, 0.95, seed=0))
     each = [score(TRUTH, said, TAIL) for said in seeds]
     for metric in METRICS:
         mean = sum(getattr(one, metric) for one in each) / 3
-        assert draws.scores("oversample")[metric].value == pytest.approx(mean)
+        assert of(draws.scores("oversample"), metric).value == pytest.approx(mean)
     # The third seed is right everywhere: a resample scored with it has 1 whatever its rows.
     assert (draws.resampled["oversample"][:, 2] == 1).mean() == pytest.approx(1 / 3, abs=0.09)
 
 
 def test_seeds_widen_the_interval() -> None:
     """Two seeds, all right and all wrong: rows alone spread nothing, seeds do."""
-    draws = bootstrap(
-        TRUTH, {"eda": [TRUTH, [None] * 91]}, TAIL, resamples=200, confidence=0.95, seed=0
-    )
-    assert draws.scores("eda") == dict.fromkeys(METRICS, Interval(0.5, 0, 1))
+    draws = bootstrap(TRUTH, {"eda": [TRUTH, [None] * 91]}, TAIL, SMALL)
+    assert draws.scores("eda") == same(0.5, 0, 1)
     assert set(draws.resampled["eda"][:, 2]) == {0.0, 1.0}
 
 
 def test_one_seed_stands_for_all() -> None:
     """An arm that draws nothing is scored alike beside arms that do, as if repeated."""
     drawn = [noisy(0.4, n) for n in range(3)]
-    settings = {"resamples": 200, "confidence": 0.95, "seed": 0}
     once, thrice = (
-        bootstrap(TRUTH, {"original": said, "eda": drawn}, TAIL, **settings)
+        bootstrap(TRUTH, {"original": said, "eda": drawn}, TAIL, SMALL)
         for said in ([noisy(0.5, 9)], [noisy(0.5, 9)] * 3)
     )
     np.testing.assert_array_equal(once.resampled["original"], thrice.resampled["original"])
-    assert once.versus("eda", "original") == pytest.approx(thrice.versus("eda", "original"))
+    for metric in METRICS:
+        one, other = (of(draws.versus("eda", "original"), metric) for draws in (once, thrice))
+        assert astuple(one) == pytest.approx(astuple(other))
 
 
 def test_seeds_are_paired() -> None:
     """The same seed in all arms: seeds that shift two arms alike leave no difference."""
     seeds = [noisy(right, n) for n, right in enumerate((0.1, 0.5, 0.9))]
-    draws = bootstrap(
-        TRUTH,
-        {"oversample": seeds, "eda": list(seeds)},
-        TAIL,
-        resamples=200,
-        confidence=0.95,
-        seed=0,
-    )
-    assert draws.versus("eda", "oversample") == dict.fromkeys(METRICS, Interval(0, 0, 0))
-    turned = bootstrap(
-        TRUTH,
-        {"oversample": seeds, "eda": seeds[::-1]},
-        TAIL,
-        resamples=200,
-        confidence=0.95,
-        seed=0,
-    )
-    accuracy = turned.versus("eda", "oversample")["accuracy"]
+    draws = bootstrap(TRUTH, {"oversample": seeds, "eda": list(seeds)}, TAIL, SMALL)
+    assert draws.versus("eda", "oversample") == same(0, 0, 0)
+    turned = bootstrap(TRUTH, {"oversample": seeds, "eda": seeds[::-1]}, TAIL, SMALL)
+    accuracy = turned.versus("eda", "oversample").accuracy
     assert accuracy.value == pytest.approx(0)
     assert accuracy.low < -0.5
     assert accuracy.high > 0.5
@@ -165,12 +176,14 @@ def test_seeds_are_paired() -> None:
 def test_the_seed_decides() -> None:
     """The same seed gives the same intervals, another seed others."""
     assert run().scores("original") == run().scores("original")
-    assert run(seed=1).scores("original") != run().scores("original")
+    assert run(replace(SMALL, seed=1)).scores("original") != run().scores("original")
 
 
 def test_more_confidence_is_wider() -> None:
     """A 99 % interval holds the 80 % one."""
-    wide, narrow = (run(confidence=c).scores("original")["accuracy"] for c in (0.99, 0.8))
+    wide, narrow = (
+        run(replace(SMALL, confidence=c)).scores("original").accuracy for c in (0.99, 0.8)
+    )
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
@@ -186,7 +199,7 @@ def test_what_cannot_be_scored_is_explained(
 ) -> None:
     """The errors of scoring come through."""
     with pytest.raises(error, match=message):
-        bootstrap(TRUTH, {"original": [predicted]}, tail, resamples=100, confidence=0.95, seed=0)
+        bootstrap(TRUTH, {"original": [predicted]}, tail, FEW)
 
 
 def test_a_full_size_bootstrap_takes_seconds() -> None:
@@ -194,15 +207,16 @@ def test_a_full_size_bootstrap_takes_seconds() -> None:
     rng = np.random.default_rng(0)
     truth = [str(c) for c in rng.integers(34, size=4400)]
     start = time.perf_counter()
-    bootstrap(
-        truth,
-        {arm: [truth] for arm in get_args(Arm)},
-        {"0"},
-        resamples=200,
-        confidence=0.95,
-        seed=0,
-    )
+    bootstrap(truth, {arm: [truth] for arm in get_args(Arm)}, {"0"}, SMALL)
     assert time.perf_counter() - start < 5
+
+
+def test_the_settings_of_the_section_are_those_of_the_bootstrap() -> None:
+    """Number, confidence and seed, as params.yaml has them."""
+    evaluate = load_params().evaluate
+    assert resampling(evaluate) == Resampling(
+        resamples=evaluate.bootstrap, confidence=evaluate.confidence, seed=evaluate.seed
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,16 @@ import pytest
 
 from src.errors import UserError
 from src.experimental.rounds import (
-    Round,
-    Score,
     has_stopped,
     last_kept,
     misses,
     read_rounds,
+    summaries,
     write_round,
 )
+from src.records.interval import Interval
+from src.records.json_files import fields_of
+from src.records.rounds import Round
 
 FIRST = Round(
     number=1,
@@ -25,9 +27,9 @@ FIRST = Round(
     new_real=0,
     added=2,
     retired={},
-    macro_f1=Score(0.5, 0.4, 0.6),
-    tail_recall=Score(0.5, 0.4, 0.6),
-    difference=Score(0.1, 0.05, 0.15),
+    macro_f1=Interval(0.5, 0.4, 0.6),
+    tail_recall=Interval(0.5, 0.4, 0.6),
+    difference=Interval(0.1, 0.05, 0.15),
     predictions=(0, 1, 1),
 )
 
@@ -94,3 +96,31 @@ def test_a_missing_round_is_named(tmp_path: Path) -> None:
     write_round(tmp_path, replace(FIRST, number=2))
     with pytest.raises(UserError, match="no round 1 but a round 2"):
         read_rounds(tmp_path)
+
+
+def test_a_round_is_written_as_it_always_was(tmp_path: Path) -> None:
+    """Golden file: one field a line, in their order."""
+    write_round(tmp_path, replace(FIRST, retired={"review": 1}))
+    assert (tmp_path / "1.json").read_text(encoding="utf-8") == (
+        "{\n"
+        '  "number": 1,\n'
+        '  "kept": true,\n'
+        '  "real": {"a": 5, "b": 3},\n'
+        '  "samples": {"b": 2},\n'
+        '  "ids": ["x-0", "y-0"],\n'
+        '  "new_real": 0,\n'
+        '  "added": 2,\n'
+        '  "retired": {"review": 1},\n'
+        '  "macro_f1": {"high": 0.6, "low": 0.4, "value": 0.5},\n'
+        '  "tail_recall": {"high": 0.6, "low": 0.4, "value": 0.5},\n'
+        '  "difference": {"high": 0.15, "low": 0.05, "value": 0.1},\n'
+        '  "predictions": [0, 1, 1]\n'
+        "}\n"
+    )
+
+
+def test_a_summary_counts_what_is_long() -> None:
+    """Rows and samples of all classes; no ids and no predictions."""
+    (summary,) = (fields_of(one) for one in summaries([FIRST]).values())
+    assert (summary["real"], summary["samples"]) == (8, 2)
+    assert not {"ids", "predictions", "number"} & summary.keys()

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.planning.imbalance import Imbalance, entropy, gini, measure, measure_counts
+from src.planning.imbalance import entropy, gini, measure, measure_counts
+from src.records.json_files import fields_of
+from src.records.metrics.analyze import Imbalance
 
 COUNTS = st.lists(st.integers(1, 300), min_size=1, max_size=8)
 
@@ -93,9 +95,9 @@ def test_cmcc_34() -> None:
     )
 
 
-def test_measure_as_dict() -> None:
-    """The keys of metrics/analyze.json."""
-    assert measure(labels_of({"a": 3, "b": 1})).as_dict() == {
+def test_the_figures_have_the_keys_of_the_metrics_file() -> None:
+    """Those of metrics/analyze.json."""
+    assert fields_of(measure(labels_of({"a": 3, "b": 1}))) == {
         "rows": 4,
         "classes": 2,
         "gini": 0.25,

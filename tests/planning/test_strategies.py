@@ -20,9 +20,6 @@ from src.errors import UserError
 from src.planning.imbalance import gini
 from src.planning.strategies import (
     SHOWN_GINI,
-    TIE,
-    GiniGoal,
-    Outcome,
     compare,
     gini_goal,
     least_fill,
@@ -30,6 +27,8 @@ from src.planning.strategies import (
     targets,
     water_fill,
 )
+from src.records.metrics.analyze import TIE, GiniGoal
+from src.records.metrics.balance import Outcome
 
 PARAMS = PlanParams(
     target_per_class=100,

@@ -104,7 +104,7 @@ def test_the_chosen_arm_trains_on_what_choose_found(here: Path):
             "sample_weight": 1.0,
             "by_quality": False,
         }
-        changed = json.dumps({"chosen": chosen})
+        changed = json.dumps(found | {"chosen": found["chosen"] | chosen})
         (here / "choose.json").write_text(changed, encoding="utf-8")
         train_baseline.main("chosen", metrics=here)
         train_baseline.main(like)

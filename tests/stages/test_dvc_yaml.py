@@ -47,7 +47,6 @@ WRITES = {
         paths.PREDICTIONS / "${item.arm}.csv",
     },
     "evaluate": {
-        paths.REPORTS,
         METRICS / "evaluate.json",
         PLOTS / "class_counts.csv",
         PLOTS / "recall.csv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from src.config.data import DataParams
 from src.config.plan import PlanParams
 from src.data.schema import read_split
-from src.files import Record
-from src.stages.balance import within_head_cap
-from src.training.balance import balance_metrics, merge, staying
+from src.records.json_files import as_json
+from src.records.metrics.balance import BeforeAfter, ClassBalance
+from src.records.samples import Candidate, SampleScores, Screened
+from src.training.balance import balance_metrics, merge, staying, used_samples, within_head_cap
 
 NOWHERE = Path("none.csv")
 DATA = DataParams(
@@ -49,21 +51,32 @@ def train_of(folder: Path, content: str, data: DataParams) -> pd.DataFrame:
     return read_split(file, data, {})
 
 
-def sample(number: int, label: str) -> Record:
+MEASURED = SampleScores(
+    chars=3,
+    turns=1,
+    language_share=1.0,
+    loop_share=0.0,
+    repeated_turns=0.0,
+    distinct_bigrams=1.0,
+    keyword_hits=0,
+    seed_overlap=0.0,
+    contamination=0.0,
+    contradiction=0.0,
+    near_duplicate=0.0,
+    label_score=0.25,
+)
+
+
+def sample(number: int, label: str, endpoint: str = "glm") -> Screened:
     """An accepted sample."""
-    return {
-        "id": f"s{number}",
-        "text": f"样本{number}",
-        "label": label,
-        "scores": {"label_score": 0.25},
-        "endpoint": "glm",
-    }
+    candidate = Candidate(f"s{number}", label, f"样本，{number}。", endpoint)
+    return Screened(candidate, f"样本{number}", MEASURED)
 
 
 def test_samples_follow_the_real_rows(tmp_path: Path) -> None:
     """Golden file: columns and their order kept, empty where a sample has no value."""
-    samples = [sample(1, "b"), sample(2, "a"), sample(3, "b"), sample(4, "b")]
-    del samples[2]["endpoint"]  # of a sample from elsewhere nobody knows who wrote it
+    # of a sample from elsewhere nobody knows who wrote it
+    samples = [sample(1, "b"), sample(2, "a"), sample(3, "b", endpoint=""), sample(4, "b")]
     merged = merge(train_of(tmp_path, CSV, DATA), samples, PLAN, DATA)
     assert merged.to_csv(index=False, lineterminator="\n") == (
         "city,words,call,nr,name,origin,label_score,written_by\n"
@@ -133,6 +146,30 @@ def test_a_balanced_file_is_read_again(tmp_path: Path) -> None:
     assert again["written_by"].tolist() == ["", "", "", "glm"]
 
 
+def test_each_class_uses_the_first_samples_that_it_needs() -> None:
+    """In their order; a class that needs none, or that no plan names, uses none."""
+    accepted = [sample(number, label) for number, label in enumerate("abacxab")]
+    used = used_samples(accepted, {"a": 2, "b": 5, "c": 0})
+    assert [one.id for one in used] == ["s0", "s1", "s2", "s6"]
+    assert used_samples([], {"a": 2}) == []
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        pytest.param(None, id="from-elsewhere"),
+        pytest.param(replace(MEASURED, label_score=None), id="not-asked"),
+    ],
+)
+def test_a_sample_without_a_label_score_counts_whole(
+    scores: SampleScores | None, tmp_path: Path
+) -> None:
+    """Its quality is 1."""
+    unscored = replace(sample(1, "b"), scores=scores)
+    merged = merge(train_of(tmp_path, CSV, DATA), [unscored], PLAN, DATA)
+    assert merged["label_score"].tolist() == ["", "", "", "1.000000"]
+
+
 def test_without_samples_nothing_is_added(tmp_path: Path) -> None:
     """The real rows alone, and the columns all the same."""
     merged = merge(train_of(tmp_path, CSV, DATA), [], PLAN, DATA)
@@ -170,15 +207,17 @@ def test_merging_keeps_every_real_row(
     synthetic = merged[merged["origin"] == "synthetic"]
     assert len(real) + len(synthetic) == len(merged)
     for label, need in zip("abc", needs, strict=True):
-        mine = [record["text"] for record in samples if record["label"] == label]
+        mine = [one.text for one in samples if one.label == label]
         assert synthetic.loc[synthetic["name"] == label, "words"].tolist() == mine[:need]
 
 
 def test_metrics(tmp_path: Path) -> None:
     """By hand: before 2 and 1 rows, after 2 and 2; one of the two that were needed is missing."""
     merged = merge(train_of(tmp_path, CSV, DATA), [sample(1, "b")], PLAN, DATA)
-    found = balance_metrics(merged, PLAN, "name", PARAMS)
+    found = as_json(balance_metrics(merged, PLAN, "name", PARAMS))
+    assert isinstance(found, dict)
     strategies = found.pop("strategies")
+    assert isinstance(strategies, dict)
     assert found == {
         "rows": 4,
         "gini": {"before": pytest.approx(1 / 6), "after": 0.0},
@@ -205,14 +244,12 @@ def test_metrics(tmp_path: Path) -> None:
             "b": {"real": 1, "dropped": 0, "synthetic": 1, "target": 3, "shortfall": 1},
         },
     }
-    assert {name: line["needed"] for name, line in strategies.items()} == {
-        "quota": 2,
-        "floor": 3,
-        "power": 0,
-        "effective_number": 0,
-        "gini": 0,
+    needed = {
+        name: outcome.needed
+        for name, outcome in balance_metrics(merged, PLAN, "name", PARAMS).strategies.items()
     }
-    assert all(set(line) == set(found["before"]) for line in strategies.values())
+    assert needed == {"quota": 2, "floor": 3, "power": 0, "effective_number": 0, "gini": 0}
+    assert strategies.keys() == needed.keys()
 
 
 def test_dropped_rows_are_counted(tmp_path: Path) -> None:
@@ -222,16 +259,9 @@ def test_dropped_rows_are_counted(tmp_path: Path) -> None:
     real = within_head_cap(train, staying(plan), DATA.turn_separator)
     merged = merge(real, [], plan, DATA)
     found = balance_metrics(merged, plan, "name", PARAMS.model_copy(update={"head_cap": 1}))
-    assert found["rows"] == 2
-    assert found["dropped"] == 1
-    assert found["gini"] == {"before": pytest.approx(1 / 6), "after": 0.0}
-    assert found["per_class"]["a"] == {
-        "real": 1,
-        "dropped": 1,
-        "synthetic": 0,
-        "target": 1,
-        "shortfall": 0,
-    }
+    assert (found.rows, found.dropped) == (2, 1)
+    assert found.gini == BeforeAfter(pytest.approx(1 / 6), 0.0)
+    assert found.per_class["a"] == ClassBalance(1, dropped=1, synthetic=0, target=1, shortfall=0)
 
 
 def test_rows_that_cover_the_class_stay(tmp_path: Path) -> None:

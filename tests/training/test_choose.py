@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from random import Random
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from src.config.baseline import BaselineParams
-from src.config.evaluate import EvaluateParams
+from src.config.choose import ChooseParams
 from src.config.params import load_params
 from src.errors import UserError
 from src.evaluation.scoring import METRICS
-from src.evaluation.significance import Bootstrap
-from src.training.choose import Chosen, Tried, _conclude, _name, choose
-from src.training.methods import Choice
+from src.evaluation.significance import Bootstrap, Resampling
+from src.records.metrics.choose import Choice, ChooseMetrics, Tried
+from src.training.choose import choose, conclude, without_samples
+from src.training.rows import TrainingRows, no_rows
 
 WORDS = {
     "bill": "balance charge amount overdue statement",
@@ -77,70 +79,86 @@ WRONG = rows(
 TWO_WRITERS = pd.concat(
     [HELPFUL.assign(written_by="good"), WRONG[:30].assign(written_by="bad")], ignore_index=True
 )
-NOTHING = pd.DataFrame([])
-NONE, NONE_WEIGHTED = Choice(0, False, 1.0), Choice(0, True, 1.0)
+NOTHING = no_rows()
+NONE, NONE_WEIGHTED = Choice(0, False, 1.0, False), Choice(0, True, 1.0, False)
 
 
-def evaluate(**tried: object) -> EvaluateParams:
-    """The shipped settings, with few resamples and these things to try."""
-    shipped = load_params().evaluate
-    settings = {"samples_per_class": (0, 5, 20), "sample_weights": (0.5, 1.0), "seeds": 2} | tried
-    few = {"bootstrap": 800, "choose": shipped.choose.model_copy(update=settings)}
-    return shipped.model_copy(update=few)
+RESAMPLING = Resampling(800, 0.95, seed=0)
 
 
-def run(accepted: pd.DataFrame, **tried: object) -> Chosen:
+def settings(**tried: object) -> ChooseParams:
+    """The shipped settings with few draws and these things to try."""
+    few = {"samples_per_class": (0, 5, 20), "sample_weights": (0.5, 1.0), "seeds": 2}
+    return load_params().choose.model_copy(update=few | tried)
+
+
+def run(accepted: pd.DataFrame, real: pd.DataFrame = REAL, **tried: object) -> ChooseMetrics:
     """What is chosen for the planted rows."""
-    return choose(REAL, accepted, DEV, BASELINE, evaluate(**tried), TAIL)
+    rows = TrainingRows(real, real, accepted)
+    return choose(rows, DEV, BASELINE, settings(**tried), RESAMPLING, TAIL)
+
+
+def choice_of(one: Choice) -> Choice:
+    """The choice alone, without its scores or the sentence."""
+    own: dict[str, Any] = {field.name: getattr(one, field.name) for field in fields(Choice)}
+    return Choice(**own)
+
+
+def choices(found: ChooseMetrics) -> list[Choice]:
+    """All that was tried, in order."""
+    return [choice_of(one) for one in found.curve]
+
+
+def values(found: ChooseMetrics) -> dict[Choice, float]:
+    """Dev macro-F1 of each choice."""
+    return {choice_of(one): one.macro_f1.value for one in found.curve}
 
 
 @cache
-def helped() -> Chosen:
+def helped() -> ChooseMetrics:
     """What is chosen where samples help."""
     return run(HELPFUL)
 
 
 def best_weighed(curve: tuple[Tried, ...]) -> Choice:
     """The best way with the largest amount at a weight that the settings name."""
-    largest = max(one.choice.samples_per_class for one in curve)
-    weighed = [one for one in curve[2:] if one.choice.samples_per_class == largest]
-    return max(weighed, key=lambda one: one.macro_f1.value).choice
+    largest = max(one.samples_per_class for one in curve)
+    weighed = [one for one in curve[2:] if one.samples_per_class == largest]
+    return choice_of(max(weighed, key=lambda one: one.macro_f1.value))
 
 
 def test_samples_that_help_are_chosen() -> None:
     """Texts of the rare classes raise dev scores beyond noise; the sentence has the numbers."""
-    chosen = helped()
-    assert chosen.choice.samples_per_class > 0
+    chosen, scores = helped().chosen, values(helped())
+    assert chosen.samples_per_class > 0
     assert chosen.why.startswith("dev macro-F1 +")
     assert "against no samples, standard error" in chosen.why
-    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
-    free = max(scores[Choice(0, weight, 1.0)] for weight in (False, True))
-    assert scores[chosen.choice] == max(scores.values()) > free + 0.05
+    free = max(scores[without_samples(weight)] for weight in (False, True))
+    assert scores[choice_of(chosen)] == max(scores.values()) > free + 0.05
 
 
 def test_samples_of_the_wrong_classes_are_not() -> None:
     """Samples that are calls of other classes do not raise dev scores: the choice is none."""
-    chosen = run(WRONG)
-    assert chosen.choice.samples_per_class == 0
-    assert chosen.choice.sample_weight == 1
-    assert chosen.recommended == 0
-    assert chosen.why.startswith("no number of samples is better on dev")
-    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
-    best = max((Choice(0, weight, 1.0) for weight in (False, True)), key=scores.__getitem__)
-    assert chosen.choice == best
-    assert max(one.choice.samples_per_class for one in chosen.curve) == 20
+    found = run(WRONG)
+    assert found.chosen.samples_per_class == 0
+    assert found.chosen.sample_weight == 1
+    assert found.recommended == 0
+    assert found.chosen.why.startswith("no number of samples is better on dev")
+    scores = values(found)
+    best = max((without_samples(weight) for weight in (False, True)), key=scores.__getitem__)
+    assert choice_of(found.chosen) == best
+    assert max(one.samples_per_class for one in found.curve) == 20
 
 
 def test_no_samples_are_always_tried() -> None:
     """0 is on the curve with and without class weights, whether the settings name it or not."""
-    curve = run(HELPFUL, samples_per_class=(20,)).curve
-    assert [one.choice for one in curve[:2]] == [Choice(0, False, 1.0), Choice(0, True, 1.0)]
+    assert choices(run(HELPFUL, samples_per_class=(20,)))[:2] == [NONE, NONE_WEIGHTED]
 
 
 def test_the_curve_is_in_the_order_of_trying() -> None:
     """No samples, the largest amount at every weight, then all at the best one and as whole rows."""
-    tried = run(HELPFUL, samples_per_class=(20, 5), sample_weights=(0.25, 0.5)).curve
-    curve = [one.choice for one in tried]
+    found = run(HELPFUL, samples_per_class=(20, 5), sample_weights=(0.25, 0.5))
+    curve = choices(found)
     assert curve[:2] == [NONE, NONE_WEIGHTED]
     weighed = [
         Choice(20, class_weight, weight, by_quality)
@@ -149,30 +167,31 @@ def test_the_curve_is_in_the_order_of_trying() -> None:
         for weight in (0.25, 0.5)
     ]
     assert curve[2:10] == weighed
-    best = best_weighed(tried)
+    best = best_weighed(found.curve)
     assert curve[10:] == [
         replace(best, samples_per_class=5),
-        Choice(5, best.class_weight, 1.0),
-        Choice(20, best.class_weight, 1.0),
+        Choice(5, best.class_weight, 1.0, False),
+        Choice(20, best.class_weight, 1.0, False),
     ]
 
 
 def test_each_choice_takes_the_regularisation_that_suits_its_first_draw() -> None:
     """The strongest within noise there, as of the arms; more draws change the score, not the `c`."""
 
-    def values(c: tuple[float, ...], draws: int) -> list[float]:
+    def scores(c: tuple[float, ...], draws: int) -> list[float]:
         baseline = BASELINE.model_copy(update={"c": c})
-        tried = evaluate(samples_per_class=(10,), seeds=draws)
-        curve = choose(REAL, HELPFUL, DEV, baseline, tried, TAIL).curve
+        tried = settings(samples_per_class=(10,), seeds=draws)
+        rows = TrainingRows(REAL, REAL, HELPFUL)
+        curve = choose(rows, DEV, baseline, tried, RESAMPLING, TAIL).curve
         return [point.macro_f1.value for point in curve]
 
     strong, weak, both = (0.001,), (0.01,), (0.001, 0.01)
-    of_first = list(zip(values(strong, 1), values(weak, 1), strict=True))
-    taken = [pair.index(value) for pair, value in zip(of_first, values(both, 1), strict=True)]
+    of_first = list(zip(scores(strong, 1), scores(weak, 1), strict=True))
+    taken = [pair.index(value) for pair, value in zip(of_first, scores(both, 1), strict=True)]
     assert set(taken) == {0, 1}
     assert any(first < second for (first, second), c in zip(of_first, taken, strict=True) if not c)
-    of_all = zip(values(strong, 4), values(weak, 4), strict=True)
-    assert values(both, 4) == [pair[c] for pair, c in zip(of_all, taken, strict=True)]
+    of_all = zip(scores(strong, 4), scores(weak, 4), strict=True)
+    assert scores(both, 4) == [pair[c] for pair, c in zip(of_all, taken, strict=True)]
 
 
 def test_each_of_several_models_is_told_by_what_it_gains() -> None:
@@ -190,8 +209,8 @@ def test_the_gains_of_two_models_add_up() -> None:
     """Without the one is the other alone: so much and the one on top are what all samples gain."""
     chosen = run(TWO_WRITERS)
     best = best_weighed(chosen.curve)
-    scores = {one.choice: one.macro_f1.value for one in chosen.curve}
-    whole = scores[best] - scores[Choice(0, best.class_weight, 1.0)]
+    scores = values(chosen)
+    whole = scores[best] - scores[without_samples(best.class_weight)]
     for one, other in (("bad", "good"), ("good", "bad")):
         both = chosen.per_model[one].alone.value + chosen.per_model[other].on_top.value
         assert both == pytest.approx(whole)
@@ -225,10 +244,10 @@ def test_the_choice_repeats_itself() -> None:
 
 
 def test_a_run_without_samples_chooses_none() -> None:
-    """Only class weights are tried where nothing was accepted; an empty frame has no columns."""
-    chosen = run(NOTHING)
-    assert [one.choice for one in chosen.curve] == [Choice(0, False, 1.0), Choice(0, True, 1.0)]
-    assert (chosen.choice.samples_per_class, chosen.recommended) == (0, 0)
+    """Only class weights are tried where nothing was accepted."""
+    found = run(NOTHING)
+    assert choices(found) == [NONE, NONE_WEIGHTED]
+    assert (found.chosen.samples_per_class, found.recommended) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -243,27 +262,28 @@ def test_a_run_without_samples_chooses_none() -> None:
 def test_what_cannot_be_trained_is_explained(real: pd.DataFrame, message: str) -> None:
     """The errors are those of `fit`."""
     with pytest.raises(UserError, match=message):
-        choose(real, NOTHING, DEV, BASELINE, evaluate(), TAIL)
+        run(NOTHING, real)
 
 
 def test_terms_are_found_in_a_handful_of_rows() -> None:
     """min_df gives way here as it does in `fit`."""
     real = pd.DataFrame({"text": ["balance", "router"], "label": ["bill", "lost"]})
     dev = pd.DataFrame({"text": ["my balance", "my router"], "label": ["bill", "lost"]})
-    (plain, _) = choose(real, NOTHING, dev, BASELINE, evaluate(), TAIL).curve
+    rows = TrainingRows(real, real)
+    (plain, _) = choose(rows, dev, BASELINE, settings(), RESAMPLING, TAIL).curve
     assert plain.macro_f1.value == 1
 
 
-def drawn(scores: dict[Choice, tuple[float, float]]) -> Bootstrap:
+def drawn(scores: dict[Choice, tuple[float, float]]) -> Bootstrap[Choice]:
     """Choices of a given macro-F1, which lies so far (the standard error) from 0.5 in turns.
 
     All differences to a choice of no error have the standard error of the other one.
     """
     turns = np.tile([-1.0, 1.0], 100)[:, None]
     return Bootstrap(
-        observed={_name(c): np.full(len(METRICS), value) for c, (value, _) in scores.items()},
+        observed={c: np.full(len(METRICS), value) for c, (value, _) in scores.items()},
         resampled={
-            _name(c): np.repeat(value + error * turns, len(METRICS), axis=1)
+            c: np.repeat(value + error * turns, len(METRICS), axis=1)
             for c, (value, error) in scores.items()
         },
         confidence=0.95,
@@ -285,16 +305,16 @@ def test_samples_must_win_by_more_than_one_standard_error(
     value: float, error: float, used: bool
 ) -> None:
     """Against 0.5 without samples; else the choice is the best way without them."""
-    few = Choice(5, False, 1.0)
+    few = Choice(5, False, 1.0, False)
     scores = {NONE: (0.4, 0.0), NONE_WEIGHTED: (0.5, 0.0), few: (value, error)}
-    chosen = _conclude(list(scores), drawn(scores))
-    assert chosen.choice == (few if used else NONE_WEIGHTED)
-    assert chosen.recommended == (5 if used else 0)
+    found = conclude(drawn(scores))
+    assert choice_of(found.chosen) == (few if used else NONE_WEIGHTED)
+    assert found.recommended == (5 if used else 0)
     if used:
         sentence = f"dev macro-F1 +0.250 against no samples, standard error {error:.3f}"
-        assert chosen.why == sentence
-    assert [one.choice for one in chosen.curve] == list(scores)
-    assert chosen.curve[2].macro_f1.value == value
+        assert found.chosen.why == sentence
+    assert choices(found) == list(scores)
+    assert found.curve[2].macro_f1.value == value
 
 
 @pytest.mark.parametrize(
@@ -311,28 +331,38 @@ def test_recommended_is_the_smallest_within_one_standard_error(
     values: tuple[float, ...], recommended: int
 ) -> None:
     """The best has a standard error of 0.02 against each other amount."""
-    amounts = [Choice(amount, True, 1.0) for amount in (5, 10, 50)]
+    amounts = [Choice(amount, True, 1.0, False) for amount in (5, 10, 50)]
     # With an error of 0.02 at the best and none elsewhere, differences to it have just that.
     tried = {
         choice: (value, 0.02 if value == max(values) else 0.0)
         for choice, value in zip(amounts, values, strict=True)
     }
-    unlike = Choice(5, False, 1.0)  # other class weights are another curve
+    unlike = Choice(5, False, 1.0, False)  # other class weights are another curve
     scores = {NONE: (0.4, 0.0), NONE_WEIGHTED: (0.5, 0.0), unlike: (0.595, 0.02), **tried}
-    chosen = _conclude(list(scores), drawn(scores))
-    assert chosen.recommended == recommended
-    assert chosen.choice == max(tried, key=lambda choice: tried[choice][0])
+    found = conclude(drawn(scores))
+    assert found.recommended == recommended
+    assert choice_of(found.chosen) == max(tried, key=lambda choice: tried[choice][0])
 
 
 def test_a_lighter_sample_may_be_chosen() -> None:
     """The weight of a sample is part of the choice; the recommended amount is of whole samples."""
-    whole, light = Choice(20, False, 1.0), Choice(20, False, 0.25)
+    whole, light = Choice(20, False, 1.0, False), Choice(20, False, 0.25, False)
     scores = {
         NONE: (0.4, 0.0),
         NONE_WEIGHTED: (0.5, 0.0),
-        Choice(5, False, 1.0): (0.5, 0.0),
+        Choice(5, False, 1.0, False): (0.5, 0.0),
         whole: (0.6, 0.0),
         light: (0.7, 0.0),
     }
-    chosen = _conclude(list(scores), drawn(scores))
-    assert (chosen.choice, chosen.recommended) == (light, 20)
+    found = conclude(drawn(scores))
+    assert (choice_of(found.chosen), found.recommended) == (light, 20)
+
+
+def test_a_head_cap_leaves_what_no_samples_come_to() -> None:
+    """They are compared with every real row; ways with samples learn from the rows that stay."""
+    whole, capped = (
+        choose(TrainingRows(REAL, kept, HELPFUL), DEV, BASELINE, settings(), RESAMPLING, TAIL)
+        for kept in (REAL, REAL.groupby("label").head(5))
+    )
+    assert whole.curve[:2] == capped.curve[:2]
+    assert whole.curve[2:] != capped.curve[2:]

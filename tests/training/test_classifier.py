@@ -1,25 +1,15 @@
-"""The baseline: trains on anything a user has, and saves to small, equal, safe files."""
+"""The baseline: trains on anything a user has."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.linear_model import LinearRegression
-from skops import io
 
 from src.config.baseline import BaselineParams
 from src.errors import UserError
-from src.training.classifier import _between, adjusted, build, fit, load, portable, predict, save
+from src.training.classifier import adjusted, build, fit, predict
 
 PARAMS = BaselineParams(
     analyzer="char",
@@ -157,29 +147,6 @@ def test_smote_skips_a_class_without_rows() -> None:
     np.testing.assert_array_equal(coefficients({"没有": 5}), coefficients(None))
 
 
-def test_points_lie_between_rows_of_their_class() -> None:
-    """Rows stay first; points are convex combinations of two rows, weigh 1, and have the label."""
-    rows = csr_matrix(np.array([[0.0, 1], [0, 2], [0, 3], [5, 0], [7, 0], [9, 9]]))
-    labels = np.array(["a", "a", "a", "b", "b", "c"])
-    times = np.array([2.0, 1, 1, 1, 1, 1])
-    terms, names, weights = _between(rows, labels, times, {"a": 4, "b": 3, "c": 2, "z": 1}, 0)
-    np.testing.assert_array_equal(terms[:6].toarray(), rows.toarray())
-    assert names.tolist()[:6] == labels.tolist()
-    assert weights.tolist() == [2.0] + [1.0] * 14
-    points = {label: terms.toarray()[6:][names[6:] == label] for label in "abcz"}
-    assert {label: len(found) for label, found in points.items()} == {
-        "a": 4,
-        "b": 3,
-        "c": 2,
-        "z": 0,
-    }
-    assert (points["a"][:, 0] == 0).all()
-    assert ((points["a"][:, 1] >= 1) & (points["a"][:, 1] <= 3)).all()
-    assert (points["b"][:, 1] == 0).all()
-    assert ((points["b"][:, 0] >= 5) & (points["b"][:, 0] <= 7)).all()
-    assert (points["c"] == 9).all()
-
-
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
 def test_logit_adjustment_shifts_towards_rare_classes(classifier: str) -> None:
     """Decisions move by minus strength x log(share): 3 of 9 rows, 3 of 9, 2 of 9, 1 of 9."""
@@ -211,14 +178,6 @@ def test_logit_adjustment_of_two_classes(classifier: str, rare: str) -> None:
     )
     assert predict(adjusted(model, labels, 0.01), TEXTS).tolist() == ["话费", "宽带"]
     assert predict(adjusted(model, labels, 50), TEXTS).tolist() == [rare] * 2
-
-
-def test_an_adjusted_model_is_saved_as_it_is(tmp_path: Path) -> None:
-    """The shift is part of the file."""
-    model = fit(build(with_settings(min_df=1), None), THREE)
-    shifted = adjusted(model, THREE["label"].tolist(), 50)
-    save(shifted, tmp_path / "model.skops")
-    assert predict(load(tmp_path / "model.skops"), TEXTS).tolist() == ["补卡"] * 2
 
 
 def test_fit_leaves_the_pipeline_unfitted() -> None:
@@ -261,89 +220,3 @@ def test_what_cannot_be_trained_is_explained(
     """Settings or rows that cannot work are user errors that name them."""
     with pytest.raises(UserError, match=message):
         fit(build(with_settings(**settings), None), frame)
-
-
-@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
-def test_a_saved_model_answers_alike(classifier: str, tmp_path: Path) -> None:
-    """A loaded model has the same terms, scores and answers, also when saved again unused."""
-    model = fit(build(with_settings(classifier=classifier), None), FRAME)
-    save(model, tmp_path / "new" / "first.skops")
-    loaded = load(tmp_path / "new" / "first.skops")
-    np.testing.assert_array_equal(loaded.decision_function(TEXTS), model.decision_function(TEXTS))
-    assert predict(loaded, TEXTS).tolist() == predict(model, TEXTS).tolist()
-    assert loaded["tfidf"].vocabulary_ == model["tfidf"].vocabulary_
-    save(load(tmp_path / "new" / "first.skops"), tmp_path / "second.skops")
-    assert predict(load(tmp_path / "second.skops"), TEXTS).tolist() == ["话费", "宽带"]
-
-
-def test_saving_leaves_the_model_usable() -> None:
-    """The portable form is a copy: the model keeps its vocabulary."""
-    model = fit(build(PARAMS, None), FRAME)
-    portable(model)
-    assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
-    assert model["tfidf"].vocabulary is None
-
-
-def test_equal_models_are_equal_files(tmp_path: Path) -> None:
-    """Addresses, hash seeds and times leave no trace, so DVC sees that nothing changed."""
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys; from pathlib import Path; import pandas as pd\n"
-        "from src.config import BaselineParams\n"
-        "from src.training.classifier import build, fit, save\n"
-        f"params = BaselineParams.model_validate_json('{PARAMS.model_dump_json()}')\n"
-        f"frame = pd.DataFrame({FRAME.to_dict('list')!r})\n"
-        "save(fit(build(params, None), frame), Path(sys.argv[1]))\n",
-        encoding="utf-8",
-    )
-    environment = {"PYTHONHASHSEED": "34", "PYTHONPATH": str(Path(__file__).parents[2])}
-    subprocess.run(
-        [sys.executable, script, tmp_path / "there.skops"], check=True, env=os.environ | environment
-    )
-    save(fit(build(PARAMS, None), FRAME), tmp_path / "here.skops")
-    assert (tmp_path / "there.skops").read_bytes() == (tmp_path / "here.skops").read_bytes()
-
-
-def test_a_large_vocabulary_saves_in_seconds(tmp_path: Path) -> None:
-    """60,000 terms are one array in the file, not 60,000 entries."""
-    texts = ["".join(map(chr, range(0x4E00 + k, 0x4E00 + k + 20000))) for k in (0, 500)]
-    frame = pd.DataFrame({"text": texts, "label": ["a", "b"]})
-    model = fit(build(with_settings(ngram_range=(1, 3), min_df=1), None), frame)
-    assert len(model["tfidf"].vocabulary_) == 60000
-    start = time.perf_counter()
-    save(model, tmp_path / "large.skops")
-    loaded = load(tmp_path / "large.skops")
-    assert time.perf_counter() - start < 5
-    assert predict(loaded, texts).tolist() == ["a", "b"]
-    with ZipFile(tmp_path / "large.skops") as archive:
-        assert len(archive.namelist()) < 20
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        pytest.param(None, "not found", id="missing"),
-        pytest.param(b"", "not a model file", id="empty"),
-        pytest.param(b"not a zip", "not a model file", id="not-a-zip"),
-    ],
-)
-def test_a_broken_file_is_explained(content: bytes | None, message: str, tmp_path: Path) -> None:
-    """A file that is no model is a user error with the path."""
-    path = tmp_path / "model.skops"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=f"model.skops.*{message}"):
-        load(path)
-
-
-def test_foreign_types_are_refused(tmp_path: Path) -> None:
-    """A file that holds a type of its own is not built."""
-    model = LinearRegression()
-    model.extra = Foreign()
-    io.dump(model, tmp_path / "model.skops")
-    with pytest.raises(UserError, match="Foreign, which no baseline needs"):
-        load(tmp_path / "model.skops")
-
-
-class Foreign:
-    """A type that skops does not know."""

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.config.arms import Arm
-from src.training.methods import COLUMNS, Choice, draws_something, training_frame, with_samples
+from src.records.metrics.choose import Choice
+from src.training.methods import COLUMNS, draws_something, training_frame, with_samples
 
 REAL = pd.DataFrame(
     {
@@ -33,7 +34,9 @@ CANDIDATES = pd.DataFrame(
 NOTHING = pd.DataFrame([])
 
 
-def rows(arm: Arm, accepted: pd.DataFrame = ACCEPTED, unfiltered: pd.DataFrame = CANDIDATES):
+def rows(
+    arm: Arm, accepted: pd.DataFrame = ACCEPTED, unfiltered: pd.DataFrame = CANDIDATES
+) -> list[tuple[str, str]]:
     """Text and origin of an arm's rows."""
     frame = training_frame(arm, REAL, accepted, unfiltered, seed=0).frame
     return list(zip(frame["text"], frame["origin"], strict=True))
@@ -180,7 +183,9 @@ SAMPLES = pd.DataFrame(
 
 def test_chosen_takes_so_many_of_each_class_at_their_weight() -> None:
     """The first ones with the first seed; a real row counts 1 and a sample what was chosen."""
-    data = training_frame("chosen", REAL, SAMPLES, CANDIDATES, seed=0, choice=Choice(2, True, 0.25))
+    data = training_frame(
+        "chosen", REAL, SAMPLES, CANDIDATES, seed=0, choice=Choice(2, True, 0.25, False)
+    )
     added = data.frame[len(REAL) :]
     assert data.frame["text"].tolist() == [*REAL["text"], "net0", "net1", "bill0", "bill1"]
     assert set(data.frame["weight"][: len(REAL)]) == {1.0}
@@ -202,7 +207,7 @@ def test_chosen_may_weigh_samples_by_their_label_score() -> None:
     "choice",
     [
         pytest.param(None, id="nothing-chosen"),
-        pytest.param(Choice(0, False, 0.5), id="none-chosen"),
+        pytest.param(Choice(0, False, 0.5, False), id="none-chosen"),
     ],
 )
 def test_chosen_may_be_the_original(choice: Choice | None) -> None:
@@ -215,7 +220,7 @@ def test_chosen_may_be_the_original(choice: Choice | None) -> None:
 
 def test_other_seeds_draw_other_samples() -> None:
     """Each draw has as many of each class, in the order they stand in; a seed repeats itself."""
-    choice = Choice(4, False, 1.0)
+    choice = Choice(4, False, 1.0, False)
     drawn = [with_samples(REAL, SAMPLES, choice, seed)[len(REAL) :] for seed in (0, 1, 1, 2)]
     texts = [frame["text"].tolist() for frame in drawn]
     assert texts[1] == texts[2]
@@ -228,7 +233,7 @@ def test_other_seeds_draw_other_samples() -> None:
 def test_a_choice_above_what_there_is_takes_all() -> None:
     """No class is asked for more than it has, whatever the seed."""
     for seed in (0, 1):
-        frame = with_samples(REAL, SAMPLES, Choice(50, False, 1.0), seed)
+        frame = with_samples(REAL, SAMPLES, Choice(50, False, 1.0, False), seed)
         assert frame["text"].tolist() == [*REAL["text"], *SAMPLES["text"]]
 
 
@@ -239,9 +244,9 @@ def test_a_choice_above_what_there_is_takes_all() -> None:
             pytest.param(arm, None, arm in ("oversample", "eda", "smote", "unfiltered"), id=arm)
             for arm in get_args(Arm)
         ],
-        pytest.param("chosen", Choice(0, True, 1.0), False, id="chosen-none"),
-        pytest.param("chosen", Choice(7, True, 1.0), True, id="chosen-some"),
-        pytest.param("chosen", Choice(8, True, 1.0), False, id="chosen-all"),
+        pytest.param("chosen", Choice(0, True, 1.0, False), False, id="chosen-none"),
+        pytest.param("chosen", Choice(7, True, 1.0, False), True, id="chosen-some"),
+        pytest.param("chosen", Choice(8, True, 1.0, False), False, id="chosen-all"),
     ],
 )
 def test_only_arms_that_draw_need_several_seeds(

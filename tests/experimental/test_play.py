@@ -11,7 +11,11 @@ import pytest
 
 from src import paths
 from src.commands import rounds
-from src.experimental.rounds import Round, Score, read_rounds, write_round
+from src.experimental.play import retired
+from src.experimental.rounds import read_rounds, write_round
+from src.records.interval import Interval
+from src.records.rounds import Round
+from src.records.samples import Candidate, Fault, Screened
 from src.stages import analyze, balance, generate, score
 from src.stages import filter as filter_stage
 from tests.stages.small_project import Model, Project, endpoint
@@ -26,9 +30,9 @@ EMPTY = Round(
     new_real=0,
     added=0,
     retired={},
-    macro_f1=Score(0, 0, 0),
-    tail_recall=Score(0, 0, 0),
-    difference=Score(0, 0, 0),
+    macro_f1=Interval(0, 0, 0),
+    tail_recall=Interval(0, 0, 0),
+    difference=Interval(0, 0, 0),
     predictions=(),
 )
 
@@ -133,9 +137,14 @@ def test_new_real_rows_start_the_rounds_again(
     assert sum(second.real.values()) == 164
 
 
-def test_samples_that_went_are_counted_by_reason(here: Path) -> None:
+def dropped(name: str, rule: str) -> Screened:
+    """A sample that a rule dropped."""
+    return Screened(Candidate(name, "a", "text"), "text", fault=Fault(rule, ""))
+
+
+def test_samples_that_went_are_counted_by_reason() -> None:
     """By the rule that dropped them; the others had become too many."""
     last = replace(EMPTY, ids=("a", "b", "c", "d"))
-    rejected = [{"id": "b", "reason": "contradiction"}, {"id": "x", "reason": "length"}]
-    assert rounds._retired(last, ["a"], rejected) == {"contradiction": 1, "not needed": 2}
-    assert rounds._retired(None, ["a"], rejected) == {}
+    rejected = [dropped("b", "contradiction"), dropped("x", "length")]
+    assert retired(last, ["a"], rejected) == {"contradiction": 1, "not needed": 2}
+    assert retired(None, ["a"], rejected) == {}

@@ -1,0 +1,125 @@
+"""One round: does the set as it is now do better on dev than the last round that was kept?
+
+    one = play(before, rows, dev, accepted, rejected, weights, params.baseline, resampling, tail)
+    one.kept, one.difference.low
+
+Rounds are an experiment that brings nothing beyond noise, see `rounds`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from src.config.arms import Arm
+from src.config.baseline import BaselineParams
+from src.evaluation.scoring import score
+from src.evaluation.significance import Resampling, bootstrap
+from src.experimental.rounds import last_kept
+from src.records.interval import Interval
+from src.records.metrics.choose import Choice
+from src.records.rounds import Round
+from src.records.samples import Screened
+from src.training.balance import used_samples
+from src.training.rows import TrainingRows
+from src.training.train import dev_predictions
+
+ARM: Arm = "chosen"
+NO_SAMPLES: Arm = "class_weight"
+NOT_NEEDED = "not needed"
+DIGITS = 6
+
+
+def play(
+    before: Sequence[Round],
+    rows: TrainingRows,
+    dev: pd.DataFrame,
+    accepted: Sequence[Screened],
+    rejected: Sequence[Screened],
+    weights: Sequence[float],
+    baseline: BaselineParams,
+    resampling: Resampling,
+    tail: frozenset[str],
+) -> Round:
+    """Score the set as it is now on dev, against the last kept round.
+
+    Args:
+        before: earlier rounds.
+        rows: what there is to learn from.
+        dev: rows (text, label), texts without turn separators.
+        accepted: samples that passed the gate.
+        rejected: those that did not.
+        weights: of a sample, to try.
+        baseline: the classifier.
+        resampling: of the intervals.
+        tail: tail classes.
+
+    Raises:
+        UserError: the last kept round was scored on other dev rows; or no tail class has one.
+    """
+    last = last_kept(before)
+    said = _best_on_dev(rows, dev, weights, baseline, tail)
+    if last is None:
+        reference = dev_predictions(NO_SAMPLES, rows, dev, baseline, tail)
+    else:
+        reference = last.said_on(dev["label"].tolist())
+    draws = bootstrap(dev["label"], {ARM: [said], NO_SAMPLES: [reference]}, tail, resampling)
+    scores, difference = draws.scores(ARM), draws.versus(ARM, NO_SAMPLES).macro_f1
+    real, quota = by_class(rows.every), by_class(rows.samples)
+    places = {name: place for place, name in enumerate(sorted(real))}
+    used = [sample.id for sample in used_samples(accepted, quota)]
+    return Round(
+        number=len(before) + 1,
+        kept=difference.low > 0,
+        real=real,
+        samples=quota,
+        ids=tuple(used),
+        new_real=len(rows.every) - sum(before[-1].real.values()) if before else 0,
+        added=len(set(used) - set(last.ids if last else ())),
+        retired=retired(last, used, rejected),
+        macro_f1=_rounded(scores.macro_f1),
+        tail_recall=_rounded(scores.tail_recall),
+        difference=_rounded(difference),
+        predictions=tuple(places[label] for label in said),
+    )
+
+
+def by_class(rows: pd.DataFrame) -> dict[str, int]:
+    """Rows of each class, the largest first."""
+    return {str(label): int(count) for label, count in rows["label"].value_counts().items()}
+
+
+def retired(
+    last: Round | None, used: Sequence[str], rejected: Sequence[Screened]
+) -> dict[str, int]:
+    """Samples of the last kept round that are gone, by the rule that dropped them.
+
+    Args:
+        last: the round, None where none was kept.
+        used: ids of the samples of this one.
+        rejected: samples that the gate dropped; one that is not among them was not needed.
+    """
+    gone = set(last.ids if last else ()) - set(used)
+    rules = {sample.id: sample.fault.rule for sample in rejected if sample.fault}
+    return dict(Counter(rules.get(one, NOT_NEEDED) for one in sorted(gone)))
+
+
+def _best_on_dev(
+    rows: TrainingRows,
+    dev: pd.DataFrame,
+    weights: Sequence[float],
+    baseline: BaselineParams,
+    tail: frozenset[str],
+) -> list[str]:
+    """With all samples, at the best of the weights that `choose` tries."""
+    every = max(by_class(rows.samples).values(), default=0)
+    choices = [Choice(every, True, weight, False) for weight in weights]
+    tried = [dev_predictions(ARM, rows, dev, baseline, tail, choice) for choice in choices]
+    return max(tried, key=lambda said: score(dev["label"], said, tail).macro_f1)
+
+
+def _rounded(interval: Interval) -> Interval:
+    ends = (interval.value, interval.low, interval.high)
+    return Interval(*(round(value, DIGITS) for value in ends))

@@ -1,0 +1,59 @@
+"""What the train rows call for: a plan, and the figures that tell how unequal they are.
+
+    plan = make_plan(train, params.plan, "zh")
+    analyze_metrics(train["label"], plan, params.plan).gini
+
+The plan is by size alone; `experimental.plan` makes one of it that follows errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from src.config.data import Language
+from src.config.plan import PlanParams
+from src.planning.imbalance import measure
+from src.planning.keywords import mine_keywords
+from src.planning.neighbours import nearest_classes
+from src.planning.plan import Plan
+from src.planning.strategies import gini_goal, plan_classes
+from src.records.metrics.analyze import AnalyzeMetrics
+
+
+def make_plan(train: pd.DataFrame, params: PlanParams, language: Language) -> Plan:
+    """What each class needs by its size, the words that mark it, and the classes nearest to it.
+
+    Args:
+        train: columns text, without turn separators, and label.
+        params: targets and limits.
+        language: what counts as a word.
+
+    Raises:
+        UserError: see `plan_classes`.
+    """
+    texts, labels = train["text"], train["label"]
+    return Plan.of(
+        plan_classes(labels, params),
+        mine_keywords(texts, labels, language, params.keywords_per_class),
+        nearest_classes(texts, labels),
+    )
+
+
+def analyze_metrics(labels: pd.Series[str], plan: Plan, params: PlanParams) -> AnalyzeMetrics:
+    """The inequality of the train rows, and the plan in figures.
+
+    Args:
+        labels: class of each train row.
+        plan: made for them.
+        params: the settings that it was made with.
+    """
+    tier, needed = plan.classes["tier"], plan.classes["needed"]
+    return AnalyzeMetrics(
+        **asdict(measure(labels)),
+        minority_classes=int((tier != "majority").sum()),
+        ultra_minority_classes=int((tier == "ultra").sum()),
+        needed=int(needed.sum()),
+        target_gini=gini_goal(plan.classes, params),
+    )

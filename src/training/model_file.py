@@ -1,0 +1,90 @@
+"""Files of fitted models: small, safe to read, and equal for equal models.
+
+    save(model, Path("models/augmented.skops"))
+    load(Path("models/augmented.skops"))
+
+A file is built only of types that skops knows, so one from elsewhere runs no code.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from src.errors import UserError
+
+SCHEMA = "schema.json"
+# skops names objects and arrays by their memory address.
+ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
+
+
+def portable(model: Pipeline) -> Pipeline:
+    """The same fitted model with its vocabulary as an array of terms instead of a dict.
+
+    skops describes each entry of a dict by itself: 60,000 take minutes and tens of megabytes.
+    scikit-learn rebuilds the dict from the array at the first use.
+    """
+    tfidf = copy.copy(model["tfidf"])
+    if hasattr(tfidf, "vocabulary_"):
+        tfidf.vocabulary = np.array(sorted(tfidf.vocabulary_, key=tfidf.vocabulary_.__getitem__))
+        del tfidf.vocabulary_
+    return Pipeline([("tfidf", tfidf), ("classifier", model["classifier"])])
+
+
+def save(model: Pipeline, path: Path) -> None:
+    """Write a fitted model as a compressed skops file; equal models are equal bytes."""
+    from skops import io
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_without_addresses(io.dumps(portable(model))))
+
+
+def load(path: Path) -> Pipeline:
+    """Read a model that `save` wrote.
+
+    `skops.io.get_untrusted_types` is empty for it, so no type is trusted beyond skops's own list:
+    a file that holds anything else is refused before it is built.
+
+    Raises:
+        UserError: the file is missing, is no skops file, or holds types that no baseline needs.
+    """
+    from skops import io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return io.load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro` to train it") from None
+    except UntrustedTypesFoundException:
+        unknown = ", ".join(io.get_untrusted_types(file=path))
+        raise UserError(
+            f"{path} holds {unknown}, which no baseline needs; run `dvc repro` to train a new one"
+        ) from None
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a model file ({error}); run `dvc repro` to train it again"
+        ) from None
+
+
+def _without_addresses(archive: bytes) -> bytes:
+    """A skops archive, compressed, with addresses numbered in order and no times."""
+    numbers: dict[str, str] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return numbers.setdefault(match[0], str(len(numbers)))
+
+    written = BytesIO()
+    with ZipFile(BytesIO(archive)) as source, ZipFile(written, "w", ZIP_DEFLATED) as target:
+        schema = ADDRESS.sub(number, source.read(SCHEMA).decode("utf-8"))
+        for name in source.namelist():
+            if name != SCHEMA:
+                renamed = f"{numbers[Path(name).stem]}.npy"
+                target.writestr(ZipInfo(renamed), source.read(name), ZIP_DEFLATED)
+        target.writestr(ZipInfo(SCHEMA), schema, ZIP_DEFLATED)
+    return written.getvalue()

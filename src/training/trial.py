@@ -1,0 +1,120 @@
+"""Many choices of samples, tried on dev: the terms of the classifier are found once, in all rows.
+
+    trial = Trial(rows, dev, params.baseline, seeds=3, tail=tail)
+    trial.run([Choice(20, True, 0.3, False)])
+
+So the many fits take seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+
+from src.config.baseline import BaselineParams
+from src.evaluation.scoring import score
+from src.records.metrics.choose import Choice
+from src.training.classifier import build, fit_terms
+from src.training.methods import draws_something
+from src.training.rows import TrainingRows, rows_for
+from src.training.tuning import strongest
+
+WORKERS = 2
+
+Said = dict[Choice, list[NDArray[np.str_]]]  # dev predictions, one array a draw
+
+
+class Trial:
+    """Fits many choices on the same terms."""
+
+    def __init__(
+        self,
+        rows: TrainingRows,
+        dev: pd.DataFrame,
+        baseline: BaselineParams,
+        seeds: int,
+        tail: frozenset[str],
+    ) -> None:
+        """Find the terms.
+
+        Args:
+            rows: what there is to learn from.
+            dev: rows (text, label), texts without turn separators.
+            baseline: the classifier.
+            seeds: draws of the samples.
+            tail: tail classes.
+
+        Raises:
+            UserError: the analyzer finds nothing in the texts.
+        """
+        # Each fit may be sent to another process: only what it needs goes along.
+        self._rows = TrainingRows(
+            rows.every[["text", "label"]], rows.kept[["text", "label"]], rows.samples
+        )
+        self._baseline, self._seeds, self._tail = baseline, seeds, tail
+        tfidf = clone(build(baseline, None)["tfidf"])
+        texts = (text for frame in (rows.every, rows.kept, rows.samples) for text in frame["text"])
+        self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        self._terms: csr_matrix = fit_terms(tfidf, list(self._place))
+        self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
+
+    def run(self, choices: Sequence[Choice], samples: pd.DataFrame | None = None) -> Said:
+        """Dev predictions of each choice, one array a draw.
+
+        The `c` of a choice is the one that suits its first draw, as in the methods (`tuning`).
+
+        Args:
+            choices: to try.
+            samples: some of the accepted ones; all if not given.
+        """
+        rows = self._rows if samples is None else replace(self._rows, samples=samples)
+        values = self._baseline.c
+        first = self._fit_all([(choice, c, 0) for choice in choices for c in values], rows)
+        of_first = {choice: {c: [first[choice, c, 0]] for c in values} for choice in choices}
+        best = {
+            choice: strongest(self._truth, by_c, self._tail) for choice, by_c in of_first.items()
+        }
+        more = self._fit_all(
+            [
+                (choice, best[choice], seed)
+                for choice in choices
+                if draws_something("chosen", rows.samples, choice)
+                for seed in range(1, self._seeds)
+            ],
+            rows,
+        )
+        said = {choice: [first[choice, best[choice], 0]] for choice in choices}
+        for (choice, _, _), predictions in more.items():
+            said[choice].append(predictions)
+        return said
+
+    def macro_f1(self, draws: Sequence[NDArray[np.str_]]) -> float:
+        """Of dev, the mean over the draws."""
+        scores = [score(self._truth, draw, self._tail).macro_f1 for draw in draws]
+        return sum(scores) / len(scores)
+
+    def _fit_all(
+        self, fits: Sequence[tuple[Choice, float, int]], rows: TrainingRows
+    ) -> dict[tuple[Choice, float, int], NDArray[np.str_]]:
+        # Processes: liblinear's random numbers are one stream for all threads of a process.
+        results = Parallel(n_jobs=WORKERS)(delayed(self._fit)(rows, *fit) for fit in fits)
+        return dict(zip(fits, results, strict=True))
+
+    def _fit(self, rows: TrainingRows, choice: Choice, c: float, seed: int) -> NDArray[np.str_]:
+        data = rows_for("chosen", rows, seed, choice)
+        classifier = build(self._baseline, data.class_weight, c)[-1]
+        terms = self._terms[[self._place[text] for text in data.frame["text"]]]
+        classifier.fit(
+            terms,
+            data.frame["label"].to_numpy(dtype=str),
+            sample_weight=data.frame["weight"].to_numpy(),
+        )
+        said: NDArray[np.str_] = classifier.predict(self._dev).astype(str)
+        return said

@@ -1,0 +1,144 @@
+"""Models are saved to small, equal, safe files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+from skops import io
+
+from src.config.baseline import BaselineParams
+from src.errors import UserError
+from src.training.classifier import adjusted, build, fit, predict
+from src.training.model_file import load, portable, save
+
+PARAMS = BaselineParams(
+    analyzer="char",
+    ngram_range=(1, 2),
+    min_df=2,
+    max_features=60000,
+    classifier="linear_svc",
+    c=(0.5,),
+    seed=0,
+)
+FRAME = pd.DataFrame(
+    {
+        "text": [
+            "我要查话费",
+            "话费还有多少",
+            "查一下余额话费",
+            "我要装宽带",
+            "宽带怎么办理",
+            "装宽带",
+        ],
+        "label": ["话费", "话费", "话费", "宽带", "宽带", "宽带"],
+    }
+)
+TEXTS = ["话费查一下", "宽带装一下"]
+
+
+def with_settings(**settings: object) -> BaselineParams:
+    """The parameters of these tests with some changed."""
+    return PARAMS.model_copy(update=settings)
+
+
+@pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
+def test_a_saved_model_answers_alike(classifier: str, tmp_path: Path) -> None:
+    """A loaded model has the same terms, scores and answers, also when saved again unused."""
+    model = fit(build(with_settings(classifier=classifier), None), FRAME)
+    save(model, tmp_path / "new" / "first.skops")
+    loaded = load(tmp_path / "new" / "first.skops")
+    np.testing.assert_array_equal(loaded.decision_function(TEXTS), model.decision_function(TEXTS))
+    assert predict(loaded, TEXTS).tolist() == predict(model, TEXTS).tolist()
+    assert loaded["tfidf"].vocabulary_ == model["tfidf"].vocabulary_
+    save(load(tmp_path / "new" / "first.skops"), tmp_path / "second.skops")
+    assert predict(load(tmp_path / "second.skops"), TEXTS).tolist() == ["话费", "宽带"]
+
+
+def test_saving_leaves_the_model_usable() -> None:
+    """The portable form is a copy: the model keeps its vocabulary."""
+    model = fit(build(PARAMS, None), FRAME)
+    portable(model)
+    assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
+    assert model["tfidf"].vocabulary is None
+
+
+def test_equal_models_are_equal_files(tmp_path: Path) -> None:
+    """Addresses, hash seeds and times leave no trace, so DVC sees that nothing changed."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys; from pathlib import Path; import pandas as pd\n"
+        "from src.config.baseline import BaselineParams\n"
+        "from src.training.classifier import build, fit\n"
+        "from src.training.model_file import save\n"
+        f"params = BaselineParams.model_validate_json('{PARAMS.model_dump_json()}')\n"
+        f"frame = pd.DataFrame({FRAME.to_dict('list')!r})\n"
+        "save(fit(build(params, None), frame), Path(sys.argv[1]))\n",
+        encoding="utf-8",
+    )
+    environment = {"PYTHONHASHSEED": "34", "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(
+        [sys.executable, script, tmp_path / "there.skops"], check=True, env=os.environ | environment
+    )
+    save(fit(build(PARAMS, None), FRAME), tmp_path / "here.skops")
+    assert (tmp_path / "there.skops").read_bytes() == (tmp_path / "here.skops").read_bytes()
+
+
+def test_a_large_vocabulary_saves_in_seconds(tmp_path: Path) -> None:
+    """60,000 terms are one array in the file, not 60,000 entries."""
+    texts = ["".join(map(chr, range(0x4E00 + k, 0x4E00 + k + 20000))) for k in (0, 500)]
+    frame = pd.DataFrame({"text": texts, "label": ["a", "b"]})
+    model = fit(build(with_settings(ngram_range=(1, 3), min_df=1), None), frame)
+    assert len(model["tfidf"].vocabulary_) == 60000
+    start = time.perf_counter()
+    save(model, tmp_path / "large.skops")
+    loaded = load(tmp_path / "large.skops")
+    assert time.perf_counter() - start < 5
+    assert predict(loaded, texts).tolist() == ["a", "b"]
+    with ZipFile(tmp_path / "large.skops") as archive:
+        assert len(archive.namelist()) < 20
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(None, "not found", id="missing"),
+        pytest.param(b"", "not a model file", id="empty"),
+        pytest.param(b"not a zip", "not a model file", id="not-a-zip"),
+    ],
+)
+def test_a_broken_file_is_explained(content: bytes | None, message: str, tmp_path: Path) -> None:
+    """A file that is no model is a user error with the path."""
+    path = tmp_path / "model.skops"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=f"model.skops.*{message}"):
+        load(path)
+
+
+def test_foreign_types_are_refused(tmp_path: Path) -> None:
+    """A file that holds a type of its own is not built."""
+    model = LinearRegression()
+    model.extra = Foreign()
+    io.dump(model, tmp_path / "model.skops")
+    with pytest.raises(UserError, match="Foreign, which no baseline needs"):
+        load(tmp_path / "model.skops")
+
+
+class Foreign:
+    """A type that skops does not know."""
+
+
+def test_an_adjusted_model_is_saved_as_it_is(tmp_path: Path) -> None:
+    """The shift is part of the file."""
+    shifted = adjusted(fit(build(PARAMS, None), FRAME), ["话费", *["宽带"] * 9], 50)
+    save(shifted, tmp_path / "model.skops")
+    assert predict(load(tmp_path / "model.skops"), TEXTS).tolist() == ["话费"] * 2
