@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from src.config.load import parsed
 from src.paths import DECISIONS, ROUNDS
 from src.records.decisions import write_decisions
 
@@ -85,6 +86,7 @@ class Project:
         file = self.path / "params.yaml"
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
         edit(values)
+        parsed.cache_clear()  # stages that run in the process of the tests read it anew
         file.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
 
     def frame(self, split: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
