@@ -86,6 +86,7 @@ class Project:
         file = self.path / "params.yaml"
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
         edit(values)
+        parsed.cache_clear()  # stages that run in the process of the tests read it anew
         file.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
         parsed.cache_clear()  # a stage is a process of its own, and reads them anew
 

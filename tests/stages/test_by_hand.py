@@ -11,6 +11,7 @@ import pytest
 
 from src import paths
 from src.config.arms import Arm
+from src.records.samples import read_screened
 from src.stages import (
     analyze,
     balance,
@@ -133,10 +134,38 @@ def test_samples_from_elsewhere_are_filtered(here: Path):
         queue=out / "queue.csv",
         metrics=out,
     )
-    assert [record["id"] for record in records(out / "good.jsonl")] == [s["id"] for s in samples]
-    assert [record["reason"] for record in records(out / "bad.jsonl")] == ["contamination"]
+    assert [one.id for one in read_screened(out / "good.jsonl")] == [s["id"] for s in samples]
+    (bad,) = read_screened(out / "bad.jsonl")
+    assert (bad.id, bad.fault and bad.fault.rule) == ("copied", "contamination")
     assert (out / "queue.csv").read_text(encoding="utf-8").startswith("\ufeffid,label,suggested,")
     assert not any(path.exists() for path in (paths.ACCEPTED, paths.SCORES, paths.SUSPECTS))
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        pytest.param(
+            {"id": "x", "text": "您好"},
+            "mine.jsonl sample 1 has no 'label'; each needs id, label, text",
+            id="no-label",
+        ),
+        pytest.param(
+            {"id": "x", "label": "发票", "text": "您好"},
+            "candidate x: class '发票' has no train row",
+            id="class",
+        ),
+    ],
+)
+def test_samples_that_lack_something_are_named(
+    sample: dict[str, str], message: str, here: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A message, not a traceback."""
+    (here / "mine.jsonl").write_text(json.dumps(sample), encoding="utf-8")
+    scores = "id,label_score,label_rank,neighbours,suggested\n"
+    (here / "scores.csv").write_text(scores, encoding="utf-8")
+    with pytest.raises(SystemExit):
+        filter_stage.main(here / "mine.jsonl", here / "scores.csv")
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

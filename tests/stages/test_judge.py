@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 from src import paths
 from src.commands import record
-from src.files import Record, read_jsonl
-from src.judging.rubric import WEIGHTS
+from src.files import read_jsonl
+from src.records.json_files import read_record
+from src.records.metrics.filter import FilterMetrics, ModelFunnel, Voter
+from src.records.samples import Fault, Screened, read_screened
 from src.stages import balance, generate, score
 from src.stages import filter as filter_stage
 from tests.llm.server import Call, Reply, Server, fails, says, serve
@@ -64,16 +67,16 @@ def here(project: Project, model: Model, judge: Server, monkeypatch: pytest.Monk
     return project
 
 
-def filtered() -> tuple[dict[str, Any], list[Record], list[Record]]:
+def filtered() -> tuple[FilterMetrics, list[Screened], list[Screened]]:
     """Run filter: its metrics, what it accepted, what it rejected."""
     filter_stage.main()
-    metrics = json.loads((paths.METRICS / "filter.json").read_text(encoding="utf-8"))
-    return metrics, read_jsonl(paths.ACCEPTED), read_jsonl(paths.REJECTED)
+    metrics = read_record(paths.METRICS / "filter.json", FilterMetrics)
+    return metrics, read_screened(paths.ACCEPTED), read_screened(paths.REJECTED)
 
 
-def by_judge(rejected: list[Record]) -> list[Record]:
+def by_judge(rejected: list[Screened]) -> list[Screened]:
     """Those that the judge rejected."""
-    return [record for record in rejected if record["reason"] == "judge"]
+    return [one for one in rejected if one.fault is not None and one.fault.rule == "judge"]
 
 
 def threshold(project: Project, points: float) -> None:
@@ -86,27 +89,30 @@ def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
     metrics, accepted, rejected = filtered()
     lost = by_judge(rejected)
     assert lost
-    assert {sample["label"] for sample in lost} == {BAD}
-    assert {sample["label"] for sample in accepted} == OTHERS
-    assert metrics["rejected_by"]["judge"] == len(lost)
-    assert metrics["per_class"][BAD]["rejected_by"]["judge"] == len(lost)
-    assert metrics["per_class"][BAD]["accepted"] == 0
-    assert metrics["accepted"] + sum(metrics["rejected_by"].values()) == metrics["candidates"]
-    share = {"candidates": metrics["candidates"], "accepted": len(accepted)}
-    assert metrics["per_model"] == {"loopback": share}
+    assert {one.label for one in lost} == {BAD}
+    assert {one.label for one in accepted} == OTHERS
+    assert metrics.rejected_by["judge"] == len(lost)
+    assert metrics.per_class[BAD].rejected_by["judge"] == len(lost)
+    assert metrics.per_class[BAD].accepted == 0
+    assert metrics.accepted + sum(metrics.rejected_by.values()) == metrics.candidates
+    assert metrics.per_model == {"loopback": ModelFunnel(metrics.candidates, len(accepted))}
     seen = len(accepted) + len(lost)
-    assert metrics["judges"] == {"chat": {"judged": seen, "accepted": len(accepted), "weight": 1}}
-    assert (metrics["judges_agree"], metrics["judges_kappa"]) == (None, None)
-    assert {sample["detail"] for sample in lost} == {
-        f"chat: label consistency 2 < 6, best label {LIKELIER} (按诉求判断)"
+    assert metrics.judges == {"chat": Voter(seen, len(accepted), weight=1)}
+    assert (metrics.judges_agree, metrics.judges_kappa) == (None, None)
+    assert {one.fault for one in lost} == {
+        Fault("judge", f"chat: label consistency 2 < 6, best label {LIKELIER} (按诉求判断)")
     }
-    points = {"judge_label_consistency": 8, "judge_completeness": 9, "judge_naturalness": 9}
-    expected = {**points, "judge_score": 8.6, "judge_accepts": 1}
-    assert len(points) == len(WEIGHTS)
-    for sample in accepted:
-        assert expected.items() <= sample["scores"].items()
+    for one in accepted:
+        assert one.scores == replace(
+            one.measured,
+            judge_label_consistency=8,
+            judge_completeness=9,
+            judge_naturalness=9,
+            judge_score=8.6,
+            judge_accepts=1,
+        )
     # what a rule had rejected costs nothing any more
-    assert len(judge.calls) == len({(s["text"], s["label"]) for s in (*accepted, *lost)})
+    assert len(judge.calls) == len({(one.text, one.label) for one in (*accepted, *lost)})
     assert all(set(WORDS) <= set(re.findall(r"^- \d (.+)$", c.content, re.M)) for c in judge.calls)
     balance.main()
     merged = pd.read_csv(paths.BALANCED)
@@ -122,18 +128,18 @@ def test_the_label_check_votes_among_the_judges(here: Project, judge: Server) ->
 
     here.settings(votes)
     metrics, accepted, rejected = filtered()
-    assert "label_check" not in metrics["rejected_by"]
-    said = [sample["votes"] for sample in (*accepted, *by_judge(rejected))]
+    assert "label_check" not in metrics.rejected_by
+    said = [one.votes or {} for one in (*accepted, *by_judge(rejected))]
     both = [(each["chat"], each["classifier"]) for each in said]
     assert len(set(both)) > 2
     assert len(accepted) == both.count((True, True))
-    judges = metrics["judges"]
-    assert judges["chat"]["weight"] == judges["classifier"]["weight"]
+    judges = metrics.judges
+    assert judges["chat"].weight == judges["classifier"].weight
     for place, voter in enumerate(("chat", "classifier")):
-        assert judges[voter]["judged"] == len(said)
-        assert judges[voter]["accepted"] == sum(each[place] for each in both)
+        assert judges[voter].judged == len(said)
+        assert judges[voter].accepted == sum(each[place] for each in both)
     agree = sum(one == other for one, other in both) / len(both)
-    assert metrics["judges_agree"] == pytest.approx(agree, abs=1e-6)
+    assert metrics.judges_agree == pytest.approx(agree, abs=1e-6)
 
 
 def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Server) -> None:
@@ -145,9 +151,9 @@ def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Serve
     here.settings(itself)
     metrics, accepted, rejected = filtered()
     assert judge.calls == []
-    assert (metrics["judges"], by_judge(rejected)) == ({}, [])
-    assert {sample["label"] for sample in accepted} == {BAD, *OTHERS}
-    assert all(sample["votes"] == {} for sample in accepted)
+    assert (metrics.judges, by_judge(rejected)) == ({}, [])
+    assert {one.label for one in accepted} == {BAD, *OTHERS}
+    assert all(one.votes == {} for one in accepted)
 
 
 def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> None:
@@ -157,13 +163,13 @@ def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> Non
     calls = len(judge.calls)
     threshold(here, 2)
     metrics, accepted, rejected = filtered()
-    assert "judge" not in metrics["rejected_by"]
+    assert "judge" not in metrics.rejected_by
     assert by_judge(rejected) == []
     assert len(accepted) == len(first[1]) + len(by_judge(first[2]))
     threshold(here, 9)
     metrics, accepted, rejected = filtered()
     assert accepted == []
-    assert metrics["rejected_by"]["judge"] == len(first[1]) + len(by_judge(first[2]))
+    assert metrics.rejected_by["judge"] == len(first[1]) + len(by_judge(first[2]))
     threshold(here, 6)
     assert filtered() == first
     assert files == [
