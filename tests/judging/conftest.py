@@ -14,25 +14,15 @@ from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
 from src.judging.ask import ask_judges
 from src.judging.prompts import JudgeWriter
-from src.llm import client as client_module
-from src.llm import limits
 from src.llm.budget import Budget
 from src.llm.cache import AnswerStore, open_store
 from src.llm.client import SECONDS_BETWEEN_LINES, Client
 from src.records.samples import Screened
 from tests.judging.judges import LABELS, SAMPLES, UNLIMITED, Judged, MakeWriter, Run, rule_of
 from tests.llm import conftest as below
-from tests.llm.conftest import only
+from tests.llm.conftest import HASTY, only
 
 data, runtime, server = below.data, below.runtime, below.server
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries and probes follow each other at once."""
-    monkeypatch.setattr(client_module, "FIRST_WAIT_S", 0.0)
-    monkeypatch.setattr(limits, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(limits, "LONGEST_PAUSE_S", 0.02)
 
 
 @pytest.fixture
@@ -66,7 +56,7 @@ def run(runtime: RuntimeParams, make_writer: MakeWriter, tmp_path: Path) -> Run:
         money = budget or Budget(UNLIMITED)
 
         async def main(store: AnswerStore) -> Judged:
-            async with Client(only(*judges), runtime, money) as client:
+            async with Client(only(*judges), runtime, money, patience=HASTY) as client:
                 return await ask_judges(
                     samples,
                     writer,
