@@ -29,7 +29,8 @@ from src.evaluation.scoring import tail_classes
 from src.evaluation.significance import Interval, bootstrap
 from src.files import Record
 from src.gate.rules import RULES
-from src.gate.screening import read_scores, screen_all
+from src.gate.score_table import read_scores
+from src.gate.screening import screen_all
 from src.paths import CANDIDATES, DECISIONS, PLAN, SCORES
 from src.planning.plan import Plan, read_plan
 from src.records.decisions import Decision, read_decisions
