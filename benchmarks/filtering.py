@@ -33,7 +33,8 @@ from src.data.schema import Splits, read_labels
 from src.gate.gate import Gate, Verdicts
 from src.gate.label_check import check_labels
 from src.gate.overlap import Search
-from src.gate.screening import scores_table, screen_all
+from src.gate.score_table import scores_table
+from src.gate.screening import screen_all
 from src.planning.plan import Plan
 from src.records.samples import Candidate
 from src.reporting.markdown import table

@@ -30,7 +30,8 @@ from src.data.schema import load_splits, with_plain_text
 from src.evaluation.scoring import tail_classes
 from src.evaluation.significance import bootstrap, resampling
 from src.gate.rules import RULES
-from src.gate.screening import read_scores, screen_all
+from src.gate.score_table import read_scores
+from src.gate.screening import screen_all
 from src.paths import CANDIDATES, DECISIONS, PLAN, SCORES
 from src.planning.plan import read_plan
 from src.records.decisions import read_decisions

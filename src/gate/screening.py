@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,13 +24,14 @@ from src.data.schema import Splits
 from src.errors import UserError
 from src.gate.embedding import Embed, fit_embedder
 from src.gate.gate import Gate, Verdicts
-from src.gate.label_check import LabelCheck
+from src.gate.score_table import scores_by_id
 from src.gate.selection import select
 from src.judging.rubric import Judgement
 from src.judging.votes import accepting, decide, faults_of, vote_weights
 from src.planning.plan import Plan
 from src.records.decisions import Decision
 from src.records.samples import Candidate, Fault, Screened
+from src.review.decisions import relabelled
 
 LABEL_CHECK, JUDGE = "label_check", "judge"
 MOST_FITTED = 20_000  # train rows that n-grams and their rarity are taken from
@@ -95,66 +95,6 @@ def screen_all(
     return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda one: place[one.id])))
 
 
-def relabelled(
-    candidates: Sequence[Candidate], decisions: Mapping[str, Decision]
-) -> list[Candidate]:
-    """The candidates, those that people gave to another class with its label."""
-    return [
-        replace(one, label=decision.label, label_before=one.label)
-        if (decision := decisions.get(one.id)) is not None and decision.decision == "relabel"
-        else one
-        for one in candidates
-    ]
-
-
-def scores_table(candidates: Sequence[Candidate], checked: LabelCheck) -> pd.DataFrame:
-    """One row a candidate, see `label_check.LabelScores`.
-
-    Columns id, label_score, label_rank (1 = its class is the likeliest), neighbours, and
-    suggested, the likeliest class where that is another.
-    """
-    scores = checked.candidates
-    return pd.DataFrame(
-        {
-            "id": [candidate.id for candidate in candidates],
-            "label_score": scores.score.round(6),
-            "label_rank": scores.rank + 1,
-            "neighbours": scores.neighbours.round(6),
-            "suggested": np.where(scores.rank > 0, np.array(scores.best, dtype=str), ""),
-        }
-    )
-
-
-def read_scores(path: Path) -> pd.DataFrame:
-    """`scores_table` as the stage `score` wrote it.
-
-    Raises:
-        UserError: it is not there.
-    """
-    try:
-        return pd.read_csv(path, dtype={"id": str, "suggested": str}, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} not found; run `python -m src.stages.score` on the same candidates first"
-        ) from None
-
-
-@dataclass(frozen=True)
-class _LabelScore:
-    """One row of `scores_table`."""
-
-    label_score: float
-    label_rank: int
-    neighbours: float
-    suggested: str
-
-
-def _by_id(scores: pd.DataFrame) -> dict[str, _LabelScore]:
-    columns = (scores[name].tolist() for name in ("label_score", "label_rank", "neighbours"))
-    rows = zip(scores["id"], *columns, scores["suggested"], strict=True)
-    return {name: _LabelScore(*row) for name, *row in rows}
-
-
 def with_label_scores(
     screened: Sequence[Screened],
     scores: pd.DataFrame,
@@ -175,7 +115,7 @@ def with_label_scores(
     Raises:
         UserError: a sample has no scores.
     """
-    known = _by_id(scores)
+    known = scores_by_id(scores)
     checked = []
     for one in screened:
         if one.id not in known:

@@ -1,8 +1,7 @@
-"""What people decided on synthetic samples, and how far that carries.
+"""What people decided on synthetic samples.
 
     decisions = read_decisions(Path("data/review/decisions.csv"))
     verdicts(decisions)["5ae4b77795139c0f-0"].decision   # accept | reject | relabel
-    reject_rate(decisions, population=1600)
 
 One row is one reviewer's decision on one sample.
 """
@@ -10,10 +9,12 @@ One row is one reviewer's decision on one sample.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from src.records.decisions import CHOICES, Decision
+from src.records.samples import Candidate
 
 
 def with_decision(decisions: Iterable[Decision], new: Decision) -> list[Decision]:
@@ -39,6 +40,18 @@ def verdicts(decisions: Iterable[Decision]) -> dict[str, Decision]:
     for one in decisions:
         by_sample[one.id].append(one)
     return {sample: _majority(given) for sample, given in by_sample.items()}
+
+
+def relabelled(
+    candidates: Sequence[Candidate], decisions: Mapping[str, Decision]
+) -> list[Candidate]:
+    """The candidates, those that people gave to another class with its label."""
+    return [
+        replace(one, label=decision.label, label_before=one.label)
+        if (decision := decisions.get(one.id)) is not None and decision.decision == "relabel"
+        else one
+        for one in candidates
+    ]
 
 
 def _majority(given: Sequence[Decision]) -> Decision:

@@ -27,7 +27,8 @@ from src.data.schema import load_splits
 from src.diagnostics.bias import bias_report
 from src.files import write_csv, write_jsonl
 from src.gate.funnel import filter_metrics
-from src.gate.screening import read_scores, screen_all
+from src.gate.score_table import read_scores
+from src.gate.screening import screen_all
 from src.judging.rubric import Judgement
 from src.judging.run import judge
 from src.paths import (

@@ -21,12 +21,12 @@ from src.config.load import load
 from src.data.schema import load_splits
 from src.files import write_csv
 from src.gate.label_check import check_labels, suspects
-from src.gate.screening import relabelled, scores_table
+from src.gate.score_table import scores_table
 from src.gate.style import in_style
 from src.paths import CANDIDATES, DECISIONS, SCORES, SUSPECTS
 from src.records.decisions import read_decisions
 from src.records.samples import read_candidates
-from src.review.decisions import verdicts
+from src.review.decisions import relabelled, verdicts
 
 log = logging.getLogger(__name__)
 

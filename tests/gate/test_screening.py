@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,18 +14,9 @@ from hypothesis import strategies as st
 from src.config.filter import FilterParams, LabelRule
 from src.errors import UserError
 from src.gate.embedding import Embed, Matrix
-from src.gate.label_check import LabelCheck, LabelScores
-from src.gate.screening import (
-    best_first,
-    read_scores,
-    relabelled,
-    scores_table,
-    with_judgements,
-    with_label_scores,
-)
+from src.gate.screening import best_first, with_judgements, with_label_scores
 from src.judging.rubric import Judgement
 from src.judging.votes import Vote
-from src.records.decisions import Decision
 from src.records.samples import Candidate, SampleScores, Screened
 
 RULE = LabelRule(enabled=True, min_score=0.5, action="drop")
@@ -140,39 +130,6 @@ def test_a_sample_without_scores_is_named(*, enabled: bool) -> None:
         with_label_scores([sample("new")], SCORES, altered(enabled=enabled), NOBODY)
 
 
-def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """Ranks count from 1; an id of digits stays text, and no suggestion is an empty one."""
-    scores = LabelScores(
-        score=np.array([0.9, 0.12345678]),
-        rank=np.array([0, 5]),
-        best=("缴费", "补卡"),
-        neighbours=np.array([0.8, 0.0]),
-    )
-    nothing = LabelScores(np.array([]), np.array([], dtype=int), (), np.array([]))
-    table = scores_table(
-        [Candidate("007", "", ""), Candidate("x", "", "")], LabelCheck(scores, nothing, ())
-    )
-    table.to_csv(tmp_path / "scores.csv", index=False)
-    read = read_scores(tmp_path / "scores.csv")
-    assert read.to_dict("records") == [
-        {
-            **{"id": "007", "label_score": 0.9, "label_rank": 1, "neighbours": 0.8},
-            "suggested": "",
-        },
-        {
-            **{"id": "x", "label_score": 0.123457, "label_rank": 6, "neighbours": 0.0},
-            "suggested": "补卡",
-        },
-    ]
-    assert outcome(with_label_scores([sample("007")], read, RULE, NOBODY)) == ["缴费"]
-
-
-def test_no_scores_say_what_to_run(tmp_path: Path) -> None:
-    """The stage before was left out."""
-    with pytest.raises(UserError, match=r"scores\.csv not found; run `python -m src\.stages\.sco"):
-        read_scores(tmp_path / "scores.csv")
-
-
 def says(points: float, judge: str = "glm4") -> Judgement:
     """A judge that gives so many points for everything."""
     return Judgement(judge, judge, points, points, points, best_label="补卡", reason="跑题")
@@ -275,26 +232,6 @@ def test_weights_are_those_of_all_samples(vote: Vote, accepted: str, params: Fil
     }
     checked = with_judgements(samples, judged, voting(params, vote, classifier=False), NOBODY)
     assert "".join(one.id for one in checked if one.accepted) == accepted
-
-
-def decision(name: str, choice: str, label: str) -> Decision:
-    """One reviewer's word."""
-    return Decision(name, choice, label, "", "Li", "2024-05-01T08:00:00.000000+00:00")
-
-
-def test_people_give_samples_to_other_classes() -> None:
-    """Only a relabel does; order and the other fields stay."""
-    decisions = {
-        "a": decision("a", "relabel", "补卡"),
-        "b": decision("b", "accept", "缴费"),
-        "c": decision("c", "reject", "缴费"),
-        "gone": decision("gone", "relabel", "补卡"),
-    }
-    candidates = [one.candidate for one in SAMPLES]
-    moved, *rest = relabelled(candidates, decisions)
-    assert moved == replace(candidates[0], label="补卡", label_before="缴费")
-    assert rest == candidates[1:]
-    assert relabelled(candidates, {}) == candidates
 
 
 def one_hot(width: int) -> Embed:

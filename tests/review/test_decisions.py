@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from src.errors import UserError
 from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.records.metrics.filter import PairAgreement
+from src.records.samples import Candidate
 from src.review.agreement import agreement, reject_rate
-from src.review.decisions import last_of, verdicts, with_decision
+from src.review.decisions import last_of, relabelled, verdicts, with_decision
 
 HEADER = "id,decision,label,reason,reviewer,decided_at\n"
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
@@ -136,6 +137,23 @@ def test_verdicts_are_the_majority_or_the_careful_one(given: list[str], verdict:
     ]
     (final,) = verdicts(decisions).values()
     assert (final.decision, final.label) == (choice, label or "a")
+
+
+def test_people_give_samples_to_other_classes() -> None:
+    """Only a relabel does; order and the other fields stay."""
+    candidates = [Candidate(name, "缴费", f"文{name}", endpoint="glm4") for name in "abc"]
+    decisions = verdicts(
+        [
+            says("a", "李", "relabel", "补卡"),
+            says("b", "李", "accept", "缴费"),
+            says("c", "李", "reject", "缴费"),
+            says("gone", "李", "relabel", "补卡"),
+        ]
+    )
+    moved, *rest = relabelled(candidates, decisions)
+    assert moved == Candidate("a", "补卡", "文a", endpoint="glm4", label_before="缴费")
+    assert rest == candidates[1:]
+    assert relabelled(candidates, {}) == candidates
 
 
 # 李 and 王 on ten samples. They agree on 4 accepts, 2 rejects and 1 relabel to b: 7 of 10.
