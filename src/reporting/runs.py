@@ -61,7 +61,7 @@ class StageRun:
         curves: metric -> step -> value.
         artifacts: files and folders.
         datasets: file -> what its rows were for.
-        model: a file that `training.classifier.save` wrote.
+        model: a file that `training.model_file` wrote.
         tags: by name.
     """
 
@@ -160,7 +160,7 @@ def _curves(tried: Iterable[Record]) -> dict[str, dict[int, float]]:
 
 def _train(settings: Settings, files: Files, arm: Arm) -> StageRun:
     """An arm, with the same names in all of them; scores are the mean over its seeds."""
-    from src.training.model_file import load
+    from src.training.model_file import read_model
 
     model = files.models / f"{arm}.skops"
     data = DataParams.model_validate(settings["data"])
@@ -169,7 +169,7 @@ def _train(settings: Settings, files: Files, arm: Arm) -> StageRun:
     return StageRun(
         f"{ARM_STAGE}@{arm}",
         _only(settings, "baseline", "evaluate"),
-        {**scores, "seeds": seeds, "c": load(model)["classifier"].C},
+        {**scores, "seeds": seeds, "c": read_model(model)["classifier"].C},
         headline={name: scores[name] for name in ("test/macro_f1", "test/tail_recall")},
         datasets=dict.fromkeys(_learned_from(arm, settings, data, files), TRAINING),
         model=model,

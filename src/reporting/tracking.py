@@ -350,7 +350,7 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    from src.training.model_file import load
+    from src.training.model_file import read_model
 
     # An array of texts: for a named column MLflow would hand the classifier a frame, whose
     # iteration gives the column's name.
@@ -358,7 +358,7 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
     mlflow.set_tracking_uri(uri)
     with mlflow.start_run(run_id=run_id):
         mlflow.sklearn.log_model(
-            load(path),
+            read_model(path),
             name=path.stem,
             serialization_format="skops",
             signature=ModelSignature(inputs=texts, outputs=texts),

@@ -25,7 +25,7 @@ from src.records.json_files import read_record
 from src.records.metrics.choose import ChooseMetrics
 from src.records.samples import read_candidates
 from src.reporting.tracking import track
-from src.training.model_file import save
+from src.training.model_file import write_model
 from src.training.rows import read_training_rows
 from src.training.train import train as train_arm
 
@@ -59,7 +59,7 @@ def main(
         tail_classes(splits.train["label"], evaluate.tail_max_support),
         choice,
     )
-    save(trained.model, out / f"{arm}.skops")
+    write_model(out / f"{arm}.skops", trained.model)
     seeds = len(trained.predictions)
     log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, trained.rows, seeds, trained.c)
     write_predictions(predictions / f"{arm}.csv", splits, trained.predictions)

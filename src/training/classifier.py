@@ -71,7 +71,7 @@ def fit(
     Args:
         model: from `build`.
         frame: rows to learn from (text, label, and weight if they do not all count 1).
-        smote: points to add by class, see `arms`.
+        smote: points to add by class, see `methods`.
         seed: of these points.
 
     Raises:

@@ -12,7 +12,7 @@ Which real rows a method is given is decided in `rows`, for every caller.
 - effective_number: weights by the effective number of rows (Cui et al., Class-Balanced Loss Based
   on Effective Number of Samples, 2019);
 - logit_adjustment: the original classifier with its decisions shifted by the class sizes (Menon et
-  al., Long-tail learning via logit adjustment, 2021; `baseline.adjusted`);
+  al., Long-tail learning via logit adjustment, 2021; `classifier.adjusted`);
 - oversample: rows of smaller classes repeated;
 - eda: copies of rows with characters or words swapped, dropped and repeated (Wei and Zou, EDA,
   2019; without its synonyms, for which no Chinese list is at hand);

@@ -1,7 +1,7 @@
 """Files of fitted models: small, safe to read, and equal for equal models.
 
-    save(model, Path("models/augmented.skops"))
-    load(Path("models/augmented.skops"))
+    write_model(Path("models/augmented.skops"), model)
+    read_model(Path("models/augmented.skops"))
 
 A file is built only of types that skops knows, so one from elsewhere runs no code.
 """
@@ -37,7 +37,7 @@ def portable(model: Pipeline) -> Pipeline:
     return Pipeline([("tfidf", tfidf), ("classifier", model["classifier"])])
 
 
-def save(model: Pipeline, path: Path) -> None:
+def write_model(path: Path, model: Pipeline) -> None:
     """Write a fitted model as a compressed skops file; equal models are equal bytes."""
     from skops import io
 
@@ -45,8 +45,8 @@ def save(model: Pipeline, path: Path) -> None:
     path.write_bytes(_without_addresses(io.dumps(portable(model))))
 
 
-def load(path: Path) -> Pipeline:
-    """Read a model that `save` wrote.
+def read_model(path: Path) -> Pipeline:
+    """The model that `write_model` wrote.
 
     `skops.io.get_untrusted_types` is empty for it, so no type is trusted beyond skops's own list:
     a file that holds anything else is refused before it is built.
@@ -58,7 +58,7 @@ def load(path: Path) -> Pipeline:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return io.load(path)
+        return io.loads(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path} not found; run `dvc repro` to train it") from None
     except UntrustedTypesFoundException:

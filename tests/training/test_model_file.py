@@ -18,7 +18,7 @@ from skops import io
 from src.config.baseline import BaselineParams
 from src.errors import UserError
 from src.training.classifier import adjusted, build, fit, predict
-from src.training.model_file import load, portable, save
+from src.training.model_file import portable, read_model, write_model
 
 PARAMS = BaselineParams(
     analyzer="char",
@@ -54,13 +54,13 @@ def with_settings(**settings: object) -> BaselineParams:
 def test_a_saved_model_answers_alike(classifier: str, tmp_path: Path) -> None:
     """A loaded model has the same terms, scores and answers, also when saved again unused."""
     model = fit(build(with_settings(classifier=classifier), None), FRAME)
-    save(model, tmp_path / "new" / "first.skops")
-    loaded = load(tmp_path / "new" / "first.skops")
+    write_model(tmp_path / "new" / "first.skops", model)
+    loaded = read_model(tmp_path / "new" / "first.skops")
     np.testing.assert_array_equal(loaded.decision_function(TEXTS), model.decision_function(TEXTS))
     assert predict(loaded, TEXTS).tolist() == predict(model, TEXTS).tolist()
     assert loaded["tfidf"].vocabulary_ == model["tfidf"].vocabulary_
-    save(load(tmp_path / "new" / "first.skops"), tmp_path / "second.skops")
-    assert predict(load(tmp_path / "second.skops"), TEXTS).tolist() == ["话费", "宽带"]
+    write_model(tmp_path / "second.skops", read_model(tmp_path / "new" / "first.skops"))
+    assert predict(read_model(tmp_path / "second.skops"), TEXTS).tolist() == ["话费", "宽带"]
 
 
 def test_saving_leaves_the_model_usable() -> None:
@@ -78,17 +78,17 @@ def test_equal_models_are_equal_files(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; import pandas as pd\n"
         "from src.config.baseline import BaselineParams\n"
         "from src.training.classifier import build, fit\n"
-        "from src.training.model_file import save\n"
+        "from src.training.model_file import write_model\n"
         f"params = BaselineParams.model_validate_json('{PARAMS.model_dump_json()}')\n"
         f"frame = pd.DataFrame({FRAME.to_dict('list')!r})\n"
-        "save(fit(build(params, None), frame), Path(sys.argv[1]))\n",
+        "write_model(Path(sys.argv[1]), fit(build(params, None), frame))\n",
         encoding="utf-8",
     )
     environment = {"PYTHONHASHSEED": "34", "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run(
         [sys.executable, script, tmp_path / "there.skops"], check=True, env=os.environ | environment
     )
-    save(fit(build(PARAMS, None), FRAME), tmp_path / "here.skops")
+    write_model(tmp_path / "here.skops", fit(build(PARAMS, None), FRAME))
     assert (tmp_path / "there.skops").read_bytes() == (tmp_path / "here.skops").read_bytes()
 
 
@@ -99,8 +99,8 @@ def test_a_large_vocabulary_saves_in_seconds(tmp_path: Path) -> None:
     model = fit(build(with_settings(ngram_range=(1, 3), min_df=1), None), frame)
     assert len(model["tfidf"].vocabulary_) == 60000
     start = time.perf_counter()
-    save(model, tmp_path / "large.skops")
-    loaded = load(tmp_path / "large.skops")
+    write_model(tmp_path / "large.skops", model)
+    loaded = read_model(tmp_path / "large.skops")
     assert time.perf_counter() - start < 5
     assert predict(loaded, texts).tolist() == ["a", "b"]
     with ZipFile(tmp_path / "large.skops") as archive:
@@ -121,7 +121,7 @@ def test_a_broken_file_is_explained(content: bytes | None, message: str, tmp_pat
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=f"model.skops.*{message}"):
-        load(path)
+        read_model(path)
 
 
 def test_foreign_types_are_refused(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_foreign_types_are_refused(tmp_path: Path) -> None:
     model.extra = Foreign()
     io.dump(model, tmp_path / "model.skops")
     with pytest.raises(UserError, match="Foreign, which no baseline needs"):
-        load(tmp_path / "model.skops")
+        read_model(tmp_path / "model.skops")
 
 
 class Foreign:
@@ -140,5 +140,5 @@ class Foreign:
 def test_an_adjusted_model_is_saved_as_it_is(tmp_path: Path) -> None:
     """The shift is part of the file."""
     shifted = adjusted(fit(build(PARAMS, None), FRAME), ["话费", *["宽带"] * 9], 50)
-    save(shifted, tmp_path / "model.skops")
-    assert predict(load(tmp_path / "model.skops"), TEXTS).tolist() == ["话费"] * 2
+    write_model(tmp_path / "model.skops", shifted)
+    assert predict(read_model(tmp_path / "model.skops"), TEXTS).tolist() == ["话费"] * 2
