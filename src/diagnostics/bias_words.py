@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from src.diagnostics.differences import ATTRIBUTE, UNITS
-from src.files import Record
+from src.records.metrics.filter import BiasReport, LargestDifference
 
 SAYS = {
     "openings": "open with {}",
@@ -18,31 +18,31 @@ GENDER_SAYS = {
 }
 
 
-def largest_lines(report: Record) -> list[str]:
+def largest_lines(report: BiasReport) -> list[str]:
     """One sentence for each of the largest differences of a `bias_report`."""
-    return [_line(entry) for entry in report["largest"]]
+    return [_line(entry) for entry in report.largest]
 
 
-def _line(entry: Record) -> str:
-    unit = UNITS.get(entry["facet"])
+def _line(entry: LargestDifference) -> str:
+    unit = UNITS.get(entry.facet)
     real = {"class": "real rows", "all": "all real rows", "even": "an even share"}
-    where, against = entry["label"] or "all classes", real[entry["compared_with"]]
+    where, against = entry.label or "all classes", real[entry.compared_with]
     if unit:
-        size, more = abs(entry["difference"]), "more" if entry["difference"] > 0 else "fewer"
+        size, more = abs(entry.difference), "more" if entry.difference > 0 else "fewer"
         says = (
-            f"the samples have {entry['synthetic']:.1f} {unit} on average "
-            f"({against}: {entry['real']:.1f}; {size:.1f} standard deviations {more})"
+            f"the samples have {entry.synthetic:.1f} {unit} on average "
+            f"({against}: {entry.real:.1f}; {size:.1f} standard deviations {more})"
         )
     else:
         says = (
-            f"{_percent(entry['synthetic'])} of the samples {_says(entry)} "
-            f"({against}: {_percent(entry['real'])})"
+            f"{_percent(entry.synthetic)} of the samples {_says(entry)} "
+            f"({against}: {_percent(entry.real)})"
         )
     return f"{where}: {says}{_remarks(entry)}"
 
 
-def _says(entry: Record) -> str:
-    facet, value = entry["facet"], entry["value"]
+def _says(entry: LargestDifference) -> str:
+    facet, value = entry.facet, entry.value
     if facet == "genders":
         return GENDER_SAYS[value]
     if facet in SAYS:
@@ -55,7 +55,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.{int(0 < share < 0.01)}f} %"
 
 
-def _remarks(entry: Record) -> str:
-    others = entry["also_in"]
+def _remarks(entry: LargestDifference) -> str:
+    others = entry.also_in
     also = f", also in {others} other class{'' if others == 1 else 'es'}" if others else ""
-    return also + (", which may be chance" if entry["at_least"] <= 0 else "")
+    return also + (", which may be chance" if entry.at_least <= 0 else "")

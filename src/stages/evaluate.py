@@ -1,4 +1,4 @@
-"""Stage evaluate: every arm on dev and test, with intervals, plots and the report.
+"""Stage evaluate: every arm on dev and test, with intervals, and tables for plots.
 
 python -m src.stages.evaluate
 """
@@ -21,10 +21,10 @@ from src.diagnostics.detectability import giveaway
 from src.diagnostics.leakage import check_leakage, require_no_leakage
 from src.evaluation.paired import class_changes, heads_lost, mcnemar, tail_false_positives
 from src.evaluation.predictions import read_predictions
-from src.evaluation.scoring import confusion, per_class, score, tail_classes
+from src.evaluation.scoring import per_class, score, tail_classes
 from src.evaluation.significance import Bootstrap, best_free, bootstrap
 from src.experimental.rounds import read_rounds, summaries
-from src.files import Record, read_json, read_jsonl, write_csv, write_json, write_text
+from src.files import Record, read_json, read_jsonl, write_csv, write_json
 from src.gate.embedding import fit_embedder
 from src.paths import (
     ACCEPTED,
@@ -32,15 +32,9 @@ from src.paths import (
     METRICS,
     PLOTS,
     PREDICTIONS,
-    REJECTED,
-    REPORTS,
     ROUNDS,
 )
-from src.reporting import plots
-from src.reporting.html import Examples, write_reports
-from src.reporting.report import Metrics, arms_table, render_report
 from src.reporting.tracking import track
-from src.stages.common import settings
 from src.stages.rows import read_choice, train_rows, with_plain_text
 from src.training.methods import Choice, training_frame
 from src.training.second import FAMILY, second_predictions
@@ -54,14 +48,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PICTURES = {
-    "Every arm on the test rows": "headline.png",
-    "Recall per class before and after": "recall_per_class.png",
-    "Train rows per class before and after": "class_counts.png",
-    "Confusion before and after": "confusion.png",
-}
-EARLIER = ("analyze", "generate", "filter", "balance")  # stages whose metrics the report shows
-
 
 @command
 def main(
@@ -69,11 +55,9 @@ def main(
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
     accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
-    rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
-    reports: Annotated[Path, typer.Option(help="folder for report and pictures")] = REPORTS,
     rounds: Annotated[Path, typer.Option(help="what `make round` wrote")] = ROUNDS,
 ) -> None:
-    """Write metrics/evaluate.json, metrics/plots/*.csv, and reports/."""
+    """Write metrics/evaluate.json and metrics/plots/*.csv."""
     params = load_params()
     splits = load_splits(params.data)
     on_dev = read_predictions(predictions, "dev", splits.dev, params.evaluate.arms)
@@ -97,8 +81,7 @@ def main(
         "test_rows": len(splits.test),
         **found,
     }
-    others = {name: read_json(metrics / f"{name}.json") for name in EARLIER}
-    counts = others["balance"]["per_class"]
+    counts = read_json(metrics / "balance.json")["per_class"]
     first = {arm: said[0] for arm, said in on_test.items()}
     samples = read_jsonl(accepted)
     result |= _paired(splits, first[ours], first[free], counts, tail, free)
@@ -110,16 +93,9 @@ def main(
     result["signature"] = _signature(params)
     write_json(metrics / "evaluate.json", result)
     table = _per_class(splits, first["original"], first[ours], counts)
-    _draw(splits, first, ours, table, result, reports, metrics / PLOTS.name)
-    examples = Examples(
-        samples,
-        read_jsonl(rejected),
-        _confused(splits.test["label"], first[free], first[ours]),
-        params.data.turn_separator,
-    )
-    _report(result, others, table, examples, params, reports)
+    _write_tables(splits, first, ours, table, metrics / PLOTS.name)
     _say(result)
-    track("evaluate", metrics=metrics, reports=reports)
+    track("evaluate", metrics=metrics)
 
 
 def _mean_scores(
@@ -275,28 +251,17 @@ def _per_class(
     )
 
 
-def _draw(
+def _write_tables(
     splits: Splits,
     on_test: dict[Arm, NDArray[np.str_]],
     ours: Arm,
     table: pd.DataFrame,
-    result: dict[str, Any],
-    reports: Path,
-    data: Path,
+    folder: Path,
 ) -> None:
     counts = table.assign(
         before=table["train_rows"], after=table["train_rows"] + table["synthetic_rows"]
     )[["label", "before", "after"]]
     truth = splits.test["label"]
-    before, after = confusion(truth, on_test["original"]), confusion(truth, on_test[ours])
-    figures = {
-        "class_counts": plots.class_counts(counts),
-        "recall_per_class": plots.recall_per_class(table),
-        "confusion": plots.confusion(before, after, table["label"].tolist()),
-        "headline": plots.headline(arms_table(result)),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, reports / f"{name}.png")
     frames = {
         "class_counts": counts,
         "recall": table.round(6),
@@ -304,50 +269,13 @@ def _draw(
         "confusion_after": _pairs(truth, on_test[ours]),
     }
     for name, frame in frames.items():
-        write_csv(data / f"{name}.csv", frame)
+        write_csv(folder / f"{name}.csv", frame)
 
 
 def _pairs(truth: pd.Series, said: NDArray[np.str_]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame({"actual": truth.to_numpy(), "predicted": said})
-
-
-def _report(
-    result: dict[str, Any],
-    others: dict[str, Record],
-    table: pd.DataFrame,
-    examples: Examples,
-    params: Params,
-    reports: Path,
-) -> None:
-    measured = Metrics(evaluate=result, **others)
-    shown = settings(params, ["data", "plan", "llm", "generate", "filter", "baseline", "evaluate"])
-    text = render_report(measured, table, examples.rejected, shown, PICTURES)
-    write_text(reports / "report.md", text)
-    write_reports(
-        reports,
-        measured,
-        examples,
-        shown,
-        {caption: reports / name for caption, name in PICTURES.items()},
-        params.report.language,
-    )
-
-
-def _confused(truth: pd.Series, before: NDArray[np.str_], after: NDArray[np.str_]) -> pd.DataFrame:
-    """Pairs that are confused more or less often: actual, predicted, before, after, change."""
-    import pandas as pd
-
-    counts = pd.DataFrame(
-        {
-            name: _pairs(truth, said).value_counts()
-            for name, said in (("before", before), ("after", after))
-        }
-    )
-    pairs = counts.fillna(0).astype(int).reset_index()
-    wrong = pairs[pairs["actual"] != pairs["predicted"]]
-    return wrong.assign(change=wrong["after"] - wrong["before"])
 
 
 def _say(result: dict[str, Any]) -> None:

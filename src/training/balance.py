@@ -22,6 +22,7 @@ from src.data.schema import ORIGIN, QUALITY, WRITER, csv_columns
 from src.files import Record
 from src.planning.imbalance import measure, measure_counts
 from src.planning.strategies import compare, outcome
+from src.records.samples import Screened
 
 
 def merge(
@@ -60,7 +61,7 @@ def merge(
     return pd.concat([real, synthetic], ignore_index=True)
 
 
-def used_samples(accepted: Iterable[Record], needed: Mapping[str, int]) -> list[Record]:
+def used_samples(accepted: Iterable[Any], needed: Mapping[str, int]) -> list[Any]:
     """The first samples of each class, as many as it needs.
 
     Args:
@@ -70,8 +71,9 @@ def used_samples(accepted: Iterable[Record], needed: Mapping[str, int]) -> list[
     taken: Counter[str] = Counter()
     used = []
     for record in accepted:
-        taken[record["label"]] += 1
-        if taken[record["label"]] <= needed.get(record["label"], 0):
+        label = record.label if isinstance(record, Screened) else record["label"]
+        taken[label] += 1
+        if taken[label] <= needed.get(label, 0):
             used.append(record)
     return used
 
