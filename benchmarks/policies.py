@@ -9,7 +9,6 @@ regularisation that suits each set on dev. Differences are bootstrapped over row
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +62,7 @@ def main(
             cells = [
                 f"{first[metric].value:.4f}",
                 f"{second[metric].value:.4f}",
-                signed(asdict(change), 4),
+                signed(change, 4),
             ]
             lines.append([split, metric, *cells])
     typer.echo("\n".join(f"| {' | '.join(line)} |" for line in lines))

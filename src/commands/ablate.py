@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -176,7 +175,7 @@ def render(rows: list[Row]) -> str:
 
 
 def _change(change: Interval) -> str:
-    return signed(asdict(change), 4)
+    return signed(change, 4)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import logging
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -189,7 +188,7 @@ def table(rounds: list[Round]) -> str:
             f"{one.added:,}",
             f"{sum(one.retired.values()):,}",
             f"{one.macro_f1.value:.4f}",
-            signed(asdict(one.difference), 4),
+            signed(one.difference, 4),
             "yes" if one.kept else "no",
         ]
         for one in rounds
