@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.config.arms import FREE_ARMS
 from src.config.data import Language
@@ -36,6 +37,9 @@ from src.reporting.results import Confused, Results, by_rule
 from src.reporting.settings import Settings
 from src.reporting.words import WORDS, named
 from src.templates import environment
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
 EXAMPLE_CHARS = 200
@@ -94,9 +98,7 @@ def render_html(
         language: of the page; data, settings and what is written in the pictures stay as they are.
     """
     metrics, separator = results.metrics, settings.data.turn_separator
-    templates = environment(TEMPLATES, escape=True, trim_blocks=True)
-    templates.filters |= {"scored": scored, "signed": signed, "number": _number, "p": _p}
-    return templates.get_template("report.html.j2").render(
+    return _template().render(
         w=WORDS[language],
         language=language,
         named=partial(named, language=language),
@@ -123,6 +125,13 @@ def render_html(
         pictures={name: _data_uri(path) for name, path in pictures.items()},
         settings=settings.as_yaml(),
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    templates = environment(TEMPLATES, escape=True, trim_blocks=True)
+    templates.filters |= {"scored": scored, "signed": signed, "number": _number, "p": _p}
+    return templates.get_template("report.html.j2")
 
 
 def verdict_in(evaluate: EvaluateMetrics, language: Language) -> str:
