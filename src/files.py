@@ -12,8 +12,9 @@ from src.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pydantic import JsonValue
 
-Record = dict[str, Any]
+JsonObject = dict[str, "JsonValue"]
 
 
 def _rounded(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
@@ -34,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, JsonValue]) -> None:
     """Sorted and indented JSON; floats to 6 digits."""
     text = json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True, indent=2)
     write_text(path, text + "\n")
@@ -49,14 +50,14 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
 
 
-def read_json(path: Path) -> Record:
+def read_json(path: Path) -> JsonObject:
     """One JSON object.
 
     Raises:
         UserError: the file is missing or is not JSON.
     """
     try:
-        value: Record = json.loads(_read_text(path))
+        value: JsonObject = json.loads(_read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path} line {error.lineno}: not valid JSON ({error.msg})") from None
     return value
@@ -92,19 +93,19 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, s
     return rows
 
 
-def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def write_jsonl(path: Path, records: Iterable[Mapping[str, JsonValue]]) -> None:
     """One JSON object a line."""
     lines = (json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in records)
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def read_jsonl(path: Path) -> list[Record]:
+def read_jsonl(path: Path) -> list[JsonObject]:
     """The objects of a file, one a line.
 
     Raises:
         UserError: the file is missing, or a line is not a JSON object.
     """
-    records: list[Record] = []
+    records: list[JsonObject] = []
     # not splitlines(), which also cuts at the likes of U+2028 inside a text
     for number, line in enumerate(_read_text(path).split("\n"), 1):
         if not line.strip():

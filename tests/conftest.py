@@ -36,6 +36,14 @@ def data() -> DataParams:
 
 
 @pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small project after all stages; nobody changes it."""
+    from tests.small_run import run_pipeline
+
+    return run_pipeline(tmp_path_factory.mktemp("run") / "project")
+
+
+@pytest.fixture(scope="session")
 def english(data: DataParams) -> DataParams:
     """English utterances, one a row."""
     return data.model_copy(update={"turn_separator": None, "language": "en"})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.errors import UserError
-from src.files import Record, read_json, read_jsonl, write_json, write_jsonl, write_text
+from src.files import read_json, read_jsonl, write_json, write_jsonl, write_text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -58,7 +59,7 @@ def test_jsonl_is_one_sorted_object_a_line(tmp_path: Path) -> None:
 
 @one_folder
 @given(records=RECORDS)
-def test_records_round_trip(records: list[Record], tmp_path: Path) -> None:
+def test_records_round_trip(records: list[dict[str, Any]], tmp_path: Path) -> None:
     """What was written is read, whatever characters are in it."""
     write_jsonl(tmp_path / "a.jsonl", records)
     assert read_jsonl(tmp_path / "a.jsonl") == records
@@ -78,7 +79,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     write_jsonl(file, [{"a": 1}])
 
-    def records() -> Iterator[Record]:
+    def records() -> Iterator[dict[str, Any]]:
         yield {"a": 2}
         raise RuntimeError
 

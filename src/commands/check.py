@@ -35,51 +35,23 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import NormalDist
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-import yaml
-from pydantic import Field, ValidationError
 
 from src.cli import command
+from src.commands.thresholds import THRESHOLDS, Rule, Thresholds, Tolerance, load_thresholds
 from src.config.params import load_params
-from src.config.section import Amount, Section
 from src.errors import UserError
 from src.files import read_json
+from src.reporting.markdown import table
 from src.reporting.tracking import register
-from src.stages.common import settings
 
-THRESHOLDS = Path("metrics/thresholds.yaml")
 TOLD = ("ours", "best_free", "signature")  # a change of these is said below the table
 ROUNDING = 1e-9
 
 Scalar = float | str | None
 Side = Mapping[str, Scalar]  # dotted name -> what one revision has there
-
-
-class Tolerance(Section):
-    """By how much a metric with an interval may get worse: max(least, standard_errors * SE)."""
-
-    least: Amount
-    standard_errors: Amount
-
-
-class Rule(Section):
-    """What is asked of one metric."""
-
-    better: Literal["higher", "lower"]
-    limit: float | None = None
-    allowed: Amount | None = None
-    versus: Literal["best_free", "original"] | None = None
-
-
-class Thresholds(Section):
-    """The whole of metrics/thresholds.yaml: file -> metric -> rule."""
-
-    tolerance: Tolerance
-    metrics: Annotated[
-        dict[str, Annotated[dict[str, Rule], Field(min_length=1)]], Field(min_length=1)
-    ]
 
 
 @dataclass(frozen=True)
@@ -143,30 +115,11 @@ def main(
             f"{base} has none of the metrics in {thresholds}; "
             "name a revision with committed metrics: --base REV"
         )
-    typer.echo("\n".join([*table(rows), "", *changes(sides)]).rstrip())
+    typer.echo("\n".join([table_of(rows), "", *changes(sides)]).rstrip())
     if any(row.problem for row in rows):
         raise SystemExit(1)
     if champion:
-        register(settings(params))
-
-
-def load_thresholds(path: Path) -> Thresholds:
-    """Read and check the thresholds.
-
-    Raises:
-        UserError: the file is missing or broken, or has an unknown key or an illegal value.
-    """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} not found; run from the project's root") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise UserError(f"{path} is not valid YAML ({said}); mend that line") from None
-    try:
-        return Thresholds.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(f"{path}: " + "; ".join(map(_explain, error.errors()))) from None
+        register(params)
 
 
 def metrics_diff(base: str, files: Iterable[str]) -> dict[str, tuple[Side, Side]]:
@@ -244,24 +197,21 @@ def measure(name: str, side: Side) -> Measured | None:
     return None if plain is None else Measured(plain)
 
 
-def table(rows: Iterable[Row]) -> list[str]:
-    """The lines of a Markdown table."""
-    lines = [
-        "| metric | base | now | change | allowed | verdict |",
-        "|---|---:|---:|---:|---:|---|",
-    ]
-    for row in rows:
-        base = change = "-"
-        if row.base is not None:
-            base = f"{row.base.value:.6g}"
-            change = f"{round(row.now.value - row.base.value, 6):+g}"
-        sign = "-" if row.rule.better == "higher" else "+"
-        verdict = f"**{row.problem}**" if row.problem else "ok" if row.base else "ok, no base"
-        lines.append(
-            f"| `{row.metric}` | {base} | {row.now.value:.6g} | {change} "
-            f"| {sign}{row.allowed:.3g} | {verdict} |"
-        )
-    return lines
+def table_of(rows: Iterable[Row]) -> str:
+    """The comparison as a Markdown table."""
+    header = ["metric", "base", "now", "change", "allowed", "verdict"]
+    return table(header, map(_cells, rows))
+
+
+def _cells(row: Row) -> list[str]:
+    base = change = "-"
+    if row.base is not None:
+        base = f"{row.base.value:.6g}"
+        change = f"{round(row.now.value - row.base.value, 6):+g}"
+    sign = "-" if row.rule.better == "higher" else "+"
+    verdict = f"**{row.problem}**" if row.problem else "ok" if row.base else "ok, no base"
+    now, allowed = f"{row.now.value:.6g}", f"{sign}{row.allowed:.3g}"
+    return [f"`{row.metric}`", base, now, change, allowed, verdict]
 
 
 def changes(sides: Mapping[str, tuple[Side, Side]]) -> list[str]:
@@ -272,15 +222,6 @@ def changes(sides: Mapping[str, tuple[Side, Side]]) -> list[str]:
         for key in TOLD
         if old.get(key) and new.get(key) and old[key] != new[key]
     ]
-
-
-def _explain(error: Any) -> str:  # noqa: ANN401  (pydantic's ErrorDetails)
-    key = ".".join(map(str, error["loc"])) or "the whole file"
-    if error["type"] == "extra_forbidden":
-        return f"{key} is {error['input']!r}, but no such setting; correct or remove it"
-    if error["type"] == "missing":
-        return f"{key} is missing; add it"
-    return f"{key} is {error['input']!r}: {error['msg']}; correct it"
 
 
 def _side(found: Mapping[str, Any], file: str, which: str) -> Side:

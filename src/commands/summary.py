@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from src.cli import command
-from src.files import Record
+from src.records.interval import Interval
+from src.records.metrics.evaluate import EvaluateMetrics
 from src.reporting.report import (
     METRIC_NAMES,
     REPORT,
     Metrics,
     arms_of,
+    interval_of,
     read_metrics,
     shortfalls,
     verdict,
@@ -34,38 +36,36 @@ def render_summary(metrics: Metrics) -> RenderableType:
     )
 
 
-def _scores(evaluate: Record) -> Table:
-    free = evaluate["best_free"]
+def _scores(evaluate: EvaluateMetrics) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)  # fits into 80 columns
     table.add_column("arm", no_wrap=True)
     for name in METRIC_NAMES.values():
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("macro-F1\nvs best free", justify="right", no_wrap=True)
     for arm in arms_of(evaluate):
-        scores = evaluate["arms"][arm]
-        against = evaluate["versus_best_free"].get(arm) if arm != free else None
-        style = "bold" if arm == evaluate["ours"] else ""
-        cells = [_cell(scores[metric], ".3f") for metric in METRIC_NAMES]
-        cells.append(_cell(against["macro_f1"], "+.3f") if against else "-")
+        scores, against = evaluate.arms[arm], evaluate.versus_best_free.get(arm)
+        style = "bold" if arm == evaluate.ours else ""
+        cells = [_cell(interval_of(scores, metric), ".3f") for metric in METRIC_NAMES]
+        cells.append(_cell(against.macro_f1, "+.3f") if against else "-")
         table.add_row(arm, *cells, style=style)
     return table
 
 
-def _cell(interval: Record, form: str) -> str:
+def _cell(interval: Interval, form: str) -> str:
     """The value, and its interval below."""
-    low, high = format(interval["low"], form), format(interval["high"], form)
-    return f"{format(interval['value'], form)}\n{low}..{high}"
+    low, high = format(interval.low, form), format(interval.high, form)
+    return f"{format(interval.value, form)}\n{low}..{high}"
 
 
 def _samples(metrics: Metrics) -> str:
-    gini, lacks = metrics.balance["gini"], shortfalls(metrics.balance)
-    classes = len(metrics.balance["per_class"])
+    gini, lacks, screened = metrics.balance.gini, shortfalls(metrics.balance), metrics.filter
+    classes = len(metrics.balance.per_class)
     short = f"{sum(lacks.values()):,}, in {len(lacks)} of {classes} classes" if lacks else "none"
     return (
-        f"\nBest free  {metrics.evaluate['best_free']}\n"
-        f"Gini       {gini['before']:.3f} -> {gini['after']:.3f}\n"
-        f"Samples    {metrics.filter['candidates']:,} generated, "
-        f"{metrics.filter['accepted']:,} accepted ({metrics.filter['acceptance_rate']:.1%})\n"
+        f"\nBest free  {metrics.evaluate.best_free}\n"
+        f"Gini       {gini.before:.3f} -> {gini.after:.3f}\n"
+        f"Samples    {screened.candidates:,} generated, "
+        f"{screened.accepted:,} accepted ({screened.acceptance_rate:.1%})\n"
         f"Shortfall  {short}"
     )
 

@@ -20,9 +20,9 @@ import typer
 from src.cli import command
 from src.config.params import load_params
 from src.errors import UserError
+from src.reporting.run_store import is_off
 from src.reporting.runs import describe, stages
-from src.reporting.tracking import is_off, record
-from src.stages.common import settings
+from src.reporting.tracking import record
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def main() -> None:
     params = load_params()
     require_up_to_date()
     every = stages(params.evaluate.arms)
-    runs = (describe(stage, settings(params)) for stage in every)
+    runs = (describe(stage, params) for stage in every)
     added = [run.stage for run in runs if record(run, once=True)]
     log.info(
         "mlflow-sync: %d of %d stages added: %s", len(added), len(every), ", ".join(added) or "none"

@@ -7,7 +7,8 @@ The answer of the assistant is the class name.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -15,17 +16,19 @@ from src.config.data import DataParams
 from src.data.dialogue import split_turns
 
 
-class Message(TypedDict):
+@dataclass(frozen=True)
+class Message:
     """One message."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
-class Example(TypedDict):
+@dataclass(frozen=True)
+class Example:
     """One line of a fine-tuning file."""
 
-    messages: list[Message]
+    messages: tuple[Message, ...]
 
 
 def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Example]:
@@ -38,12 +41,12 @@ def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> 
     """
     rows = zip(frame[data.text_column], frame[data.label_name_column], strict=True)
     return [
-        {
-            "messages": [
-                {"role": "system", "content": system_prompt},
-                {"role": "user", "content": "\n".join(split_turns(text, data.turn_separator))},
-                {"role": "assistant", "content": label},
-            ]
-        }
+        Example(
+            (
+                Message("system", system_prompt),
+                Message("user", "\n".join(split_turns(text, data.turn_separator))),
+                Message("assistant", label),
+            )
+        )
         for text, label in rows
     ]

@@ -1,6 +1,6 @@
 """The dataset card of the balanced train set, in the format of the Hugging Face hub.
 
-    text = render_card(read_metrics(), accepted, settings, "zh", "The real rows: as CMCC-34.")
+    text = render_card(results, settings)
 
 The card is English; its front matter names the language of the data. Put it as README.md beside
 train_balanced.csv. Format: https://huggingface.co/docs/hub/datasets-cards.
@@ -9,88 +9,89 @@ train_balanced.csv. Format: https://huggingface.co/docs/hub/datasets-cards.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import yaml
-from pydantic import TypeAdapter
+from pydantic import JsonValue
 
 from src.config.data import Language
+from src.config.filter import FilterParams
+from src.data.schema import ORIGIN, QUALITY, WRITER
 from src.diagnostics.bias_words import largest_lines
-from src.files import Record
-from src.records.metrics.filter import BiasReport
-from src.reporting.report import Metrics, arms_of, scored, shortfalls, signed, verdict
+from src.paths import BALANCED
+from src.records.metrics.balance import BalanceMetrics
+from src.records.metrics.evaluate import EvaluateMetrics
+from src.reporting.markdown import table
+from src.reporting.report import (
+    METRIC_NAMES,
+    arms_of,
+    interval_of,
+    scored,
+    shortfalls,
+    signed,
+    verdict,
+)
+from src.reporting.results import Results
+from src.reporting.settings import Settings
 from src.reporting.words import named
+from src.templates import environment
+from src.training.balance import used_samples
 
 TEMPLATES = Path(__file__).parent / "templates"
-DATA_FILE = "train_balanced.csv"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 LARGE = "1M<n<10M"
-NO_LICENCE = (
-    "The real rows keep the licence of their source; ask its owner before you pass them on."
-)
 GEMMA_TERMS = "https://ai.google.dev/gemma/terms"
 
 
-def render_card(
-    metrics: Metrics,
-    accepted: Sequence[Record],
-    settings: Mapping[str, Any],
-    language: Language,
-    licence: str = "",
-) -> str:
+def render_card(results: Results, settings: Settings) -> str:
     """The Markdown text of the card, front matter first.
 
     Args:
-        metrics: of the run that made the set; its balance has the rows of every class.
-        accepted: the samples in the set (model, prompt_version if known).
-        settings: sections of params.yaml; generate, data and filter are used where they are there.
-        language: of the data.
-        licence: what holds for the real rows, a sentence or more.
+        results: of the run that made the set.
+        settings: of the run.
     """
-    models = Counter(str(record.get("model") or "unknown") for record in accepted)
-    rows = metrics.balance["per_class"]
-    counts = {label: (row["real"], row["synthetic"]) for label, row in rows.items()}
+    metrics = results.metrics
+    balance = metrics.balance
+    made = {label: row.synthetic for label, row in balance.per_class.items()}
+    used = [one.candidate for one in used_samples(results.accepted, made)]
+    models = Counter(candidate.model or "unknown" for candidate in used)
     gemma = any("gemma" in model.lower() for model in models)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # Markdown; what could break a table is escaped by `cell`
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"scored": scored, "signed": signed, "cell": _cell}
-    return environment.get_template("card.md.j2").render(
-        front_matter=yaml.safe_dump(
-            front_matter(sum(map(sum, counts.values())), language, gemma=gemma),
-            allow_unicode=True,
-            sort_keys=False,
-        ),
+    front = front_matter(balance.rows, settings.data.language, gemma=gemma)
+    templates = environment(TEMPLATES, trim_blocks=True)
+    templates.filters["scored"] = scored
+    return templates.get_template("card.md.j2").render(
+        front_matter=yaml.safe_dump(front, allow_unicode=True, sort_keys=False),
         m=metrics,
         e=metrics.evaluate,
         verdict=verdict(metrics.evaluate),
-        arms=arms_of(metrics.evaluate),
-        arm_name=lambda arm: named("arm", arm, "en"),
-        domain=settings.get("generate", {}).get("domain", ""),
-        data=settings.get("data", {}),
-        rules=_rules(settings.get("filter", {})),
-        counts=dict(sorted(counts.items(), key=lambda item: (-sum(item[1]), item[0]))),
-        real=sum(real for real, _ in counts.values()),
-        synthetic=sum(synthetic for _, synthetic in counts.values()),
-        shortfalls=shortfalls(metrics.balance),
+        best_free=named("arm", metrics.evaluate.best_free, "en"),
+        domain=settings.generate.domain,
+        data=settings.data,
+        rules=_rules(settings.filter),
+        pii=settings.filter.pii,
+        real=sum(row.real for row in balance.per_class.values()),
+        synthetic=sum(made.values()),
+        shortfalls=shortfalls(balance),
         models=models.most_common(),
-        prompts=sorted({r["prompt_version"] for r in accepted if r.get("prompt_version")}),
-        bias=largest_lines(TypeAdapter(BiasReport).validate_python(metrics.filter["bias"])),
-        licence=licence or NO_LICENCE,
+        prompts=sorted({candidate.prompt_version for candidate in used} - {""}),
+        bias=largest_lines(metrics.filter.bias),
         gemma_terms=GEMMA_TERMS if gemma else "",
-        data_file=DATA_FILE,
+        data_file=BALANCED.name,
+        columns={"origin": ORIGIN, "quality": QUALITY, "writer": WRITER},
+        counts=_counts(balance),
+        scores=_scores(metrics.evaluate),
+        rejected=table(
+            ["rejected by", "samples"],
+            (
+                [rule, f"{count:,}"]
+                for rule, count in Counter(metrics.filter.rejected_by).most_common()
+                if count
+            ),
+        ),
     )
 
 
-def front_matter(rows: int, language: Language, *, gemma: bool) -> Record:
+def front_matter(rows: int, language: Language, *, gemma: bool) -> dict[str, JsonValue]:
     """What the hub reads of the card.
 
     Args:
@@ -109,19 +110,41 @@ def front_matter(rows: int, language: Language, *, gemma: bool) -> Record:
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": "train", "path": DATA_FILE}],
+                "data_files": [{"split": "train", "path": BALANCED.name}],
             }
         ],
     }
 
 
-def _rules(section: Mapping[str, Any]) -> list[str]:
+def _rules(rules: FilterParams) -> list[str]:
     """The rules of the gate that were on."""
-    return [
-        name for name, rule in section.items() if isinstance(rule, Mapping) and rule.get("enabled")
-    ]
+    return [name for name, rule in rules if getattr(rule, "enabled", False)]
 
 
-def _cell(text: str) -> str:
-    """A text that stays in its cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+def _counts(balance: BalanceMetrics) -> str:
+    rows = sorted(
+        balance.per_class.items(), key=lambda item: (-item[1].real - item[1].synthetic, item[0])
+    )
+    return table(
+        ["class", "real", "synthetic", "all"],
+        (
+            [label, f"{row.real:,}", f"{row.synthetic:,}", f"{row.real + row.synthetic:,}"]
+            for label, row in rows
+        ),
+    )
+
+
+def _scores(evaluate: EvaluateMetrics) -> str:
+    mark = {evaluate.ours: " (**ours**)", evaluate.best_free: " (best free)"}
+    against = evaluate.versus_best_free
+    return table(
+        ["method", *METRIC_NAMES.values(), "macro-F1 vs best free"],
+        (
+            [
+                named("arm", arm, "en") + mark.get(arm, ""),
+                *(scored(interval_of(evaluate.arms[arm], metric)) for metric in METRIC_NAMES),
+                signed(against[arm].macro_f1) if arm in against else "-",
+            ]
+            for arm in arms_of(evaluate)
+        ),
+    )

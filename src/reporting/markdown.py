@@ -10,9 +10,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool
 
     Args:
         header: of the columns.
-        rows: cells as text; a bar in one is escaped.
+        rows: cells as text; a bar in one is escaped, a line break is a space.
         numbers: whether all columns but the first are aligned to the right.
     """
     rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
-    lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in (header, rule, *rows))
+    lines = (" | ".join(map(_cell, row)) for row in (header, rule, *rows))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -23,11 +23,15 @@ from numpy.typing import NDArray
 from pylopdf_fonts_zh_cn import sans_path
 
 from src.config.arms import FREE_ARMS
+from src.records.metrics.choose import Tried
 from src.reporting.report import METRIC_NAMES
 
 FONT = "Noto Sans SC, shipped"  # a name of its own: an installed variable font may come up Thin
 GREY, BLUE, ORANGE, RED = "#b8bec6", "#2f5d8a", "#f2a65a", "#c8443c"
+QUIET = "#7a828c"  # of what needs no samples, or no class weights
 ROW_HEIGHT = 0.27  # inches a class
+DASHES = ("solid", "dashed", "dotted", "dashdot")
+TICK_GAP = 0.05  # of the axis: amounts that are nearer to the next one have no number
 
 
 def class_counts(frame: pd.DataFrame) -> Figure:
@@ -147,7 +151,7 @@ def headline(table: pd.DataFrame) -> Figure:
         for axes, metric in zip(panels, metrics, strict=True):
             rows = table[table["metric"] == metric].set_index("arm").loc[arms]
             for place, (arm, row) in enumerate(rows.iterrows()):
-                colour = BLUE if arm not in FREE_ARMS else "#7a828c"
+                colour = BLUE if arm not in FREE_ARMS else QUIET
                 axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5, alpha=0.5)
                 axes.scatter(row["value"], place, color=colour, zorder=3)
                 axes.annotate(
@@ -163,6 +167,49 @@ def headline(table: pd.DataFrame) -> Figure:
             axes.margins(x=0.12)
         panels[0].set_yticks(range(len(arms)), [arm.replace("_", " ") for arm in arms])
         figure.supxlabel("on the test rows, with intervals; grey: no generated samples", fontsize=9)
+    return figure
+
+
+def learning_curve(curve: Sequence[Tried], recommended: int) -> Figure:
+    """Dev scores by samples a class, a panel a metric, a line for each use of the samples.
+
+    Blue lines are with class weights, grey ones without; the dashes tell how much a sample counts.
+    A use that was tried at an amount or two makes no line.
+
+    Args:
+        curve: what was tried, in any order.
+        recommended: samples a class, where a vertical line stands.
+    """
+    amounts = sorted({one.samples_per_class for one in curve})
+    lines = _lines(curve, at_least=len(amounts) - 1)
+    weights = list(dict.fromkeys(weight for weight, _ in lines))
+    with _style():
+        figure = Figure(figsize=(11, 4.4 + 0.12 * len(lines)), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, metric in zip(panels, ("macro_f1", "tail_recall"), strict=True):
+            for (weight, class_weight), points in lines.items():
+                spans = [getattr(one, metric) for one in points]
+                x = [one.samples_per_class for one in points]
+                colour = BLUE if class_weight else QUIET
+                low, high = [span.low for span in spans], [span.high for span in spans]
+                axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)
+                axes.plot(
+                    x,
+                    [span.value for span in spans],
+                    color=colour,
+                    linestyle=DASHES[weights.index(weight) % len(DASHES)],
+                    marker="o",
+                    markersize=4,
+                    label=_use(points[0]),
+                )
+            axes.axvline(
+                recommended, color="black", linestyle=":", linewidth=1, label="recommended"
+            )
+            axes.set_xticks(_apart(amounts), [f"{amount:,}" for amount in _apart(amounts)])
+            axes.set_xlabel("samples a class")
+            axes.set_title(f"{METRIC_NAMES[metric]} on dev")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -203,6 +250,39 @@ def _class_axis(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
+
+
+def _lines(
+    curve: Sequence[Tried], at_least: int
+) -> dict[tuple[tuple[bool, float], bool], list[Tried]]:
+    """Weight of a sample and whether classes are weighted -> what was tried so, by amount."""
+
+    def use(one: Tried) -> tuple[tuple[bool, float], bool]:
+        return (one.by_quality, -one.sample_weight), one.class_weight
+
+    lines: dict[tuple[tuple[bool, float], bool], list[Tried]] = {}
+    for one in sorted(curve, key=lambda one: (*use(one), one.samples_per_class)):
+        lines.setdefault(use(one), []).append(one)
+    return {
+        key: points
+        for key, points in lines.items()
+        if points[0].is_plain or len(points) >= at_least
+    }
+
+
+def _use(one: Tried) -> str:
+    weights = "with" if one.class_weight else "without"
+    quality = " × label score" if one.by_quality else ""
+    return f"{weights} class weights, sample weight {one.sample_weight:g}{quality}"
+
+
+def _apart(amounts: Sequence[int]) -> list[int]:
+    """The last amount, and those before it that leave room for the next."""
+    kept: list[int] = []
+    for amount in reversed(amounts):
+        if not kept or kept[-1] - amount >= TICK_GAP * (amounts[-1] - amounts[0]):
+            kept.append(amount)
+    return kept[::-1]
 
 
 def _dot(colour: str, label: str) -> Line2D:

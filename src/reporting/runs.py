@@ -3,7 +3,7 @@
 A stage that ends (`tracking.track`) and one that DVC took from its cache without starting it
 (`src.commands.sync`) are described by the same functions, so that their runs are equal.
 
-    describe("train-baseline@augmented", settings(params)).metrics["test/macro_f1"]
+    describe("train-baseline@augmented", load_params()).metrics["test/macro_f1"]
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
+
+from pydantic import JsonValue
 
 from src.config.arms import FREE_ARMS, Arm
 from src.config.data import DataParams
-from src.files import Record, read_json
+from src.config.params import Params
+from src.data.schema import load_splits
+from src.evaluation.predictions import read_predictions
+from src.evaluation.scoring import score, tail_classes
 from src.paths import (
     BALANCED,
     CANDIDATES,
@@ -28,12 +33,17 @@ from src.paths import (
     REPORTS,
     REVIEW_QUEUE,
 )
+from src.records.json_files import fields_of, read_record
+from src.records.metrics.balance import BalanceMetrics
+from src.records.metrics.choose import ChooseMetrics, Tried
+from src.records.metrics.evaluate import EvaluateMetrics
+from src.records.metrics.filter import FilterMetrics
+from src.records.metrics.generate import GenerateMetrics
+from src.reporting.report import REPORT, interval_of
 
 TRAINING, EVALUATION = "training", "evaluation"  # contexts of a dataset
 SCORES = ("macro_f1", "tail_recall", "accuracy")  # that the run of the pipeline shows
 ARM_STAGE = "train-baseline"
-
-Settings = Mapping[str, Any]  # params.yaml as `stages.common.settings` gives it
 
 
 @dataclass(frozen=True)
@@ -61,12 +71,12 @@ class StageRun:
         curves: metric -> step -> value.
         artifacts: files and folders.
         datasets: file -> what its rows were for.
-        model: a file that `training.model_file` wrote.
+        model: a file that `training.model_file.write_model` wrote.
         tags: by name.
     """
 
     stage: str
-    params: Settings = field(default_factory=dict)
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     headline: Mapping[str, float] | None = None
     curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
@@ -76,10 +86,11 @@ class StageRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """The same for two runs with equal settings, numbers, rows and model."""
+        """The same for two runs with equal settings, numbers, tags, rows and model."""
         files = [*self.datasets, *([self.model] if self.model else [])]
-        parts = (self.stage, self.params, self.metrics, self.curves, [md5(path) for path in files])
-        text = json.dumps(parts, sort_keys=True, default=str)
+        numbers = (self.metrics, self.curves, self.tags)
+        parts = (self.stage, self.params, *numbers, [md5(path) for path in files])
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -92,146 +103,161 @@ def md5(path: Path) -> str:
 def stages(arms: Iterable[str]) -> list[str]:
     """Names of the stages that are kept, in the order of the pipeline."""
     trained = [f"{ARM_STAGE}@{arm}" for arm in arms]
-    return ["generate", "filter", "balance", "choose", *trained, "evaluate"]
+    return ["generate", "filter", "balance", "choose", *trained, "evaluate", "report"]
 
 
-def describe(stage: str, settings: Settings, files: Files | None = None) -> StageRun:
+def describe(stage: str, params: Params, files: Files | None = None) -> StageRun:
     """What is kept of a stage.
 
     Args:
         stage: its name as DVC says it.
-        settings: all of params.yaml.
+        params: all settings.
         files: where the stages wrote.
 
     Raises:
         UserError: a file is missing or broken.
     """
     name, _, arm = stage.partition("@")
-    return DESCRIBE[name](settings, files or Files(), arm)
+    places = files or Files()
+    if name == ARM_STAGE:
+        return _train(params, places, cast("Arm", arm))
+    return DESCRIBE[name](params, places)
 
 
-def _generate(settings: Settings, files: Files, _: str) -> StageRun:
-    numbers = flat_numbers(read_json(files.metrics / "generate.json"))
+def _generate(params: Params, files: Files) -> StageRun:
+    found = read_record(files.metrics / "generate.json", GenerateMetrics)
+    numbers = flat_numbers(fields_of(found))
     return StageRun(
         "generate",
-        _only(settings, "llm", "generate", "plan"),
+        _only(params, "llm", "generate", "plan"),
         numbers,
         headline=_without(numbers, "per_class."),
     )
 
 
-def _filter(settings: Settings, files: Files, _: str) -> StageRun:
-    numbers = _without(flat_numbers(read_json(files.metrics / "filter.json")), "bias.")
+def _filter(params: Params, files: Files) -> StageRun:
+    found = read_record(files.metrics / "filter.json", FilterMetrics)
+    numbers = _without(flat_numbers(fields_of(found)), "bias.")
     return StageRun(
         "filter",
-        _only(settings, "filter"),
+        _only(params, "filter"),
         numbers,
         headline=_without(numbers, "per_class."),
         artifacts=(files.queue,),
     )
 
 
-def _balance(settings: Settings, files: Files, _: str) -> StageRun:
-    found = read_json(files.metrics / "balance.json")
-    tables = ("per_class", "strategies", "before", "achieved")
-    numbers = flat_numbers({key: value for key, value in found.items() if key not in tables})
-    return StageRun("balance", _only(settings, "plan"), numbers, datasets={files.train: TRAINING})
+def _balance(params: Params, files: Files) -> StageRun:
+    found = read_record(files.metrics / "balance.json", BalanceMetrics)
+    tables = ("per_class.", "strategies.", "before.", "achieved.")
+    numbers = _without(flat_numbers(fields_of(found)), *tables)
+    return StageRun("balance", _only(params, "plan"), numbers, datasets={files.train: TRAINING})
 
 
-def _choose(settings: Settings, files: Files, _: str) -> StageRun:
-    found = read_json(files.metrics / "choose.json")
-    numbers = {**flat_numbers(found["chosen"]), "recommended": float(found["recommended"])}
+def _choose(params: Params, files: Files) -> StageRun:
+    found = read_record(files.metrics / "choose.json", ChooseMetrics)
+    numbers = flat_numbers(fields_of(found.chosen)) | {"recommended": float(found.recommended)}
     return StageRun(
-        "choose", _only(settings, "baseline", "evaluate"), numbers, curves=_curves(found["curve"])
+        "choose",
+        _only(params, "baseline", "choose", "evaluate"),
+        numbers,
+        curves=_curves(found.curve),
     )
 
 
-def _curves(tried: Iterable[Record]) -> dict[str, dict[int, float]]:
+def _curves(tried: Iterable[Tried]) -> dict[str, dict[int, float]]:
     """By samples a class, with and without class weights, of samples that count as a real row."""
     curves: dict[str, dict[int, float]] = {}
     for one in tried:
-        if one["sample_weight"] == 1 and not one["by_quality"]:
-            series = "class_weight" if one["class_weight"] else "no_class_weight"
-            for metric in ("macro_f1", "tail_recall"):
+        if one.is_plain:
+            series = "class_weight" if one.class_weight else "no_class_weight"
+            for metric, span in (("macro_f1", one.macro_f1), ("tail_recall", one.tail_recall)):
                 curve = curves.setdefault(f"learning_curve/{metric}/{series}", {})
-                curve[one["samples_per_class"]] = one[metric]["value"]
+                curve[one.samples_per_class] = span.value
     return curves
 
 
-def _train(settings: Settings, files: Files, arm: Arm) -> StageRun:
+def _train(params: Params, files: Files, arm: Arm) -> StageRun:
     """An arm, with the same names in all of them; scores are the mean over its seeds."""
     from src.training.model_file import read_model
 
     model = files.models / f"{arm}.skops"
-    data = DataParams.model_validate(settings["data"])
-    path = files.predictions / f"{arm}.csv"
-    seeds, scores = _scores(path, data, settings["evaluate"]["tail_max_support"])
+    seeds, scores = _scores(arm, files.predictions, params.data, params.evaluate.tail_max_support)
     return StageRun(
         f"{ARM_STAGE}@{arm}",
-        _only(settings, "baseline", "evaluate"),
+        _only(params, "baseline", "evaluate"),
         {**scores, "seeds": seeds, "c": read_model(model)["classifier"].C},
         headline={name: scores[name] for name in ("test/macro_f1", "test/tail_recall")},
-        datasets=dict.fromkeys(_learned_from(arm, settings, data, files), TRAINING),
+        datasets=dict.fromkeys(_learned_from(arm, params, files), TRAINING),
         model=model,
         tags={"arm": arm, "model_md5": md5(model)},
     )
 
 
-def _learned_from(arm: Arm, settings: Settings, data: DataParams, files: Files) -> list[Path]:
-    """The real rows are those of the user's file, unless the plan drops some of them."""
-    real = files.train if settings["plan"].get("head_cap") is not None else data.train
+def _learned_from(arm: Arm, params: Params, files: Files) -> list[Path]:
+    """Free arms have every real row; the others have those that `plan.head_cap` leaves."""
     if arm in FREE_ARMS:
-        return [real]
-    return [real, files.candidates] if arm == "unfiltered" else [files.train]
+        return [params.data.train]
+    if arm == "unfiltered":
+        real = params.data.train if params.plan.head_cap is None else files.train
+        return [real, files.candidates]
+    return [files.train]
 
 
-def _scores(path: Path, data: DataParams, tail_max_support: int) -> tuple[int, dict[str, float]]:
+def _scores(
+    arm: Arm, predictions: Path, data: DataParams, tail_max_support: int
+) -> tuple[int, dict[str, float]]:
     """How many seeds there are, and `dev/macro_f1` and the like."""
     import pandas as pd
 
-    from src.data.schema import load_splits
-    from src.evaluation.scoring import score, tail_classes
-
     splits = load_splits(data)
     tail = tail_classes(splits.train["label"], tail_max_support)
-    said = pd.read_csv(path, dtype=str, keep_default_na=False)
-    seeds = [column for column in said.columns if column.startswith("seed_")]
+    on_dev = read_predictions(predictions, "dev", splits.dev, [arm])[arm]
+    on_test = read_predictions(predictions, "test", splits.test, [arm])[arm]
     found: dict[str, float] = {}
-    for split, rows in (("dev", splits.dev), ("test", splits.test)):
-        mine = said[said["split"] == split]
-        each = [asdict(score(rows["label"], mine[seed].tolist(), tail)) for seed in seeds]
+    for split, rows, seeds in (("dev", splits.dev, on_dev), ("test", splits.test, on_test)):
+        each = [asdict(score(rows["label"], predicted, tail)) for predicted in seeds]
         mean = pd.DataFrame(each).mean().round(6)
         found |= {f"{split}/{name}": float(value) for name, value in mean.items()}
-    return len(seeds), found
+    return len(on_test), found
 
 
-def _evaluate(settings: Settings, files: Files, _: str) -> StageRun:
-    found = read_json(files.metrics / "evaluate.json")
-    rounds = found.pop("rounds", {})
-    numbers = _without(flat_numbers(found), "per_class.") | {
-        f"recall.{label}": row["recall_after"] for label, row in found["per_class"].items()
+def _evaluate(params: Params, files: Files) -> StageRun:
+    found = read_record(files.metrics / "evaluate.json", EvaluateMetrics)
+    numbers = _without(flat_numbers(fields_of(found)), "per_class.", "rounds.") | {
+        f"recall.{label}": row.recall_after for label, row in found.per_class.items()
     }
-    ours, versus = (found[key][found["ours"]] for key in ("arms", "versus_best_free"))
+    ours, versus = found.arms[found.ours], found.versus_best_free[found.ours]
+    rounds = {int(number): one for number, one in (found.rounds or {}).items()}
+    curves = {
+        "rounds/macro_f1": {number: one.macro_f1.value for number, one in rounds.items()},
+        "rounds/tail_recall": {number: one.tail_recall.value for number, one in rounds.items()},
+    }
     return StageRun(
         "evaluate",
-        _only(settings, "evaluate", "baseline"),
+        _only(params, "evaluate", "baseline"),
         numbers,
         headline={
-            **{name: ours[name]["value"] for name in SCORES},
-            **{f"versus_best_free/{name}": versus[name]["value"] for name in SCORES},
+            **{name: interval_of(ours, name).value for name in SCORES},
+            **{f"versus_best_free/{name}": interval_of(versus, name).value for name in SCORES},
         },
-        curves={
-            f"rounds/{name}": {int(number): one[name]["value"] for number, one in rounds.items()}
-            for name in ("macro_f1", "tail_recall")
-            if rounds
-        },
-        artifacts=(files.reports, files.metrics / PLOTS.name),
-        datasets={Path(settings["data"]["test"]): EVALUATION},
-        tags={"ours": found["ours"], "best_free": found["best_free"]},
+        curves=curves if rounds else {},
+        artifacts=(files.metrics / PLOTS.name,),
+        datasets={params.data.test: EVALUATION},
+        tags={"ours": found.ours, "best_free": found.best_free},
     )
 
 
-def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+def _report(params: Params, files: Files) -> StageRun:
+    return StageRun(
+        "report",
+        _only(params, "report"),
+        artifacts=(files.reports,),
+        tags={"report_md5": md5(files.reports / REPORT.name)},
+    )
+
+
+def flat_numbers(value: Mapping[str, JsonValue], prefix: str = "") -> dict[str, float]:
     """The numbers of a nested metrics file, keys joined by dots."""
     numbers: dict[str, float] = {}
     for key, item in value.items():
@@ -243,19 +269,19 @@ def flat_numbers(value: Mapping[str, Any], prefix: str = "") -> dict[str, float]
     return numbers
 
 
-def _only(settings: Settings, *sections: str) -> dict[str, Any]:
-    return {section: settings[section] for section in sections}
+def _only(params: Params, *sections: str) -> dict[str, JsonValue]:
+    return params.model_dump(mode="json", include=set(sections))
 
 
-def _without(numbers: Mapping[str, float], start: str) -> dict[str, float]:
-    return {name: value for name, value in numbers.items() if not name.startswith(start)}
+def _without(numbers: Mapping[str, float], *starts: str) -> dict[str, float]:
+    return {name: value for name, value in numbers.items() if not name.startswith(starts)}
 
 
-DESCRIBE: Mapping[str, Callable[[Settings, Files, Any], StageRun]] = {
+DESCRIBE: Mapping[str, Callable[[Params, Files], StageRun]] = {
     "generate": _generate,
     "filter": _filter,
     "balance": _balance,
     "choose": _choose,
-    ARM_STAGE: _train,
     "evaluate": _evaluate,
+    "report": _report,
 }

@@ -10,25 +10,30 @@ does, the stage's results stand: a failure is a warning. `MLFLOW_TRACKING=off` r
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
-import re
-import subprocess
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
-
-from src.config.params import load_params
-from src.files import read_json
-from src.paths import METRICS, PARAMS
-from src.reporting.runs import ARM_STAGE, Files, Settings, StageRun, describe, md5
+from src.config.params import Params, load_params
+from src.paths import METRICS
+from src.records.json_files import read_record
+from src.records.metrics.evaluate import EvaluateMetrics
+from src.reporting.naming import (
+    MANUAL,
+    REPRO,
+    fitting,
+    flat_settings,
+    git_commit,
+    key_of,
+    pipeline_key,
+    settings_digest,
+)
+from src.reporting.run_store import is_off, prepare
+from src.reporting.runs import ARM_STAGE, Files, StageRun, describe, md5
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,24 +46,9 @@ REGISTERED = "imbalance-classifier"
 ALIAS = "champion"
 PIPELINE_TAG, COMMIT_TAG = "pipeline_run", "mlflow.source.git.commit"
 PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "digest"
-REPRO, MANUAL = "repro", "manual"
-NOT_IN_NAMES = re.compile(r"[^/\w.\- :]")  # MLflow refuses other characters in names
-MAX_NAME, MAX_VALUE = 250, 6000
 MAX_PARAMS, MAX_METRICS = 100, 1000  # in one request
 LOCK_TIMEOUT_S = 120
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the defaults wait for minutes for a dead server
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-}
 STARTED_MS = int(time.time() * 1000)  # a stage imports this module first and tracks last
-
-
-def is_off() -> bool:
-    """Whether nothing is to be recorded."""
-    return os.environ.get("MLFLOW_TRACKING", "").lower() == "off"
 
 
 def track(stage: str, **files: Path) -> None:
@@ -71,10 +61,10 @@ def track(stage: str, **files: Path) -> None:
     if is_off():
         return
     with _only_warned(f"record stage {stage}, whose results stand"):
-        record(describe(stage, load_params().model_dump(mode="json"), Files(**files)))
+        record(describe(stage, load_params(), Files(**files)))
 
 
-def register(settings: Settings) -> None:
+def register(params: Params) -> None:
     """Make the model of our best arm the champion of the registry; never raises.
 
     A model that is not in MLflow yet is recorded first; one that is registered already keeps its
@@ -84,8 +74,8 @@ def register(settings: Settings) -> None:
         log.warning("MLFLOW_TRACKING is off, so no model is registered; unset it to register one")
         return
     with _only_warned("register the model"):
-        ours = read_json(METRICS / "evaluate.json")["ours"]
-        version = _register(describe(f"{ARM_STAGE}@{ours}", settings))
+        ours = read_record(METRICS / "evaluate.json", EvaluateMetrics).ours
+        version = _register(describe(f"{ARM_STAGE}@{ours}", params))
         log.info("%s@%s is version %s: %s", REGISTERED, ALIAS, version, ours)
 
 
@@ -100,11 +90,11 @@ def record(run: StageRun, *, once: bool = False) -> bool:
     Raises:
         Exception: whatever MLflow raises.
     """
-    uri, root = _prepare()
+    uri, root = prepare()
     from filelock import FileLock
     from mlflow import MlflowClient
 
-    commit = _git_commit()
+    commit = git_commit()
     lock = root / ".cache" / "mlflow.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     # Two processes that meet a new database both migrate it, and one of them fails; two that look
@@ -154,20 +144,9 @@ def _only_warned(what: str) -> Iterator[None]:
         )
 
 
-def _prepare() -> tuple[str, Path]:
-    """Where to record, and the project's root; to be called before mlflow is imported."""
-    os.environ.pop("MLFLOW_RUN_ID", None)  # of another run, if set
-    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
-    root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    # A relative path is one in the root, not in the folder where DVC runs an experiment.
-    scheme, _, path = uri.partition("sqlite:///")
-    return (uri if scheme else f"sqlite:///{(root / path).as_posix()}"), root
-
-
 def _register(run: StageRun) -> str:
     """Version of the registered model that is now the champion."""
-    uri, root = _prepare()
+    uri, root = prepare()
     import mlflow
 
     mlflow.set_tracking_uri(uri)  # where the registry looks a logged model up
@@ -206,7 +185,7 @@ def _equal_runs(
 
 def _log_numbers(client: MlflowClient, child: str, parent: Run, run: StageRun) -> None:
     """Settings and metrics on both; what the parent has already can't be logged again."""
-    flat = _flatten(run.params)
+    flat = flat_settings(run.params)
     _log(client, child, flat, run.metrics, run.curves)
     headline = run.metrics if run.headline is None else run.headline
     place = run.stage.replace("@", "/")
@@ -236,11 +215,11 @@ def _parent(
     client: MlflowClient, experiment: str, commit: str, *, any_of_these_settings: bool
 ) -> Run:
     """The run of the pipeline, made if there is none."""
-    digest = _settings_digest()
-    key = _pipeline_key(commit, digest)
+    digest = settings_digest()
+    key = pipeline_key(commit, digest)
     wanted = f"tags.{PIPELINE_TAG} = '{key}'"
     if any_of_these_settings:
-        key, by_hand = (f"{by}-{commit[:7]}-{digest}" for by in (REPRO, MANUAL))
+        key, by_hand = (key_of(by, commit, digest) for by in (REPRO, MANUAL))
         wanted = (
             f"tags.{PIPELINE_TAG} LIKE '%-{digest}' AND tags.{PIPELINE_TAG} != '{by_hand}' "
             f"AND tags.`{COMMIT_TAG}` = '{commit}'"
@@ -254,55 +233,6 @@ def _parent(
         run_name=key,
         tags={PIPELINE_TAG: key, COMMIT_TAG: commit},
     )
-
-
-def _pipeline_key(commit: str, digest: str) -> str:
-    """Name of the run of the pipeline, the same in all its stages and for no other settings."""
-    # By hand, outside DVC, a stage may have read other files than the pipeline's.
-    by = REPRO if "DVC_STAGE" in os.environ else MANUAL
-    return f"{os.environ.get('DVC_EXP_NAME') or f'{by}-{commit[:7]}'}-{digest}"
-
-
-def _settings_digest() -> str:
-    """Eight digits of params.yaml.
-
-    A param can't be logged again with another value, so other settings are another run. `runtime`
-    changes no result and does not count.
-    """
-    settings = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    settings.pop("runtime", None)
-    text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _git_commit() -> str:
-    """The commit that the run started from; `unknown` outside a repository."""
-    if baseline := os.environ.get("DVC_EXP_BASELINE_REV"):
-        return baseline
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()
-
-
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted name -> value, as text."""
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            is_text = isinstance(value, str)
-            text = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
-            flat[_name(f"{prefix}{key}")] = text[:MAX_VALUE]
-    return flat
-
-
-def _name(name: str) -> str:
-    return NOT_IN_NAMES.sub("_", name)[:MAX_NAME]
 
 
 def _log(
@@ -319,7 +249,7 @@ def _log(
     points = [(key, 0, value) for key, value in metrics.items()]
     for key, curve in (curves or {}).items():
         points += [(key, step, value) for step, value in curve.items()]
-    numbers = [Metric(_name(key), float(value), now, step) for key, step, value in points]
+    numbers = [Metric(fitting(key), float(value), now, step) for key, step, value in points]
     for start in range(0, len(rows), MAX_PARAMS):
         client.log_batch(run_id, params=rows[start : start + MAX_PARAMS])
     for start in range(0, len(numbers), MAX_METRICS):

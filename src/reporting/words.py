@@ -4,7 +4,8 @@ WORDS["zh"]["classes"]  ->  "各类别"
 named("rule", "pii", "zh")  ->  "隐私信息"
 
 A key that starts with arm_, rule_, direction_, private_ or failure_ is the readable name of a value
-in the metrics files; a value without one is shown as it is.
+in the metrics files, one that starts with picture_ the caption of a chart; a value without one is
+shown as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "verdict_noise": "The generated samples made no difference beyond noise",
         "verdict": "{opening}: macro-F1 {after} with {ours} against {before} with {free}, the best "
         "method that needs no samples; difference {difference}.",
-        "in_short": "{accepted} generated samples were added to {real} real rows of {classes} "
+        "in_short": "{samples} generated samples were added to {real} real rows of {classes} "
         "classes. Tested on {test} rows that no model saw and nothing was chosen by; {tail_test} "
         "of them belong to the {tail} rarest classes (the tail).",
         "best_free": "best free",
@@ -30,7 +31,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced accuracy",
         "tail_recall_micro": "tail recall over rows",
-        "tail_false_positives": "wrongly put into the tail",
+        "tail_false_positives": "Test rows of other classes that are taken for one of the tail: {free} with "
+        '"{before}", {ours} with "{after}".',
         "against": "{free} → {ours}",
         "accepted": "accepted",
         "of_candidates": "of {candidates} candidates",
@@ -56,10 +58,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "more_measures": "Further measures",
         "second": "The same with another classifier: {family}",
         "curve": "How many samples are enough",
-        "curve_note": "On the dev rows, by samples a class; the bands are intervals. The dashed "
-        "line marks the recommended {samples}.",
-        "curve_axis": "samples a class",
-        "sample_weight": "sample weight {weight}",
+        "curve_note": "On the dev rows, by samples a class; the bands are intervals. Blue lines are "
+        "with class weights, grey ones without; how a line is dashed says how much a sample counts. "
+        "The dotted line marks the recommended {samples}.",
         "by_quality": " × label score",
         "rounds": "Rounds",
         "rounds_note": "Each round (`make round`) plans samples by the errors that are left, and is kept if dev is "
@@ -76,7 +77,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "classes_note": "The rarest first. ○ before: {before}; ● after: {after}. p is adjusted for "
         "the number of classes; a change is coloured where it is below 0.05. A recall over few "
         "test rows says little.",
-        "classes_counts": "The rarest first.",
         "class": "class",
         "original_count": "original count",
         "augmented_count": "augmented count",
@@ -136,7 +136,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "giveaway": "A classifier that is to tell samples from real rows reaches an AUC of {auc} "
         "(0.5 = it cannot, 1 = always). What gives them away:",
         "feature": "feature",
-        "direction": "points to",
+        "direction": "samples have",
         "weight": "weight",
         "tokens": "Cost and tokens",
         "tokens_prompt": "tokens read",
@@ -191,8 +191,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "rule_label_check": "does not look like its class",
         "rule_judge": "outvoted by the judges",
         "rule_review": "rejected by people",
-        "direction_real": "real rows",
-        "direction_synthetic": "samples",
+        "direction_more": "more",
+        "direction_less": "less",
         "private_address": "addresses",
         "private_bank_card": "bank cards",
         "private_id_card": "identity numbers",
@@ -204,6 +204,14 @@ WORDS: dict[Language, dict[str, str]] = {
         "private_plate": "number plates",
         "failure_truncated": "cut off",
         "failure_unreadable": "unreadable",
+        "failure_refused": "refused",
+        "failure_empty": "empty",
+        "failure_no_answer": "no answer",
+        "picture_headline": "Every arm on the test rows",
+        "picture_learning_curve": "Dev scores by samples a class",
+        "picture_recall_per_class": "Recall per class before and after",
+        "picture_class_counts": "Train rows per class before and after",
+        "picture_confusion": "Confusion before and after",
     },
     "zh": {
         "title": "生成的样本有用吗？",
@@ -212,7 +220,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "verdict_noise": "生成的样本没有带来超出噪声的差别",
         "verdict": "{opening}：“{ours}”的 macro-F1 为 {after}，不需要样本的最好方案“{free}”为 {before}，"
         "相差 {difference}。",
-        "in_short": "在 {classes} 个类别、{real} 条真实样本之外，加入了 {accepted} 条生成样本。测试集 {test} 条，"
+        "in_short": "在 {classes} 个类别、{real} 条真实样本之外，加入了 {samples} 条生成样本。测试集 {test} 条，"
         "模型没有见过，也没有用来做任何选择；其中 {tail_test} 条属于最稀少的 {tail} 个类别（尾部）。",
         "best_free": "最好的免费方案",
         "ours": "本方法",
@@ -222,7 +230,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "accuracy": "准确率",
         "balanced_accuracy": "平衡准确率",
         "tail_recall_micro": "尾部召回（按条数）",
-        "tail_false_positives": "误判进尾部的条数",
+        "tail_false_positives": "其他类别的测试样本被误判进尾部的条数：“{before}”{free} 条，“{after}”{ours} 条。",
         "against": "{free} → {ours}",
         "accepted": "通过",
         "of_candidates": "候选 {candidates} 条",
@@ -244,9 +252,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "more_measures": "其他指标",
         "second": "换一个分类器的结果：{family}",
         "curve": "生成多少才够",
-        "curve_note": "开发集上的结果，横轴为每类样本数；色带为区间。虚线是推荐的 {samples} 条。",
-        "curve_axis": "每类样本数",
-        "sample_weight": "样本权重 {weight}",
+        "curve_note": "开发集上的结果，横轴为每类样本数；色带为区间。蓝线加类别权重，灰线不加；"
+        "线型表示每条样本的权重。竖直的点线是推荐的 {samples} 条。",
         "by_quality": " × 标签得分",
         "rounds": "各轮",
         "rounds_note": "每一轮（`make round`）按剩下的错误安排样本；开发集比上一个保留的轮更好才保留，第一轮与不加样本相比。",
@@ -261,7 +268,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "classes": "各类别",
         "classes_note": "最稀少的在前。○ 之前：{before}；● 之后：{after}。p 值已按类别数校正，低于 0.05 的变化才着色。"
         "测试样本很少的召回说明不了什么。",
-        "classes_counts": "最稀少的在前。",
         "class": "类别",
         "original_count": "原始数量",
         "augmented_count": "增强后数量",
@@ -319,7 +325,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "leakage": "{checked} 条样本与开发集、测试集比对，照抄的有 {copies} 条。",
         "giveaway": "训练一个分类器来分辨样本与真实数据，AUC 为 {auc}（0.5 = 分不出，1 = 全分得出）。露馅的地方：",
         "feature": "特征",
-        "direction": "指向",
+        "direction": "样本中",
         "weight": "权重",
         "tokens": "费用与 token",
         "tokens_prompt": "读入 token",
@@ -373,8 +379,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "rule_label_check": "不像本类",
         "rule_judge": "被评审模型否决",
         "rule_review": "被人工否决",
-        "direction_real": "真实数据",
-        "direction_synthetic": "样本",
+        "direction_more": "更多",
+        "direction_less": "更少",
         "private_address": "地址",
         "private_bank_card": "银行卡号",
         "private_id_card": "身份证号",
@@ -386,6 +392,14 @@ WORDS: dict[Language, dict[str, str]] = {
         "private_plate": "车牌",
         "failure_truncated": "中途截断",
         "failure_unreadable": "无法读取",
+        "failure_refused": "拒绝回答",
+        "failure_empty": "空白",
+        "failure_no_answer": "没有回答",
+        "picture_headline": "各方案在测试集上的结果",
+        "picture_learning_curve": "开发集得分与每类样本数",
+        "picture_recall_per_class": "各类别之前与之后的召回",
+        "picture_class_counts": "各类别之前与之后的训练样本数",
+        "picture_confusion": "之前与之后的混淆矩阵",
     },
 }
 

@@ -19,6 +19,7 @@ from src.data.chat import chat_examples
 from src.data.schema import read_labels, read_split
 from src.files import write_jsonl
 from src.paths import BALANCED, CHAT
+from src.records.json_files import fields_of
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def main(
     counts = {}
     for name, path in (("train", train), ("dev", data.dev), ("test", data.test)):
         examples = chat_examples(read_split(path, data, labels), prompt, data)
-        write_jsonl(out / f"{name}.jsonl", examples)
+        write_jsonl(out / f"{name}.jsonl", map(fields_of, examples))
         counts[name] = len(examples)
     log.info("convert: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from io import StringIO
 from pathlib import Path
 
@@ -11,33 +9,28 @@ import pytest
 from rich.console import Console
 
 from src.commands.summary import main, render_summary
-from src.reporting.report import Metrics, verdict
+from src.paths import METRICS
+from src.reporting.report import read_metrics, verdict
 
 GOLDEN = Path(__file__).parent / "golden_summary.txt"
 
 
-def test_summary_is_the_golden_screen(metrics: Metrics):
+def test_summary_is_the_golden_screen(small_run: Path):
     """Scores with intervals, differences, Gini, samples, shortfall, verdict and where to go."""
     screen = StringIO()
-    Console(file=screen, width=80).print(render_summary(metrics))
+    Console(file=screen, width=80).print(render_summary(read_metrics(small_run / METRICS)))
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
     assert "\n".join(lines) + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_command_reads_the_metrics_files(
-    metrics: Metrics,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """`python -m src.commands.summary` prints to standard output."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(small_run)
     monkeypatch.setenv("COLUMNS", "200")
-    Path("metrics").mkdir()
-    for name, value in dataclasses.asdict(metrics).items():
-        Path(f"metrics/{name}.json").write_text(json.dumps(value), encoding="utf-8")
     main()
-    assert verdict(metrics.evaluate) in capsys.readouterr().out
+    assert verdict(read_metrics().evaluate) in capsys.readouterr().out
 
 
 def test_command_before_any_run_is_one_line(

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from src.stages.common import settings
 
 from src import paths
 from src.commands import check, sync
@@ -23,7 +24,6 @@ from src.files import write_csv, write_json, write_jsonl, write_text
 from src.reporting import tracking
 from src.reporting.tracking import ALIAS, EXPERIMENT, REGISTERED, register, track
 from src.stages import choose, train_baseline
-from src.stages.common import settings
 from tests.stages.small_project import TRAIN_ROWS, WORDS, make_project, rows
 
 ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample", "augmented")

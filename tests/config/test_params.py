@@ -174,50 +174,6 @@ def test_a_classifier_that_cannot_vote_is_refused(
     assert label_check.items() <= read.label_check.model_dump().items()
 
 
-CHAT = {"name": "glm4", "base_url": "http://127.0.0.1:8000/v1", "model": "glm-4-9b", "api": "chat"}
-
-
-@pytest.mark.parametrize(
-    ("judges", "expected"),
-    [
-        pytest.param(
-            ["glm"],
-            "filter.judge.endpoints: 'glm' is none of llm.endpoints (glm4, other, base); "
-            "correct the name or add the endpoint",
-            id="no-such-endpoint",
-        ),
-        pytest.param(
-            ["glm4", "base"],
-            "filter.judge.endpoints: 'base' has api: completions, and a judge needs api: chat; "
-            "name a chat model",
-            id="a-base-model",
-        ),
-        pytest.param(
-            ["glm4", "other"],
-            "filter.judge.endpoints: 'glm4' and 'other' are both glm-4-9b at "
-            "http://127.0.0.1:8000/v1/; name one of them",
-            id="one-model-twice",
-        ),
-    ],
-)
-def test_judges_are_chat_endpoints_of_different_models(
-    judges: list[str], expected: str, tmp_path: Path
-) -> None:
-    """What two sections contradict each other in is said before anything is bought."""
-    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
-    raw["llm"]["endpoints"] = [
-        CHAT,
-        CHAT | {"name": "other", "base_url": f"{CHAT['base_url']}/"},
-        CHAT | {"name": "base", "api": "completions"},
-    ]
-    raw["filter"]["judge"]["endpoints"] = judges
-    file = tmp_path / "params.yaml"
-    file.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
-    with pytest.raises(UserError) as error:
-        load_params(file)
-    assert str(error.value) == f"{file}: {expected}"
-
-
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 from src.config.data import DataParams
 from src.data.chat import chat_examples
+from src.records.json_files import fields_of
 
 FRAME = pd.DataFrame(
     {"call": ["您好请讲[SEP] 我要补卡 [SEP]"], "id": ["5"], "name": ["办理补换卡"]}, dtype=str
@@ -24,7 +25,8 @@ def test_a_row_becomes_messages(separator: str | None, asked: str, data: DataPar
     """System, user and assistant, in the form that GLM-4 and OpenAI read."""
     columns = {"text_column": "call", "label_column": "id", "label_name_column": "name"}
     data = data.model_copy(update={**columns, "id_column": None, "turn_separator": separator})
-    assert chat_examples(FRAME, "只回答类别", data) == [
+    examples = chat_examples(FRAME, "只回答类别", data)
+    assert [fields_of(example) for example in examples] == [
         {
             "messages": [
                 {"role": "system", "content": "只回答类别"},

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from src.commands import record
-from src.files import Record, read_jsonl
+from src.files import read_jsonl
 from src.stages import generate
 from tests.generation.processes import finish, keys_of, start
 from tests.llm.server import Call, Reply, Server, closed_url, says, serve
@@ -91,14 +91,14 @@ def ensemble(project: Project, fallback: tuple[str, ...] = (), **urls: str) -> N
     project.settings(edit)
 
 
-def run(cache: str) -> Record:
+def run(cache: str) -> dict[str, Any]:
     """The stage, and what it measured."""
     generate.main(cache=Path(cache))
-    metrics: Record = json.loads(Path("metrics/generate.json").read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = json.loads(Path("metrics/generate.json").read_text(encoding="utf-8"))
     return metrics
 
 
-def acceptance(metrics: Record, labels: tuple[str, ...]) -> float:
+def acceptance(metrics: dict[str, Any], labels: tuple[str, ...]) -> float:
     """Accepted samples a request."""
     classes = [metrics["per_class"][label] for label in labels]
     return float(
@@ -161,7 +161,7 @@ def test_each_model_is_told_by_what_it_is_worth(project: Project, server: Server
     assert keys_but_models(alone) == keys_but_models(metrics)
 
 
-def keys_but_models(metrics: Record) -> set[str]:
+def keys_but_models(metrics: dict[str, Any]) -> set[str]:
     """Names of the figures of a run and of its classes."""
     of_classes = {key for each in metrics["per_class"].values() for key in each}
     return (set(metrics) | of_classes) - {"models"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from src.files import Record, read_jsonl
+from src.files import read_jsonl
 from src.llm.cache import open_store
 from src.stages import generate
 from tests.llm.server import Call, Reply, Server, cut, fails, says
@@ -103,7 +103,7 @@ def test_quotas_are_met_and_every_failure_is_in_the_ledger(
     server.default = endpoint
     cache = project.path / ".cache/llm.sqlite"
     generate.main(cache=cache)
-    metrics: Record = json.loads(Path("metrics/generate.json").read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = json.loads(Path("metrics/generate.json").read_text(encoding="utf-8"))
     assert metrics["shortfall"] == 0
     assert set(FAULTS) < set(endpoint.sent)
     assert set(endpoint.answered.values()) == {1}

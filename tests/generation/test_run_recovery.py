@@ -7,11 +7,11 @@ import signal
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from src.commands import record
-from src.files import Record
 from src.stages import generate
 from tests.generation.processes import finish, keys_of, start
 from tests.llm.server import Call, Reply, Server, says
@@ -45,7 +45,9 @@ def answer(asked: Call) -> Reply:
 
 def requests_of(project: Project) -> int:
     """Requests that the run needed, bought before or now."""
-    metrics: Record = json.loads((project.path / "metrics/generate.json").read_text("utf-8"))
+    metrics: dict[str, Any] = json.loads(
+        (project.path / "metrics/generate.json").read_text("utf-8")
+    )
     assert metrics["shortfall"] == 0
     return int(metrics["requests"])
 

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
 import pytest
 import yaml
+from pydantic import JsonValue
 
-from src.files import Record
-from src.reporting.card import GEMMA_TERMS, NO_LICENCE, front_matter, render_card
-from src.reporting.report import Metrics
-from tests.reporting.test_html import EXAMPLES, full_run
+from src.paths import BALANCED
+from src.records.metrics.filter import Agreement, RejectRate, Review
+from src.records.rounds import RoundSummary
+from src.records.samples import Screened
+from src.reporting.card import GEMMA_TERMS, front_matter, render_card
+from src.reporting.results import Results
+from src.reporting.settings import Settings
+from tests.reporting.conftest import spread, with_metrics, without_samples
 
-SETTINGS = {
-    "data": {
-        "text_column": "sentence",
-        "label_column": "class_id",
-        "label_name_column": "class",
-        "id_column": None,
-        "turn_separator": "[SEP]",
-    },
-    "generate": {"domain": "客服通话"},
-    "filter": {"format": {"enabled": True}, "judge": {"enabled": False}, "diversity": 0.5},
-}
+ROOT = Path(__file__).parents[2]
 
 
-def split(card: str) -> tuple[Record, str]:
+def split(card: str) -> tuple[Mapping[str, JsonValue], str]:
     """Front matter and text."""
     _, front, text = card.split("---\n", 2)
     return yaml.safe_load(front), text
 
 
-def test_front_matter_is_what_the_hub_reads(metrics: Metrics):
+def by_model(results: Results, model: str) -> Results:
+    """The same run with another model."""
+    accepted = [
+        replace(one, candidate=replace(one.candidate, model=model)) for one in results.accepted
+    ]
+    return replace(results, accepted=accepted)
+
+
+def test_front_matter_is_what_the_hub_reads(results: Results, settings: Settings):
     """Language, licence, task, size and where the rows are."""
-    front, text = split(render_card(metrics, EXAMPLES.accepted, SETTINGS, "zh"))
+    front, text = split(render_card(by_model(results, "Gemma-3"), settings))
     assert front == {
         "language": ["zh"],
         "license": "other",
@@ -47,7 +57,7 @@ def test_front_matter_is_what_the_hub_reads(metrics: Metrics):
             }
         ],
     }
-    assert text.startswith("\n# Balanced train set: 客服通话\n")
+    assert text.startswith("\n# Balanced train set: 中国移动客服热线的通话记录\n")
 
 
 @pytest.mark.parametrize(
@@ -64,11 +74,9 @@ def test_size_category_follows_the_rows(rows: int, size: str):
     assert front_matter(rows, "en", gemma=False)["size_categories"] == [size]
 
 
-def test_card_has_every_section_and_figure(metrics: Metrics):
+def test_card_has_every_section_and_figure(results: Results, settings: Settings):
     """Sections in the hub's order, one line of each."""
-    _, text = split(
-        render_card(full_run(metrics), EXAMPLES.accepted, SETTINGS, "zh", "As CMCC-34.")
-    )
+    _, text = split(render_card(results, settings))
     lines = text.splitlines()
     assert [line for line in lines if line.startswith("## ")] == [
         "## Dataset Description",
@@ -81,54 +89,165 @@ def test_card_has_every_section_and_figure(metrics: Metrics):
         "## Reproduce",
     ]
     for line in [
-        "| `class_id` | the class, as its id |",
-        "| `class` | the class, as its name |",
+        "| `sentence_sep` | the text; turns of a dialogue are joined by `[SEP]` |",
+        "| `c_numerical` | the class, as its id |",
+        "| `label_raw` | the class, as its name |",
         "| `origin` | `real` or `synthetic` |",
         "| class | real | synthetic | all |",
-        "| 办理补换卡 | 1 | 14 | 15 |",
-        "| near_duplicate | 1,000 |",
-        "| Generated samples + class weights (**ours**) | 0.642 [0.622, 0.662] "
-        "| 0.520 [0.470, 0.570] | 0.690 [0.680, 0.700] | +0.063 [+0.043, +0.083] |",
-        "People decided on 20 samples and would reject an estimated 10.0% [2.0%, 30.0%] of the "
-        "accepted ones.",
-        "Signature: `arms:4|seeds:5|v:0.1.0`",
+        "| 补换卡 | 4 | 16 | 20 |",
+        "| repetition | 47 |",
+        "| Oversampling (best free) | 0.533 [0.398, 0.638] | 0.625 [0.484, 0.750] "
+        "| 0.542 [0.417, 0.646] | - |",
+        "| Chosen on dev (**ours**) | 0.570 [0.448, 0.660] | 0.688 [0.594, 0.812] "
+        "| 0.583 [0.479, 0.667] | +0.037 [-0.047, +0.128] |",
+        "No person has reviewed the samples yet.",
+        "By the dev rows no sample is worth adding: prefer Oversampling on the real rows.",
+        f"Signature: `{results.metrics.evaluate.signature}`",
     ]:
         assert line in lines
     for part in [
-        "105 real rows of 3 classes, and 30 samples",
-        "As CMCC-34.",
-        "`gemma-3` (6 samples)",
-        "(version p1)",
-        "passed these checks: format.",
-        "Gini of the class sizes 0.500 → 0.250",
-        "Short of their target: 办理补换卡 by 6.",
-        "- 办理缴费: 75 % of the samples open with 您好请问 (real rows: 25 %)",
-        "3 pieces that look like private data",
-        GEMMA_TERMS,
+        "162 real rows of 6 classes, and 48 samples",
+        "The real rows keep the licence of their source",
+        "162 real train rows; none was changed or removed.",
+        "passed these checks: style, format, length, repetition, seed_similarity, near_duplicate,",
+        "Gini of the class sizes 0.475 → 0.246",
+        "- 开发票: 100 % of the samples open with 我想开发 (all real rows: 0 %)",
     ]:
         assert part in text
 
 
-def test_other_models_bring_no_gemma_terms(metrics: Metrics):
-    """The terms stand only where a Gemma model wrote; without a licence note the default holds."""
-    accepted = [{**record, "model": "glm-4-9b-chat"} for record in EXAMPLES.accepted]
-    front, text = split(render_card(metrics, accepted, SETTINGS, "zh"))
+def test_card_tells_of_every_column_of_the_set(
+    small_run: Path, results: Results, settings: Settings
+):
+    """Each has a line, but those of the train file that the settings do not name."""
+    columns = pd.read_csv(small_run / BALANCED, nrows=1).columns
+    told = re.findall(r"^\| `(\w+)` \| ", render_card(results, settings), re.MULTILINE)
+    assert [column for column in columns if column not in told] == ["region"]
+    assert set(told) < set(columns)
+
+
+def test_samples_that_were_not_needed_are_not_counted(
+    small_run: Path, results: Results, settings: Settings
+):
+    """More samples passed than the set holds; each model's are those in the set."""
+    assert len(results.accepted) == 72
+    rows = pd.read_csv(small_run / BALANCED)
+    in_set = rows[rows["origin"] == "synthetic"]["call_id"].tolist()
+
+    def named(sample: Screened) -> str:
+        return "in-the-set" if sample.id in in_set else "left-over"
+
+    accepted = [
+        replace(one, candidate=replace(one.candidate, model=named(one))) for one in results.accepted
+    ]
+    assert Counter(map(named, results.accepted)) == {"in-the-set": 48, "left-over": 24}
+    text = render_card(replace(results, accepted=accepted), settings)
+    assert "**Generation.** `in-the-set` (48 samples)." in text
+
+
+def test_rows_that_the_head_cap_dropped_are_said(capped: Results, settings: Settings):
+    """The card does not claim that all rows are there."""
+    text = render_card(capped, settings)
+    assert "102 real rows of 6 classes, and 48 samples" in text
+    assert (
+        "162 real train rows; none was changed, and 60 of the largest classes were left out "
+        "(`plan.head_cap`)."
+    ) in text
+    assert "or removed" not in text
+    assert "| 查询话费 | 30 | 0 | 30 |" in text
+
+
+def test_commands_of_the_card_are_there(results: Results, settings: Settings):
+    """Each `make` of it is one of the Makefile's."""
+    asked = re.findall(r"^make (\w+)", render_card(results, settings), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert asked == ["repro"]
+    assert set(asked) <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+
+
+def test_other_models_bring_no_gemma_terms(results: Results, settings: Settings):
+    """The terms stand only where a Gemma model wrote."""
+    front, text = split(render_card(by_model(results, "glm-4-9b-chat"), settings))
     assert "license_link" not in front
     assert "Gemma" not in text
-    assert NO_LICENCE in text
+    assert "`glm-4-9b-chat` (48 samples)" in text
+    assert GEMMA_TERMS in render_card(by_model(results, "gemma3-270m"), settings)
 
 
-def test_older_metrics_and_few_settings_are_enough(metrics: Metrics):
-    """No review, no private data, no signature, no sample: the card is still whole."""
-    _, text = split(render_card(metrics, [], {}, "en"))
-    assert "No person has reviewed the samples yet." in text
+def test_what_people_decided_and_lacks_are_said(results: Results, settings: Settings):
+    """The share that people would reject, the shortfall, and each kept round."""
+    measured = results.metrics
+    rate = RejectRate(2, 20, 0.1, 0.02, 0.3, 72, 7)
+    review = Review(20, rate, Agreement(0, None, ()), 0)
+    short = replace(measured.balance.per_class["开发票"], shortfall=6)
+    per_class = {**measured.balance.per_class, "开发票": short}
+    scores = spread(0.6), spread(0.5), spread(0.07)
+    rounds = {
+        "1": RoundSummary(True, 162, 48, 0, 48, {"review": 2}, *scores),
+        "2": RoundSummary(False, 162, 50, 0, 2, {}, *scores),
+    }
+    more = replace(
+        measured,
+        filter=replace(measured.filter, review=review),
+        balance=replace(measured.balance, per_class=per_class),
+        evaluate=replace(measured.evaluate, rounds=rounds),
+    )
+    lines = render_card(with_metrics(results, more), settings).splitlines()
+    assert (
+        "People decided on 20 samples and would reject an estimated 10.0% [2.0%, 30.0%] of the "
+        "accepted ones."
+    ) in lines
+    assert "Short of their target: 开发票 by 6." in lines
+    assert [line for line in lines if line.startswith("- Round")] == [
+        "- Round 1: 48 samples added, 2 retired (review 2); 162 real rows and 48 samples; "
+        "dev macro-F1 0.600 [0.580, 0.620]."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({}, "found in the candidates and replaced.", id="replaced"),
+        pytest.param({"action": "drop"}, "in the candidates, which were dropped", id="dropped"),
+        pytest.param({"enabled": False}, "in the candidates and left as they are.", id="left"),
+    ],
+)
+def test_private_data_is_told_as_it_was_treated(
+    results: Results, settings: Settings, change: Mapping[str, object], said: str
+):
+    """How many pieces, and what the rule does with them."""
+    screened = replace(results.metrics.filter, private={"mobile": 3})
+    rules = settings.filter.model_copy(
+        update={"pii": settings.filter.pii.model_copy(update=dict(change))}
+    )
+    found = with_metrics(results, replace(results.metrics, filter=screened))
+    text = render_card(found, replace(settings, filter=rules))
+    assert "3 pieces that look like private data" in text
+    assert said in text
+
+
+def test_a_set_of_utterances_without_samples(results: Results, settings: Settings):
+    """No sample, no turns, no ids, no class names: the card is still whole."""
+    data = settings.data.model_copy(
+        update={
+            "turn_separator": None,
+            "id_column": None,
+            "label_column": "label",
+            "label_name_column": "label",
+            "language": "en",
+        }
+    )
+    front, text = split(render_card(without_samples(results), replace(settings, data=data)))
+    assert front["language"] == ["en"]
     assert "No sample was added" in text
-    assert "| `text` | the text |" in text
-    assert "Signature" not in text
+    assert "| `sentence_sep` | the text |\n| `label` | the class |\n| `origin` |" in text
+    assert "rejected by" not in text
 
 
-def test_bars_and_lines_in_a_class_name_stay_in_their_cell(metrics: Metrics):
+def test_bars_and_lines_in_a_class_name_stay_in_their_cell(results: Results, settings: Settings):
     """A class name cannot break the table."""
-    per_class = metrics.balance["per_class"]
-    per_class["a|b\nc"] = per_class.pop("办理取消")
-    assert "| a\\|b c | 100 | 0 | 100 |" in render_card(metrics, EXAMPLES.accepted, {}, "zh")
+    per_class = dict(results.metrics.balance.per_class)
+    per_class["a|b\nc"] = per_class.pop("查询话费")
+    balance = replace(results.metrics.balance, per_class=per_class)
+    renamed = with_metrics(results, replace(results.metrics, balance=balance))
+    assert "| a\\|b c | 60 | 0 | 60 |" in render_card(renamed, settings)

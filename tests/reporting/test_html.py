@@ -3,178 +3,70 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import re
 import string
+from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from src.files import Record
-from src.privacy.kinds import KINDS, Language
-from src.reporting import html
-from src.reporting.html import (
-    Examples,
-    class_rows,
-    learning_curve,
-    render_html,
-    varied,
-    verdict_in,
-    write_reports,
+from src.config.data import Language
+from src.privacy.kinds import KINDS
+from src.records.metrics.evaluate import Feature, Giveaway, Second
+from src.records.metrics.filter import (
+    Agreement,
+    ComparedWith,
+    LargestDifference,
+    RejectRate,
+    Review,
 )
-from src.reporting.report import Metrics, verdict
+from src.records.rounds import RoundSummary
+from src.reporting import card, html, write
+from src.reporting.html import class_rows, render_html, varied, verdict_in
+from src.reporting.report import METRIC_NAMES, Metrics, verdict
+from src.reporting.results import Confused, Results
+from src.reporting.settings import Settings
 from src.reporting.words import WORDS, named
-from tests.reporting.conftest import interval, scores
+from tests.reporting.conftest import spread, with_difference, with_metrics, without_samples
 
-SETTINGS = {
-    "llm": {"currency": "CNY"},
-    "generate": {"domain": "客服<通话>", "seed": 7},
-    "evaluate": {"confidence": 0.9},
-}
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"
     "gg=="
 )
-EXAMPLES = Examples(
-    accepted=[
-        {
-            "label": "办理缴费",
-            "text": f"我要缴费[SEP]缴{n}个月的",
-            "model": "gemma-3",
-            "prompt_version": "p1",
-        }
-        for n in range(6)
-    ],
-    rejected=[
-        {
-            "label": "办理缴费",
-            "text_before_style": f"我要交{n}月话费。",
-            "reason": "near_duplicate",
-            "detail": f"0.9{n} of it stands in candidate c{n}, over 0.85",
-        }
-        for n in range(6)
-    ],
-    confused=pd.DataFrame(
-        [
-            ("办理补换卡", "办理取消", 20, 8, -12),
-            ("办理取消", "办理缴费", 3, 9, 6),
-            ("办理取消", "办理取消", 900, 880, -20),
-            ("办理缴费", "办理取消", 5, 5, 0),
-        ],
-        columns=["actual", "predicted", "before", "after", "change"],
-    ),
-    turn_separator="[SEP]",
-)
+FAILURES = ("refused", "empty", "truncated", "unreadable", "no_answer")  # of generate
 both = pytest.mark.parametrize("language", ["en", "zh"])
 
 
-def point(samples: int, macro_f1: float, *, class_weight: bool, weight: float) -> Record:
-    """One point of the learning curve."""
-    return {
-        "samples_per_class": samples,
-        "class_weight": class_weight,
-        "sample_weight": weight,
-        "by_quality": False,
-        "macro_f1": interval(macro_f1),
-        "tail_recall": interval(macro_f1 - 0.2, 0.05),
-    }
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The charts, each a PNG of one pixel."""
+    path = tmp_path_factory.mktemp("pictures") / "pixel.png"
+    path.write_bytes(PIXEL)
+    names = ("headline", "learning_curve", "recall_per_class", "class_counts", "confusion")
+    return dict.fromkeys(names, path)
 
 
-def full_run(metrics: Metrics) -> Metrics:
-    """The small run with all that an evaluation can hold."""
-    measured = {
-        "办理取消": (1000, 0.9, 0.88, 0.0001, True),
-        "办理缴费": (30, 0.1, 0.5, 0.012, True),
-        "办理补换卡": (30, 0.0, 0.5, 0.0002, False),
-    }
-    evaluate = {
-        **metrics.evaluate,
-        "arms": {
-            arm: {
-                **values,
-                "balanced_accuracy": interval(0.5),
-                "tail_recall_micro": interval(0.4),
-                "tail_false_positives": 12,
-            }
-            for arm, values in metrics.evaluate["arms"].items()
-        },
-        "per_class": {
-            label: {
-                "support": support,
-                "recall_before": before,
-                "recall_after": after,
-                "p": p / 3,
-                "p_adjusted": p,
-                "measurable": measurable,
-            }
-            for label, (support, before, after, p, measurable) in measured.items()
-        },
-        "chosen": {
-            "samples_per_class": 20,
-            "class_weight": True,
-            "sample_weight": 0.5,
-            "by_quality": False,
-            "why": "the smallest within noise of the best",
-            "best_free_on_dev": "class_weight",
-        },
-        "curve": [
-            point(20, 0.6, class_weight=False, weight=1.0),
-            point(0, 0.5, class_weight=False, weight=1.0),
-            point(10, 0.57, class_weight=False, weight=1.0),
-            point(0, 0.55, class_weight=True, weight=1.0),
-            point(20, 0.62, class_weight=True, weight=1.0),
-            point(10, 0.61, class_weight=True, weight=0.5),
-            point(20, 0.63, class_weight=True, weight=0.5),
-        ],
-        "recommended": 20,
-        "mcnemar": {
-            "against": "class_weight",
-            "only_ours_right": 90,
-            "only_theirs_right": 40,
-            "p": 0.00001,
-        },
-        "heads_lost": ["办理取消"],
-        "leakage": {"checked": 36, "copies": 0},
-        "giveaway": {
-            "auc": 0.9,
-            "low": 0.85,
-            "high": 0.95,
-            "features": [{"name": "turns", "direction": "real", "weight": -2.1}],
-        },
-        "second": {
-            "family": "complement_nb",
-            "arms": {"augmented": {"macro_f1": 0.5, "tail_recall": interval(0.3)}},
-            "versus_best_free": {"augmented": scores(0.01, 0.02, 0.0)},
-        },
-        "signature": "arms:4|seeds:5|v:0.1.0",
-    }
-    reviewed = {
-        "decided": 20,
-        "rejected": {"rate": 0.1, "low": 0.02, "high": 0.3},
-    }
-    screened = {**metrics.filter, "private": {"mobile": 3, "name": 0}, "review": reviewed}
-    return dataclasses.replace(metrics, evaluate=evaluate, filter=screened)
+class Page:
+    """Renders the page of a run in a language."""
+
+    def __init__(self, settings: Settings, pictures: Mapping[str, Path]) -> None:
+        self.settings, self.pictures = settings, pictures
+
+    def source(self, results: Results, language: Language = "en") -> str:
+        """HTML."""
+        return render_html(results, self.settings, self.pictures, language)
+
+    def text(self, results: Results, language: Language = "en") -> str:
+        """What a reader sees."""
+        return str(Text(self.source(results, language)))
 
 
-@pytest.fixture
-def full(metrics: Metrics) -> Metrics:
-    """A run as it is written today."""
-    return full_run(metrics)
-
-
-@pytest.fixture
-def examples() -> Examples:
-    """Six accepted samples, six rejected by one rule, four pairs of classes."""
-    return EXAMPLES
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """A PNG of one pixel."""
-    (tmp_path / "pixel.png").write_bytes(PIXEL)
-    return tmp_path / "pixel.png"
+@pytest.fixture(scope="module")
+def page(settings: Settings, pictures: Mapping[str, Path]) -> Page:
+    """With the settings of the small run."""
+    return Page(settings, pictures)
 
 
 class Text(HTMLParser):
@@ -214,8 +106,11 @@ def test_both_languages_have_the_same_words_and_the_same_gaps():
 
 
 def test_every_word_is_used():
-    """No word stands here that neither the code nor the template asks for."""
-    sources = [Path(html.__file__), html.TEMPLATES / "report.html.j2"]
+    """No word stands here that neither the code nor a template asks for."""
+    sources = [
+        *map(Path, (html.__file__, card.__file__, write.__file__)),
+        *html.TEMPLATES.iterdir(),
+    ]
     text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
     # these end in a value of the metrics, which the code does not spell out
     derived = (
@@ -229,9 +124,10 @@ def test_every_word_is_used():
         "gender_",
         "real_",
     )
-    columns = ("fewer", "more", *html.METRIC_NAMES)
     for key in WORDS["en"]:
-        assert key.startswith(derived) or key in columns or re.search(rf"\b{key}\b", text), key
+        name = key.removeprefix("picture_")
+        known = key.startswith(derived) or key in METRIC_NAMES
+        assert known or re.search(rf"\b{name}\b", text), key
 
 
 @both
@@ -242,16 +138,24 @@ def test_every_kind_of_private_data_has_a_name(language: Language):
 
 
 @both
+def test_every_kind_of_failure_has_a_name(language: Language):
+    """All that a request can come to without a sample."""
+    assert {f"failure_{kind}" for kind in FAILURES} <= WORDS[language].keys()
+
+
+@both
 def test_report_needs_nothing_but_itself(
-    metrics: Metrics, examples: Examples, picture: Path, language: Language
+    results: Results, page: Page, pictures: Mapping[str, Path], language: Language
 ):
-    """No script and no address but data: the picture is in the page, byte for byte."""
-    page = render_html(metrics, examples, SETTINGS, {"Recall": picture}, language)
-    read = Text(page)
+    """No script and no address but data: every picture is in the page, byte for byte."""
+    source = page.source(results, language)
+    read = Text(source)
     assert "script" not in read.tags
     assert all(link.startswith("data:") for link in read.links)
-    assert not re.search(r"url\(|@import|https?://", page)
-    assert base64.b64encode(picture.read_bytes()).decode() in page
+    assert not re.search(r"url\(|@import|https?://", source.partition("<pre>")[0])
+    assert source.count(base64.b64encode(PIXEL).decode()) == len(pictures)
+    for name in pictures:
+        assert named("picture", name, language) in str(read)
 
 
 def test_english_verdict_is_that_of_the_markdown_report(metrics: Metrics):
@@ -268,82 +172,147 @@ def test_english_verdict_is_that_of_the_markdown_report(metrics: Metrics):
     ],
 )
 def test_chinese_verdict_follows_the_interval(
-    metrics: Metrics, examples: Examples, low: float, high: float, opening: str, mark: str
+    results: Results, page: Page, low: float, high: float, opening: str, mark: str
 ):
     """It opens like the English one, with names in Chinese and the same numbers."""
-    metrics.evaluate["versus_best_free"]["augmented_class_weight"]["macro_f1"] = {
-        "value": (low + high) / 2,
-        "low": low,
-        "high": high,
-    }
-    sentence = verdict_in(metrics.evaluate, "zh")
+    changed = with_difference(results.metrics, low, (low + high) / 2, high)
+    sentence = verdict_in(changed.evaluate, "zh")
     assert sentence.startswith(opening)
-    assert "“生成样本 + 类别权重”的 macro-F1 为 0.642" in sentence
-    assert "“类别权重”为 0.579" in sentence
-    assert f'class="verdict {mark}"' in render_html(metrics, examples, SETTINGS, {}, "zh")
+    for arm, form in (
+        (changed.evaluate.ours, "“{}”的 macro-F1 为 {:.3f}"),
+        (changed.evaluate.best_free, "“{}”为 {:.3f}"),
+    ):
+        score = changed.evaluate.arms[arm].macro_f1.value
+        assert form.format(named("arm", arm, "zh"), score) in sentence
+    source = page.source(with_metrics(results, changed), "zh")
+    assert f'class="verdict {mark}"' in source
+    assert "生成的样本有用吗？" in source
 
 
-def test_full_report_says_what_was_measured(full: Metrics, examples: Examples, picture: Path):
-    """One sentence or cell of every section."""
-    text = str(Text(render_html(full, examples, SETTINGS, {"Recall": picture}, "en")))
+def test_report_says_what_was_measured(results: Results, page: Page):
+    """One sentence or cell of every section of the small run."""
+    text, e = page.text(results), results.metrics.evaluate
+    ours, free = named("arm", e.ours, "en"), named("arm", e.best_free, "en")
+    assert (e.ours, e.best_free) == ("chosen", "oversample")
+    rare = e.per_class["开发票"]
     for said in [
-        "Recommendation, by the dev rows: 20 samples a class, with class weights, each sample "
-        "counting 0.5 of a real row. the smallest within noise of the best",
-        '90 test rows are right with "Generated samples + class weights" only, 40 with "Class '
-        'weights" only (McNemar, p < 0.001).',
-        "Large classes that lost recall beyond noise: 办理取消.",
-        "0 CNY 131,346 tokens",
-        "Brackets are 90% intervals.",
-        "Generated samples + class weights ours augmented_class_weight 0.642 [0.622, 0.662] "
-        "0.520 [0.470, 0.570] 0.690 [0.680, 0.700] +0.063 [+0.043, +0.083] "
-        "+0.170 [+0.120, +0.220]",
-        "Class weights best free class_weight 0.579 [0.559, 0.599]",
+        "48 generated samples were added to 162 real rows of 6 classes. Tested on 48 rows",
+        f"Recommendation: use no generated samples for these data; {free} does as well without "
+        f"them. {e.chosen.why}",
+        f'{e.mcnemar.only_ours_right} test rows are right with "{ours}" only, '
+        f'{e.mcnemar.only_theirs_right} with "{free}" only (McNemar, p = {e.mcnemar.p:.3f}).',
+        "Test rows of other classes that are taken for one of the tail: "
+        f'{e.tail_false_positives.best_free} with "{free}", {e.tail_false_positives.ours} with '
+        f'"{ours}".',
+        "No large class lost recall beyond noise.",
+        "0 CNY 17,280 tokens",
+        "Brackets are 95% intervals.",
+        "Oversampling best free oversample 0.533 [0.398, 0.638]",
         "Real rows only free original",
-        "The same with another classifier: complement_nb",
-        "The dashed line marks the recommended 20.",
-        "办理补换卡 1 15 15.0× 30 0.000 0.500 +0.500 not measurable",
-        "办理缴费 4 20 5.0× 30 0.100 0.500 +0.400 0.012",
-        "办理取消 100 100 1.0× 1,000 0.900 0.880 -0.020 < 0.001",
-        "Short of the target by 6 samples: 办理补换卡 6.",
-        "办理补换卡 办理取消 20 8 -12",
-        "办理取消 办理缴费 3 9 +6",
-        "candidates 1,200 100.0% rejected: copies an earlier sample 1,000 83.3% "
-        "rejected: length 170 14.2% accepted 30 2.5%",
-        "Private data found in the samples: mobile numbers 3.",
-        "People decided on 20 samples. People would reject an estimated 10.0% [2.0%, 30.0%]",
-        "Rejected: copies an earlier sample (6)",
-        "0.90 of it stands in candidate c0, over 0.85",
-        "办理缴费 opens with 您好请问 75.0% 25.0% 1 more",
-        "all classes number of turns, mean may be chance 4.5 16.0 all classes",
-        "36 samples were compared with the dev and test rows; 0 copy one.",
-        "reaches an AUC of 0.900 [0.850, 0.950]",
-        "turns real rows -2.100",
-        "requests that gave no sample cut off 11, timeout 2",
-        "domain: 客服<通话>",
-        "Signature arms:4|seeds:5|v:0.1.0",
+        "Chosen on dev ours chosen 0.570 [0.448, 0.660]",
+        "Further measures",
+        "The same with another classifier: logistic regression on embeddings (tfidf)",
+        "The dotted line marks the recommended 0.",
+        f"开发票 2 20 10.0× 8 {rare.recall_before:.3f} {rare.recall_after:.3f}",
+        "查询话费 60 60 1.0× 8",
+        "candidates 119 100.0% rejected: repetition 47 39.5% accepted 72 60.5% "
+        "passed, but not needed 24 20.2%",
+        "No person has looked at the samples yet.",
+        "Rejected: repetition (47)",
+        "the same 12 times in a row, over 8",
+        "开发票 opens with 我想开发 100.0% 0.0% all classes",
+        "72 samples were compared with the dev and test rows; 0 copy one.",
+        f"reaches an AUC of {e.giveaway.auc:.3f}" if e.giveaway else "",
+        "tokens for each accepted sample 240",
+        "requests 144",
+        "requests that gave no sample empty 25",
+        "domain: 中国移动客服热线的通话记录",
+        f"Signature {e.signature}",
     ]:
         assert said in text
+
+
+def test_the_rest_that_may_be_measured_is_said(results: Results, page: Page):
+    """A recommendation, a lost class, private data, people's decisions."""
+    measured = results.metrics
+    chosen = replace(
+        measured.evaluate.chosen, samples_per_class=20, class_weight=True, sample_weight=0.5
+    )
+    mcnemar = replace(measured.evaluate.mcnemar, p=0.00001)
+    rate = RejectRate(2, 20, 0.1, 0.02, 0.3, 72, 7)
+    review = Review(20, rate, Agreement(0, None, ()), 0)
+    more = replace(
+        measured,
+        generate=replace(measured.generate, failures={"truncated": 11, "no_answer": 2}),
+        filter=replace(measured.filter, private={"mobile": 3, "name": 0}, review=review),
+        evaluate=replace(
+            measured.evaluate, chosen=chosen, mcnemar=mcnemar, heads_lost=("查询话费",)
+        ),
+    )
+    text = page.text(with_metrics(results, more))
+    for said in [
+        "Recommendation, by the dev rows: 20 samples a class, with class weights, each sample "
+        "counting 0.5 of a real row.",
+        "(McNemar, p < 0.001).",
+        "Large classes that lost recall beyond noise: 查询话费.",
+        "Private data found in the samples: mobile numbers 3.",
+        "People decided on 20 samples. People would reject an estimated 10.0% [2.0%, 30.0%]",
+        "requests that gave no sample cut off 11, no answer 2",
+    ]:
+        assert said in text
+
+
+def test_features_say_what_samples_have_more_or_less_of(results: Results, page: Page):
+    """In the words of the metrics, in both languages."""
+    features = (
+        Feature("characters", "less", 2.1, 74.0, 389.0),
+        Feature("opens with 您好", "more", 1.25, 0.6, 0.2),
+    )
+    found = Giveaway(0.9, 0.85, 0.95, features, 72, 12)
+    shown = with_evaluation(results, giveaway=found)
+    text = page.text(shown)
+    assert "reaches an AUC of 0.900 [0.850, 0.950]" in text
+    assert "feature samples have weight characters less 2.100 opens with 您好 more 1.250" in text
+    assert "characters 更少 2.100 opens with 您好 更多 1.250" in page.text(shown, "zh")
+
+
+def test_optional_parts_are_left_out(results: Results, page: Page):
+    """A second classifier, rounds and the look at the style of samples."""
+    text = page.text(with_evaluation(results, second=None, giveaway=None, rounds=None))
+    words = WORDS["en"]
+    assert words["second"].partition("{")[0] not in text
+    assert "AUC" not in text
+    assert words["rounds_note"] not in text
+
+
+def test_second_classifier_and_rounds_have_tables(results: Results, page: Page):
+    """With the differences to what each is compared with."""
+    scores = results.metrics.evaluate.arms["augmented"]
+    second = Second("complement_nb", {"augmented": scores}, {"augmented": scores})
+    one = RoundSummary(True, 162, 48, 5, 48, {"review": 2}, spread(0.6), spread(0.5), spread(0.07))
+    text = page.text(with_evaluation(results, second=second, rounds={"1": one}))
+    assert "The same with another classifier: complement_nb" in text
+    assert "1 162 48 48 2 0.600 +0.070 [+0.050, +0.090] yes" in text
 
 
 @pytest.mark.parametrize(
     ("language", "heading"), [("en", "What each model is worth"), ("zh", "各模型的贡献")]
 )
 def test_models_have_a_table_where_there_are_several(
-    several: Metrics, examples: Examples, language: Language, heading: str
+    results: Results, several: Results, page: Page, language: Language, heading: str
 ):
     """What each is worth, a dash where nothing can be said; one alone has none."""
-    page = render_html(several, examples, SETTINGS, {}, language)
-    text = str(Text(page))
+    source = page.source(several, language)
+    text = str(Text(source))
     assert heading in text
     assert (
         "glm<4> 1,100 1,090 990 90.0% 720 2.00 CNY 0.812 "
         "+0.070 [+0.050, +0.090] +0.010 [-0.010, +0.030]"
     ) in text
-    row = page[page.index("<td>glm&lt;4&gt;</td>") :]
+    row = source[source.index("<td>glm&lt;4&gt;</td>") :]
     assert re.findall(r'class="n (\w+)"', row[: row.index("</tr>")]) == ["better"]
     assert "small|one 30 0 0 0.0% - - - - -" in text
-    del several.generate["per_model"]["small|one"]
-    assert heading not in str(Text(render_html(several, examples, SETTINGS, {}, language)))
+    assert heading not in page.text(results, language)
 
 
 @pytest.mark.parametrize(
@@ -364,136 +333,193 @@ def test_models_have_a_table_where_there_are_several(
     ],
 )
 def test_judges_have_a_table_where_there_are_any(
-    several: Metrics, examples: Examples, language: Language, agreed: str, unknown: str
+    results: Results, several: Results, page: Page, language: Language, agreed: str, unknown: str
 ):
     """Who accepted how much, and how far they agree; a dash where no two voted on a sample."""
-    text = str(Text(render_html(several, examples, SETTINGS, {}, language)))
     rows = "classifier 1,200 75.0% 0.62 glm<4> 30 0.0% 0.00 qwen|one 1,170 100.0% 0.25"
-    assert f"{rows} {agreed}" in text
-    several.filter.update(judges_agree=None, judges_kappa=None)
-    assert unknown in str(Text(render_html(several, examples, SETTINGS, {}, language)))
-    several.filter["judges"] = {}
-    page = render_html(several, examples, SETTINGS, {}, language)
-    assert WORDS[language]["judges"] not in page
+    assert f"{rows} {agreed}" in page.text(several, language)
+    apart = replace(several.metrics.filter, judges_agree=None, judges_kappa=None)
+    changed = with_metrics(several, replace(several.metrics, filter=apart))
+    assert unknown in page.text(changed, language)
+    assert WORDS[language]["judges"] not in page.source(results, language)
 
 
-def test_older_metrics_leave_their_sections_out(metrics: Metrics, examples: Examples):
-    """Counts of classes stay; what needs the new figures is not there, nor is its heading."""
-    for measured in metrics.evaluate["arms"].values():
-        del measured["balanced_accuracy"], measured["tail_recall_micro"]
-    text = str(Text(render_html(metrics, examples, SETTINGS, {}, "en")))
-    words = WORDS["en"]
-    assert "办理补换卡 1 15 15.0×" in text
-    for heading in ("curve", "checks", "p_adjusted", "more_measures", "charts", "signature"):
-        assert words[heading] not in text.replace(words["heads_kept"], "")
-    for start in ("Recommendation", "test rows are right with", "Large classes that lost"):
-        assert start not in text
-
-
-def test_sections_of_nothing_are_left_out(full: Metrics):
+def test_sections_of_nothing_are_left_out(results: Results, page: Page):
     """No candidates, no samples, no differences: the report is still written."""
-    nothing = {"candidates": 0, "accepted": 0, "rejected_by": {}, "bias": {"largest": []}}
-    none = Examples([], [], pd.DataFrame(columns=["actual", "predicted"]), None)
-    page = render_html(dataclasses.replace(full, filter=nothing), none, {}, {}, "en")
-    text = str(Text(page))
-    assert "candidates 0 -" in text
+    source = page.source(without_samples(results))
+    assert "candidates 0 -" in str(Text(source))
     for heading in ("examples", "bias", "confusions"):
-        assert f"<h2>{WORDS['en'][heading]}</h2>" not in page
+        assert f"<h2>{WORDS['en'][heading]}</h2>" not in source
 
 
-def test_no_samples_can_be_the_recommendation(full: Metrics, examples: Examples):
+def test_no_samples_can_be_the_recommendation(results: Results, page: Page):
     """Where none is best on dev, the report says so and names the free method."""
-    full.evaluate["chosen"]["samples_per_class"] = 0
-    text = str(Text(render_html(full, examples, SETTINGS, {}, "zh")))
+    none = replace(results.metrics.evaluate.chosen, samples_per_class=0)
+    text = page.text(with_evaluation(results, chosen=none, best_free="class_weight"), "zh")
     assert "建议：这批数据不必使用生成样本；不用样本的 类别权重 同样好。" in text
 
 
-def test_colour_stands_only_beyond_noise(full: Metrics, examples: Examples):
-    """One class of three changed significantly for the worse, one for the better, one may be chance."""
-    page = render_html(full, examples, SETTINGS, {}, "en")
-    table = page[page.index('id="classes"') :]
+def test_colour_stands_only_beyond_noise(results: Results, page: Page):
+    """Of changes to the better, to the worse and none, those that may be chance have no colour."""
+    planted = {
+        "查询话费": (0.9, 0.88, 0.0001, True),
+        "开发票": (0.1, 0.5, 0.012, True),
+        "补换卡": (0.0, 0.5, 0.0002, False),
+        "取消彩铃": (0.1, 0.3, 0.2, True),
+    }
+    per_class = {
+        label: replace(
+            results.metrics.evaluate.per_class[label],
+            recall_before=before,
+            recall_after=after,
+            p_adjusted=p,
+            measurable=measurable,
+        )
+        for label, (before, after, p, measurable) in planted.items()
+    }
+    source = page.source(with_evaluation(results, per_class=per_class))
+    table = source[source.index('id="classes"') :]
     table = table[: table.index("</table>")]
     cells = re.findall(r'<td class="n (better|worse|)">([+-][\d.]+)', table)
-    assert cells == [("", "+0.500"), ("better", "+0.400"), ("worse", "-0.020")]
+    assert cells == [("better", "+0.400"), ("", "+0.500"), ("", "+0.200"), ("worse", "-0.020")]
+    text = str(Text(table))
+    assert "开发票 2 20 10.0× 8 0.100 0.500 +0.400 0.012" in text
+    assert "补换卡 4 20 5.0× 8 0.000 0.500 +0.500 not measurable" in text
+    assert "查询话费 60 60 1.0× 8 0.900 0.880 -0.020 < 0.001" in text
 
 
-def test_names_and_samples_cannot_break_the_page(metrics: Metrics, examples: Examples):
+def test_names_and_samples_cannot_break_the_page(results: Results, page: Page):
     """Markup in a class name or a sample is shown, not obeyed."""
-    per_class = metrics.balance["per_class"]
-    per_class["<img src=x>"] = per_class.pop("办理取消")
-    record = {"label": "<img src=x>", "text": "<script>alert(1)</script>"}
-    quoted = dataclasses.replace(examples, accepted=[record])
-    read = Text(render_html(metrics, quoted, SETTINGS, {}, "en"))
-    assert "img" not in read.tags
+    per_class = dict(results.metrics.balance.per_class)
+    per_class["<b>"] = per_class.pop("查询话费")
+    balance = replace(results.metrics.balance, per_class=per_class)
+    first = results.accepted[0]
+    quoted = replace(
+        first,
+        candidate=replace(first.candidate, label="<b>"),
+        text="<script>alert(1)</script>",
+    )
+    changed = replace(results, accepted=[quoted])
+    read = Text(page.source(with_metrics(changed, replace(results.metrics, balance=balance))))
+    without = Text(page.source(results))
+    assert read.tags.count("b") == without.tags.count("b")
     assert "script" not in read.tags
     assert "<script>alert(1)</script>" in str(read)
 
 
-def test_confusions_are_of_two_classes_and_the_largest_first(full: Metrics, examples: Examples):
-    """Right answers are none, nor is what did not change; a table shows ten pairs."""
-    pairs = [("a", f"b{n}", 0, n, n) for n in range(12)] + [("a", "a", 9, 99, 90)]
-    confused = pd.DataFrame(pairs, columns=examples.confused.columns)
-    page = render_html(full, dataclasses.replace(examples, confused=confused), SETTINGS, {}, "en")
-    assert re.findall(r"<td>a</td><td>(\w+)</td>", page) == [f"b{n}" for n in range(11, 1, -1)]
-    assert WORDS["en"]["fewer"] not in page
+def test_confusions_are_the_largest_first(results: Results, page: Page):
+    """What did not change is none; a table shows ten pairs, one without pairs is not there."""
+    pairs = [Confused("a", f"b{n}", 0, n) for n in range(12)]
+    source = page.source(replace(results, confused=pairs))
+    assert re.findall(r"<td>a</td><td>(\w+)</td>", source) == [f"b{n}" for n in range(11, 1, -1)]
+    assert WORDS["en"]["fewer"] not in source
+    both_ways = [Confused("a", "b", 20, 8), Confused("b", "a", 3, 9), Confused("a", "c", 5, 5)]
+    text = page.text(replace(results, confused=both_ways))
+    assert "Confused less often class taken for before after change a b 20 8 -12" in text
+    assert "Confused more often class taken for before after change b a 3 9 +6" in text
+    assert "a c 5 5" not in text
 
 
-def test_a_class_without_test_rows_is_not_measurable(full: Metrics, examples: Examples):
+def test_a_class_without_test_rows_is_not_measurable(results: Results, page: Page):
     """It keeps its counts, the rarest class first."""
-    del full.evaluate["per_class"]["办理缴费"]
-    assert [row["label"] for row in class_rows(full)] == ["办理补换卡", "办理缴费", "办理取消"]
-    text = str(Text(render_html(full, examples, SETTINGS, {}, "en")))
-    assert "办理缴费 4 20 5.0× 0 - - - not measurable" in text
+    measured = results.metrics
+    per_class = {k: v for k, v in measured.evaluate.per_class.items() if k != "补换卡"}
+    rows = class_rows(measured.balance, per_class)
+    assert [row.label for row in rows][:3] == ["开发票", "补换卡", "取消彩铃"]
+    text = page.text(with_evaluation(results, per_class=per_class))
+    assert "补换卡 4 20 5.0× 0 - - - not measurable" in text
 
 
-def test_examples_are_of_different_classes_first():
-    """One of each class in the order of the file, then the second ones."""
-    records: list[Record] = [{"label": label, "n": n} for n, label in enumerate("aaabbc")]
-    assert [record["n"] for record in varied(records)] == [0, 3, 5, 1, 4]
+def test_rows_that_were_dropped_are_in_the_original_count(capped: Results, page: Page):
+    """The class had them; the balanced set has fewer."""
+    text = page.text(capped)
+    assert "48 generated samples were added to 102 real rows" in text
+    assert "查询话费 60 30 0.5× 8" in text
 
 
-def test_long_examples_are_cut(metrics: Metrics, examples: Examples):
-    """A long turn ends in three dots, and later ones are not shown."""
-    long = {"label": "a", "text": "甲[SEP]" + "乙" * 300 + "[SEP]丙"}
-    page = render_html(
-        metrics, dataclasses.replace(examples, accepted=[long], rejected=[]), SETTINGS, {}, "zh"
+def test_shortfall_is_said(results: Results, page: Page):
+    """How many samples are missing, and of which classes."""
+    balance = results.metrics.balance
+    short = replace(balance.per_class["开发票"], shortfall=6)
+    lacking = replace(balance, per_class={**balance.per_class, "开发票": short})
+    text = page.text(with_metrics(results, replace(results.metrics, balance=lacking)))
+    assert "Short of the target by 6 samples: 开发票 6." in text
+
+
+@both
+def test_differences_are_told_in_words(results: Results, page: Page, language: Language):
+    """What differs, by how much, with what it was compared, and whether it may be chance."""
+    entries = (
+        difference("办理缴费", "openings", "您好请问", (0.75, 0.25), also_in=1),
+        difference("", "turns", "mean", (4.5, 16.0), compared_with="all", at_least=-0.1),
+        difference("", "genders", "none", (0.9, 0.7)),
+        difference("", "attribute 来电人", "老人", (0.5, 0.25), compared_with="even"),
     )
-    assert "<span>甲</span> <i>/</i> <span>" + "乙" * 199 + "…</span></p>" in page
+    bias = replace(results.metrics.filter.bias, largest=entries)
+    screened = replace(results.metrics.filter, bias=bias)
+    text = page.text(with_metrics(results, replace(results.metrics, filter=screened)), language)
+    said = {
+        "en": [
+            "办理缴费 opens with 您好请问 75.0% 25.0% 1 more",
+            "all classes number of turns, mean may be chance 4.5 16.0 all classes",
+            "all classes has no gender word 90.0% 70.0%",
+            "all classes asked for: 来电人 老人 50.0% 25.0% even share",
+        ],
+        "zh": [
+            "办理缴费 以“您好请问”开头 75.0% 25.0% 另外 1 类",
+            "全部类别 平均轮数 可能是偶然 4.5 16.0 全部类别",
+            "全部类别 没有性别用词 90.0% 70.0%",
+            "全部类别 按要求：来电人 老人 50.0% 25.0% 均分",
+        ],
+    }
+    for line in said[language]:
+        assert line in text
 
 
-def test_learning_curve_is_drawn_to_scale(full: Metrics):
-    """Higher scores lie higher, halfway is halfway, the mark stands at the recommended number."""
-    f1, tail = learning_curve(full.evaluate["curve"], 20)
-    assert (f1.metric, tail.metric) == ("macro_f1", "tail_recall")
-    assert [(line.class_weight, line.sample_weight) for line in f1.lines] == [
-        (False, 1.0),
-        (True, 1.0),
-        (True, 0.5),
+def test_examples_are_of_different_classes_first(results: Results):
+    """One of each class in the order of the file, then the second ones."""
+    first = results.accepted[0]
+    samples = [
+        replace(first, candidate=replace(first.candidate, id=str(n), label=label))
+        for n, label in enumerate("aaabbc")
     ]
-    (x0, y0), (x1, y1), (x2, y2) = f1.lines[0].points
-    assert x1 - x0 == pytest.approx(x2 - x1)
-    assert y0 > y1 > y2
-    assert f1.mark == x2
-    assert [text for _, text in f1.x_ticks] == ["0", "10", "20"]
-    # 0.50 to 0.60 in the data are two ticks of 0.05 on the axis
-    places = {text: place for place, text in f1.y_ticks}
-    assert y0 == pytest.approx(places["0.50"], abs=0.11)
-    assert y2 == pytest.approx(places["0.60"], abs=0.11)
-    assert learning_curve([], None) == []
+    assert [sample.id for sample in varied(samples)] == ["0", "3", "5", "1", "4"]
 
 
-def test_a_curve_of_one_point_is_drawn(full: Metrics):
-    """No division by the empty range of counts."""
-    (panel, _) = learning_curve(full.evaluate["curve"][:1], None)
-    assert len(panel.lines[0].points) == 1
-    assert panel.mark is None
+def test_long_examples_are_cut(results: Results, page: Page):
+    """A long turn ends in three dots, and later ones are not shown."""
+    long = replace(results.accepted[0], text="甲[SEP]" + "乙" * 300 + "[SEP]丙")
+    source = page.source(replace(results, accepted=[long], rejected=[]), "zh")
+    assert "<span>甲</span> <i>/</i> <span>" + "乙" * 199 + "…</span></p>" in source
 
 
-def test_write_reports_writes_page_and_card(full: Metrics, examples: Examples, tmp_path: Path):
-    """Two files, the page in the language of the data."""
-    write_reports(tmp_path / "reports", full, examples, SETTINGS, {}, "zh", "As CMCC-34.")
-    page = (tmp_path / "reports" / "report.html").read_text(encoding="utf-8")
-    assert '<html lang="zh">' in page
-    assert "生成的样本有用：" in page
-    card = (tmp_path / "reports" / "DATASET_CARD.md").read_text(encoding="utf-8")
-    assert "As CMCC-34." in card
+def with_evaluation(results: Results, **changed: object) -> Results:
+    """The same run with other fields of its evaluation."""
+    evaluate = replace(results.metrics.evaluate, **changed)  # type: ignore[arg-type]
+    return with_metrics(results, replace(results.metrics, evaluate=evaluate))
+
+
+def difference(
+    label: str,
+    facet: str,
+    value: str,
+    shares: tuple[float, float],
+    compared_with: ComparedWith = "class",
+    at_least: float = 0.2,
+    also_in: int = 0,
+) -> LargestDifference:
+    """One of the largest differences."""
+    synthetic, real = shares
+    return LargestDifference(
+        label,
+        facet,
+        value,
+        synthetic,
+        real,
+        synthetic - real,
+        20,
+        20,
+        compared_with,
+        at_least,
+        also_in,
+    )

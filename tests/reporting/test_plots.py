@@ -14,14 +14,28 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from src.records.metrics.choose import Tried
 from src.reporting import plots
 from src.reporting.report import Metrics, arms_table
+from tests.reporting.conftest import spread
+from tests.small_run import ARMS
 
 COUNTS = pd.DataFrame(
     {
         "label": ["办理补换卡", "咨询（含查询）业务订购信息查询", "办理缴费"],
         "before": [1, 1961, 5],
         "after": [100, 1961, 100],
+    }
+)
+
+
+PER_CLASS = pd.DataFrame(
+    {
+        "label": ["办理取消", "办理缴费", "办理补换卡"],
+        "support": [1000, 30, 30],
+        "train_rows": [100, 4, 1],
+        "recall_before": [0.9, 0.1, 0.0],
+        "recall_after": [0.88, 0.5, 0.5],
     }
 )
 
@@ -51,9 +65,9 @@ def test_class_counts_are_sorted_by_support():
     assert bars == [[1961, 100, 100], [1961, 5, 1]]
 
 
-def test_recall_shows_the_support_and_what_got_worse(per_class: pd.DataFrame):
+def test_recall_shows_the_support_and_what_got_worse():
     """Names carry the number of test rows; a class that lost recall is red."""
-    figure = plots.recall_per_class(per_class)
+    figure = plots.recall_per_class(PER_CLASS)
     (axes,) = figure.axes
     draw(figure)
     assert names(axes) == ["办理取消  (1,000)", "办理缴费  (30)", "办理补换卡  (30)"]
@@ -86,18 +100,71 @@ def test_headline_has_a_panel_a_metric(metrics: Metrics):
     figure = plots.headline(arms_table(metrics.evaluate))
     draw(figure)
     assert [axes.get_title() for axes in figure.axes] == ["macro-F1", "tail recall", "accuracy"]
-    assert names(figure.axes[0]) == [
-        "original",
-        "class weight",
-        "augmented",
-        "augmented class weight",
-    ]
+    assert names(figure.axes[0]) == [arm.replace("_", " ") for arm in ARMS]
     assert [text.get_text() for text in figure.axes[0].texts] == [
-        "0.448",
-        "0.579",
-        "0.610",
-        "0.642",
+        f"{metrics.evaluate.arms[arm].macro_f1.value:.3f}" for arm in ARMS
     ]
+
+
+def tried(samples: int, macro_f1: float, *, class_weight: bool, weight: float) -> Tried:
+    """One point of the learning curve."""
+    scores = spread(macro_f1), spread(macro_f1 - 0.2, 0.05)
+    return Tried(samples, class_weight, weight, False, *scores)
+
+
+CURVE = (
+    tried(20, 0.6, class_weight=False, weight=1.0),
+    tried(0, 0.5, class_weight=False, weight=1.0),
+    tried(10, 0.57, class_weight=False, weight=1.0),
+    tried(0, 0.55, class_weight=True, weight=1.0),
+    tried(20, 0.62, class_weight=True, weight=1.0),
+    tried(10, 0.61, class_weight=True, weight=0.5),
+    tried(20, 0.63, class_weight=True, weight=0.5),
+    tried(20, 0.64, class_weight=True, weight=0.25),
+)
+
+
+def test_learning_curve_has_a_line_for_each_use_of_the_samples():
+    """By amount, with the interval around it; the recommended amount is marked."""
+    figure = plots.learning_curve(CURVE, 20)
+    draw(figure)
+    assert [axes.get_title() for axes in figure.axes] == ["macro-F1 on dev", "tail recall on dev"]
+    for axes, down in zip(figure.axes, (0, 0.2), strict=True):
+        *lines, mark = axes.lines
+        assert [
+            [(x, round(y + down, 6)) for x, y in line.get_xydata().tolist()] for line in lines
+        ] == [
+            [(0, 0.5), (10, 0.57), (20, 0.6)],
+            [(0, 0.55), (20, 0.62)],
+            [(10, 0.61), (20, 0.63)],
+        ]
+        assert [to_hex(line.get_color()) for line in lines] == [plots.QUIET, plots.BLUE, plots.BLUE]
+        assert [line.get_linestyle() for line in lines] == ["-", "-", "--"]
+        assert mark.get_xdata() == [20, 20]
+        assert names(axes, "x") == ["0", "10", "20"]
+    low, high = figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).intervaly
+    assert (low, high) == pytest.approx((0.48, 0.62))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "without class weights, sample weight 1",
+        "with class weights, sample weight 1",
+        "with class weights, sample weight 0.5",
+        "recommended",
+    ]
+
+
+def test_a_learning_curve_of_one_point_is_drawn():
+    """No division by the empty range of amounts."""
+    figure = plots.learning_curve(CURVE[:1], 0)
+    draw(figure)
+    assert names(figure.axes[0], "x") == ["20"]
+
+
+def test_amounts_that_are_too_close_have_no_number():
+    """The last one has, and of the others those that leave room."""
+    amounts = (0, 1, 2, 50, 100)
+    curve = [tried(n, 0.5, class_weight=True, weight=1.0) for n in amounts]
+    assert names(plots.learning_curve(curve, 0).axes[0], "x") == ["2", "50", "100"]
 
 
 def test_a_glyph_that_no_font_has_would_be_noticed():

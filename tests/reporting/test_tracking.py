@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +18,18 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from pydantic import JsonValue
 
-from src.files import write_json
-from src.reporting import tracking
+from src.paths import METRICS
+from src.reporting.run_store import QUIET
 from src.reporting.runs import StageRun
 from src.reporting.tracking import EXPERIMENT, PIPELINE_TAG, record, track
 
 REPOSITORY = Path(__file__).parents[2]
-SETTINGS = {"plan": {"target_per_class": 100}, "runtime": {"concurrency": 8}}
+SETTINGS: dict[str, JsonValue] = {
+    "plan": {"target_per_class": 100},
+    "runtime": {"concurrency": 8},
+}
 CHILD_TAG = "mlflow.parentRunId"
 
 # mlflow 3.17 uses what SQLAlchemy 2.1 deprecates.
@@ -48,7 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     # "" and not deleted: MLflow sets the variable, and only what was set is put back.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
-    for name, value in tracking.QUIET.items():
+    for name, value in QUIET.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("DVC_STAGE", "filter")
@@ -63,14 +68,17 @@ def database(project: Path, empty_database: Path) -> Path:
     return project
 
 
-def write_settings(folder: Path, settings: dict[str, object]) -> None:
+def write_settings(folder: Path, settings: Mapping[str, JsonValue]) -> None:
     """params.yaml."""
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (folder / "params.yaml").write_text(yaml.safe_dump(dict(settings)), encoding="utf-8")
 
 
-def write_filtered() -> None:
-    """What the stage filter leaves."""
-    write_json(Path("metrics/filter.json"), {"accepted": 3, "bias": {"auc": 1}})
+def after_filter(folder: Path, small_run: Path) -> int:
+    """Settings and metrics of the small run in a folder; how many samples were accepted."""
+    shutil.copy(small_run / "params.yaml", folder / "params.yaml")
+    shutil.copytree(small_run / METRICS, folder / METRICS)
+    found = json.loads((folder / METRICS / "filter.json").read_text(encoding="utf-8"))
+    return int(found["accepted"])
 
 
 def runs(root: Path) -> tuple[list[Run], list[Run]]:
@@ -165,47 +173,10 @@ def test_other_settings_are_another_run(database: Path):
     assert len({run.data.tags[PIPELINE_TAG] for run in parents}) == 2
 
 
-@pytest.mark.parametrize(
-    ("environment", "key"),
-    [
-        pytest.param({"DVC_EXP_NAME": "grimy-alga"}, "grimy-alga-", id="experiment"),
-        pytest.param({}, "repro-0123456-", id="repro"),
-        pytest.param({"DVC_STAGE": None}, "manual-0123456-", id="by-hand"),
-    ],
-)
-def test_the_run_is_named_after_what_started_it(
-    project: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str | None], key: str
-):
-    """Experiment name or commit, and 8 digits of the settings; runtime does not count."""
-    for name, value in environment.items():
-        if value is None:
-            monkeypatch.delenv(name)
-        else:
-            monkeypatch.setenv(name, value)
-    digest = tracking._settings_digest()
-    found = tracking._pipeline_key(tracking._git_commit(), digest)
-    assert found.startswith(key)
-    assert found == key + digest
-    assert len(digest) == 8
-    write_settings(project, {"plan": SETTINGS["plan"]})
-    assert tracking._settings_digest() == digest
-
-
-def test_the_commit_is_that_of_the_repository(project: Path, monkeypatch: pytest.MonkeyPatch):
-    """Outside DVC experiments git is asked, and may know none."""
-    monkeypatch.delenv("DVC_EXP_BASELINE_REV")
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
-    assert tracking._git_commit() == "unknown"
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
-    assert len(tracking._git_commit()) == 40
-
-
 def test_what_mlflow_would_refuse_is_made_to_fit(database: Path):
     """Names with full-width brackets, long values, many settings at once."""
-    many = {f"s{i}": i for i in range(230)}
-    overrides = {"咨询（含查询）业务规定": 3, "empty": {}, "listed": [{"名": Path("a")}]}
+    many: dict[str, JsonValue] = {f"s{i}": i for i in range(230)}
+    overrides: JsonValue = {"咨询（含查询）业务规定": 3, "empty": {}, "listed": [{"名": "a"}]}
     settings = many | {"prompt": "字" * 9000, "overrides": overrides}
     record(StageRun("filter", settings, {"recall（a）": 1}))
     _, (child,) = runs(database)
@@ -245,19 +216,22 @@ def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.Monkey
 def test_off_means_off(project: Path, monkeypatch: pytest.MonkeyPatch):
     """No database, no folder, no lock."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
-    track("filter", {})
+    track("filter")
     assert [path.name for path in project.iterdir()] == ["params.yaml"]
 
 
 def test_a_dead_server_costs_seconds_and_a_warning(
-    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    project: Path,
+    small_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ):
     """The stage goes on; the warning says what and what to do, in one line."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    write_filtered()
+    after_filter(project, small_run)
     started = time.monotonic()
     with caplog.at_level(logging.WARNING, "src"):
-        track("filter", SETTINGS | {"filter": {}})
+        track("filter")
     assert time.monotonic() - started < 30
     (message,) = [r.getMessage() for r in caplog.records if r.name == "src.reporting.tracking"]
     assert message.startswith("MLflow did not record stage filter, whose results stand (")
@@ -265,15 +239,17 @@ def test_a_dead_server_costs_seconds_and_a_warning(
     assert "\n" not in message
 
 
-def test_a_missing_file_is_a_warning(database: Path, caplog: pytest.LogCaptureFixture):
+def test_a_missing_file_is_a_warning(
+    database: Path, small_run: Path, caplog: pytest.LogCaptureFixture
+):
     """Nothing to read, or nothing to keep; the metrics are recorded before the files are."""
-    track("filter", SETTINGS | {"filter": {}})
-    assert "metrics/filter.json not found" in caplog.messages[-1]
-    write_filtered()
-    track("filter", SETTINGS | {"filter": {}}, queue=Path("nowhere.csv"))
+    accepted = after_filter(database, small_run)
+    track("filter", metrics=Path("elsewhere"))
+    assert "elsewhere/filter.json not found" in caplog.messages[-1]
+    track("filter", queue=Path("nowhere.csv"))
     assert "nowhere.csv" in caplog.messages[-1]
     _, (child,) = runs(database)
-    assert child.data.metrics == {"accepted": 3}
+    assert child.data.metrics["accepted"] == accepted
 
 
 def test_an_equal_run_is_written_once(database: Path, monkeypatch: pytest.MonkeyPatch):

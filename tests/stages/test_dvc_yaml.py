@@ -52,6 +52,7 @@ WRITES = {
         PLOTS / "confusion_before.csv",
         PLOTS / "confusion_after.csv",
     },
+    "report": {paths.REPORTS},
 }
 
 BY_PEOPLE = paths.DECISIONS  # comes from git

@@ -13,7 +13,7 @@ import pytest
 
 from src import paths
 from src.commands import record
-from src.files import Record, read_jsonl
+from src.files import read_jsonl
 from src.records.decisions import Decision, write_decisions
 from src.stages import analyze, generate, score
 from src.stages import filter as filter_stage
@@ -80,7 +80,7 @@ def append(project: Project, *more: dict[str, object]) -> None:
     project.frame("train", lambda frame: pd.concat([frame, new, pd.DataFrame(more)]))
 
 
-def again(cache: Path = CACHE, recordings: Path = Path("none")) -> list[Record]:
+def again(cache: Path = CACHE, recordings: Path = Path("none")) -> list[dict[str, Any]]:
     """Plan and generate; the candidates."""
     analyze.main()
     generate.main(cache=cache, recordings=recordings)

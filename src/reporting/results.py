@@ -1,0 +1,141 @@
+"""What a report tells of a run, read from the files of the stages.
+
+results = read_results(METRICS, PREDICTIONS, ACCEPTED, REJECTED, data)
+results.metrics.evaluate.ours, results.confused[0]
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from src.config.data import DataParams
+from src.data.schema import read_labels, read_split
+from src.errors import UserError
+from src.evaluation.predictions import read_predictions
+from src.evaluation.scoring import confusion
+from src.paths import PLOTS
+from src.records.samples import Screened, read_screened
+from src.reporting.report import Metrics, read_metrics
+
+AS_TEXT = ("label", "actual", "predicted")  # columns: a class may be called 7
+
+
+@dataclass(frozen=True)
+class Confused:
+    """Test rows of one class that are taken for another: by the best free arm, and by ours."""
+
+    actual: str
+    predicted: str
+    before: int
+    after: int
+
+    @property
+    def change(self) -> int:
+        """Above 0 where ours confuses them more often."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run.
+
+    Attributes:
+        metrics: of the stages.
+        per_class: one row a class with test rows: label, support (test rows), train_rows,
+            synthetic_rows, and recall and f1 of `original` (_before) and of ours (_after).
+        class_counts: one row such a class: label, and train rows before and after.
+        confusion_before: counts of test rows, true class (index) by predicted class (columns), of
+            `original`.
+        confusion_after: the same of ours.
+        confused: pairs of classes, of the first seed; none that both arms tell apart.
+        accepted: samples that the gate let pass, in the order in which they were asked for.
+        rejected: samples that it dropped.
+    """
+
+    metrics: Metrics
+    per_class: pd.DataFrame
+    class_counts: pd.DataFrame
+    confusion_before: pd.DataFrame
+    confusion_after: pd.DataFrame
+    confused: Sequence[Confused]
+    accepted: Sequence[Screened]
+    rejected: Sequence[Screened]
+
+
+def read_results(
+    metrics: Path, predictions: Path, accepted: Path, rejected: Path, data: DataParams
+) -> Results:
+    """All that the stages left.
+
+    Args:
+        metrics: folder of the metrics files, with the tables in its folder `plots`.
+        predictions: folder of <arm>.csv.
+        accepted: samples that the gate let pass.
+        rejected: samples that it dropped.
+        data: where the test rows are.
+
+    Raises:
+        UserError: a file is missing, broken, or of other rows.
+    """
+    measured, plots = read_metrics(metrics), metrics / PLOTS.name
+    test = read_split(data.test, data, read_labels(data.labels))
+    arms = measured.evaluate.best_free, measured.evaluate.ours
+    before, after = (
+        seeds[0] for seeds in read_predictions(predictions, "test", test, arms).values()
+    )
+    return Results(
+        metrics=measured,
+        per_class=_table(plots / "recall.csv"),
+        class_counts=_table(plots / "class_counts.csv"),
+        confusion_before=_counts(plots / "confusion_before.csv"),
+        confusion_after=_counts(plots / "confusion_after.csv"),
+        confused=confused(test["label"], before.tolist(), after.tolist()),
+        accepted=read_screened(accepted),
+        rejected=read_screened(rejected),
+    )
+
+
+def confused(
+    truth: Iterable[str], before: Iterable[str], after: Iterable[str]
+) -> tuple[Confused, ...]:
+    """Pairs of two classes that are confused by one of two arms, sorted by name.
+
+    Args:
+        truth: class of each row.
+        before: what the one arm predicts.
+        after: what the other does.
+    """
+    labels = list(truth)
+    old = Counter(zip(labels, before, strict=True))
+    new = Counter(zip(labels, after, strict=True))
+    return tuple(
+        Confused(actual, predicted, old[actual, predicted], new[actual, predicted])
+        for actual, predicted in sorted(old | new)
+        if actual != predicted
+    )
+
+
+def by_rule(rejected: Iterable[Screened]) -> dict[str, list[Screened]]:
+    """The samples that each rule dropped, by name of the rule, in their order."""
+    found: dict[str, list[Screened]] = {}
+    for one in rejected:
+        if one.fault is not None:
+            found.setdefault(one.fault.rule, []).append(one)
+    return dict(sorted(found.items()))
+
+
+def _counts(path: Path) -> pd.DataFrame:
+    pairs = _table(path)
+    return confusion(pairs["actual"], pairs["predicted"].tolist())
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(AS_TEXT, str), keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run `dvc repro`, or give the file's path") from None

@@ -1,0 +1,84 @@
+"""What a report reads of a run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from src.errors import UserError
+from src.paths import ACCEPTED, METRICS, PREDICTIONS, REJECTED
+from src.records.samples import Fault, read_screened
+from src.reporting.results import Confused, Results, by_rule, confused, read_results
+from src.reporting.settings import Settings
+
+
+def test_tables_are_those_of_the_stages(small_run: Path, results: Results):
+    """A row a class with test rows, and every test row in both confusions."""
+    assert sorted(results.per_class["label"]) == sorted(results.metrics.balance.per_class)
+    assert results.class_counts["after"].sum() == results.metrics.balance.rows
+    for counts in (results.confusion_before, results.confusion_after):
+        assert counts.to_numpy().sum() == results.metrics.evaluate.test_rows
+    assert len(results.accepted) == results.metrics.filter.accepted
+    rejected = sum(results.metrics.filter.rejected_by.values())
+    assert len(results.rejected) == len(read_screened(small_run / REJECTED)) == rejected
+
+
+def test_confused_pairs_are_of_the_best_free_arm_and_ours(small_run: Path, results: Results):
+    """The first seed of both, on the test rows."""
+    evaluate = results.metrics.evaluate
+    truth = pd.read_csv(small_run / "data/test.csv")["label_raw"]
+    for arm, field in ((evaluate.best_free, "before"), (evaluate.ours, "after")):
+        predicted = pd.read_csv(small_run / PREDICTIONS / f"{arm}.csv").query("split == 'test'")
+        wrong = (predicted["seed_0"].to_numpy() != truth.to_numpy()).sum()
+        assert sum(getattr(pair, field) for pair in results.confused) == wrong > 0
+
+
+def test_right_answers_are_not_confused():
+    """Each pair of two classes once, with its rows by either arm."""
+    pairs = confused(list("aaabb"), list("abbbb"), list("aabba"))
+    assert pairs == (Confused("a", "b", 2, 1), Confused("b", "a", 0, 1))
+    assert [pair.change for pair in pairs] == [-1, 1]
+
+
+def test_dropped_samples_are_told_by_rule(results: Results):
+    """By the rules' names, in their order."""
+    first, second = results.rejected[:2]
+    faults = (Fault("length", ""), Fault("format", ""))
+    dropped = [replace(first, fault=faults[0]), replace(second, fault=faults[1])]
+    assert list(by_rule([*dropped, dropped[0]]).items()) == [
+        ("format", [dropped[1]]),
+        ("length", [dropped[0], dropped[0]]),
+    ]
+
+
+def test_a_class_may_be_called_by_a_number(small_run: Path, settings: Settings, tmp_path: Path):
+    """Its name stays a text, also one that pandas takes for nothing."""
+    folder = shutil.copytree(small_run, tmp_path / "run")
+    for name in ("recall", "class_counts", "confusion_before", "confusion_after"):
+        path = folder / METRICS / "plots" / f"{name}.csv"
+        text = path.read_text(encoding="utf-8").replace("补换卡", "007").replace("开发票", "NA")
+        path.write_text(text, encoding="utf-8")
+    results = read(folder, settings)
+    assert {"007", "NA"} <= set(results.per_class["label"])
+    assert {"007", "NA"} <= set(results.confusion_after.index)
+
+
+def test_what_is_missing_is_named(small_run: Path, settings: Settings, tmp_path: Path):
+    """A table of evaluate, here."""
+    folder = shutil.copytree(small_run, tmp_path / "run")
+    (folder / METRICS / "plots/recall.csv").unlink()
+    with pytest.raises(UserError, match=r"recall\.csv not found; run `dvc repro`"):
+        read(folder, settings)
+
+
+def read(folder: Path, settings: Settings) -> Results:
+    """The results of a run in another folder."""
+    there = {name: folder / getattr(settings.data, name) for name in ("test", "labels")}
+    data = settings.data.model_copy(update=there)
+    return read_results(
+        folder / METRICS, folder / PREDICTIONS, folder / ACCEPTED, folder / REJECTED, data
+    )

@@ -1,0 +1,82 @@
+"""The whole pipeline on the small project, once a session: what the report's tests read.
+
+The stages run by hand, one after the other, against the loopback model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from src.config.arms import Arm
+from src.config.load import parsed
+from tests.stages.small_project import HELD_OUT_ROWS, Edit, endpoint, make_project, serve_model
+
+ARMS: tuple[Arm, ...] = (
+    "original",
+    "class_weight",
+    "oversample",
+    "augmented",
+    "augmented_class_weight",
+    "chosen",
+)
+
+
+def small(values: dict[str, Any]) -> None:
+    """Few arms and draws."""
+    values["evaluate"] |= {"arms": list(ARMS), "seeds": 1, "bootstrap": 100}
+    values["runtime"] |= {"concurrency": 1}  # what is written depends on the order of the requests
+    values["choose"] |= {"samples_per_class": [0, 10], "sample_weights": [0.5, 1.0], "seeds": 1}
+
+
+def blurred(rows: pd.DataFrame) -> pd.DataFrame:
+    """Held-out rows of which two in three touch the request of the next class before their own."""
+    texts = rows["sentence_sep"].str.split("[SEP]", regex=False)
+    other = [*texts[HELD_OUT_ROWS:], *texts[:HELD_OUT_ROWS]]
+    mixed = [
+        mine[:1] + its[:1] if n % 3 else mine
+        for n, (mine, its) in enumerate(zip(texts, other, strict=True))
+    ]
+    return rows.assign(sentence_sep=["[SEP]".join(turns) for turns in mixed])
+
+
+def run_pipeline(folder: Path, *edits: Edit) -> Path:
+    """The folder of a project in which every stage has run; nothing is logged to MLflow.
+
+    Args:
+        folder: to be made.
+        edits: changes of params.yaml.
+    """
+    from src.stages import (
+        analyze,
+        balance,
+        choose,
+        evaluate,
+        generate,
+        report,
+        score,
+        train_baseline,
+    )
+    from src.stages import filter as filter_stage
+
+    project = make_project(folder)
+    for split in ("dev", "test"):
+        project.frame(split, blurred)
+    with serve_model() as model, pytest.MonkeyPatch.context() as patch:
+        for edit in (small, endpoint(model.url), *edits):
+            project.settings(edit)
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING", "off")
+        patch.setenv("DVC_ROOT", str(folder))
+        parsed.cache_clear()
+        for stage in (analyze, generate, score, filter_stage, balance, choose):
+            stage.main()
+        for arm in ARMS:
+            train_baseline.main(arm)
+        evaluate.main()
+        report.main()
+        parsed.cache_clear()
+    return folder
