@@ -46,8 +46,8 @@ WRITES = {
         paths.MODELS / "${item.arm}.skops",
         paths.PREDICTIONS / "${item.arm}.csv",
     },
+    "report": {paths.REPORTS},
     "evaluate": {
-        paths.REPORTS,
         METRICS / "evaluate.json",
         PLOTS / "class_counts.csv",
         PLOTS / "recall.csv",
