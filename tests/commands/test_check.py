@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from src.commands import check
-from src.commands.check import Measured, Row, Rule, Thresholds, compare, load_thresholds, measure
+from src.commands.check import Measured, Row, compare, measure, table_of
+from src.commands.thresholds import Rule, Thresholds, load_thresholds
 from src.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +180,7 @@ def test_a_metric_without_a_base_has_only_its_limit():
     """It is new; the table says so."""
     rows = compare({FILE: ({"ours": "ours"}, side())}, thresholds(RULES), QUANTILE)
     assert [row.base for row in rows] == [None] * len(RULES)
-    assert check.table(rows)[2] == (
+    assert table_of(rows).splitlines()[2] == (
         "| `evaluate: arms.<ours>.macro_f1` | - | 0.62 | - | -0.022 | ok, no base |"
     )
 
@@ -215,33 +216,6 @@ def test_a_group_is_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert problems({"failures.a": 9}, {"other": 3}, rules) == {}
     with pytest.raises(UserError, match=r"failurs\.\* is no number"):
         problems({"other": 3}, {"other": 3}, {"failurs.*": rules["failures.*"]})
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param("a: [", "not valid YAML", id="broken"),
-        pytest.param("", "the whole file is None", id="empty"),
-        pytest.param("tolerance: {least: 0.01}", "tolerance.standard_errors is missing", id="less"),
-        pytest.param(
-            "metrics: {f: {m: {better: higher, limt: 3}}}",
-            "metrics.f.m.limt is 3, but no such setting; correct or remove it",
-            id="unknown",
-        ),
-        pytest.param(
-            "metrics: {f: {m: {better: more}}}", "metrics.f.m.better is 'more': Input", id="value"
-        ),
-        pytest.param("metrics: {f: {}}", "metrics.f is {}: ", id="no rule"),
-    ],
-)
-def test_broken_thresholds_say_where(text: str, message: str, tmp_path: Path):
-    """Value, place and remedy."""
-    path = tmp_path / "thresholds.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=re.escape(message)):
-        load_thresholds(path)
-    with pytest.raises(UserError, match="run from the project's root"):
-        load_thresholds(tmp_path / "none.yaml")
 
 
 def test_the_thresholds_of_the_project_are_of_its_metrics(monkeypatch: pytest.MonkeyPatch):

@@ -5,59 +5,60 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from src.stages.common import settings
 
 from src import paths
 from src.commands import check, sync
 from src.config.arms import Arm
+from src.config.load import parsed
 from src.config.params import load_params
-from src.errors import UserError
 from src.evaluation.scoring import METRICS
-from src.files import write_csv, write_json, write_jsonl, write_text
+from src.files import write_json, write_text
+from src.records.json_files import read_record, write_record
+from src.records.metrics.evaluate import EvaluateMetrics
 from src.reporting import tracking
+from src.reporting.run_store import QUIET
+from src.reporting.runs import md5
 from src.reporting.tracking import ALIAS, EXPERIMENT, REGISTERED, register, track
 from src.stages import choose, train_baseline
-from tests.stages.small_project import TRAIN_ROWS, WORDS, make_project, rows
+from tests.small_run import ARMS
+from tests.stages.small_project import TRAIN_ROWS
 
-ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample", "augmented")
-LIVE = ["choose", *(f"train-baseline@{arm}" for arm in ARMS)]
-EVERY = sorted(["balance", "choose", "evaluate", "filter", "generate", *LIVE[1:]])
+TRAINED: tuple[Arm, ...] = ("original", "augmented")
+LIVE = ["choose", *(f"train-baseline@{arm}" for arm in TRAINED)]
+EVERY = sorted(
+    [
+        *("balance", "choose", "evaluate", "filter", "generate", "report"),
+        *(f"train-baseline@{arm}" for arm in ARMS),
+    ]
+)
 SCORES = {f"{split}/{metric}" for split in ("dev", "test") for metric in METRICS}
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose choice and arms were run in a workspace of DVC, by a queue.
+def finished(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose choice and two arms were run in a workspace of DVC, by a queue.
 
     The other stages came from DVC's cache: they left their files, here and there, and no run.
     """
     root = tmp_path_factory.mktemp("root")
     workspace = root / ".dvc" / "tmp" / "exps" / "x"
-    workspace.parent.mkdir(parents=True)
-    project = make_project(workspace)
-
-    def few(values: dict[str, Any]) -> None:
-        values["evaluate"] |= {"arms": list(ARMS), "seeds": 1, "bootstrap": 100}
-        values["choose"] |= {"samples_per_class": [0, 5], "seeds": 1}
-
-    project.settings(few)
+    shutil.copytree(small_run, workspace)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workspace)
         environment(patch, root)
         patch.setenv("DVC_EXP_NAME", "grimy-alga")
-        leave_files()
         patch.setenv("DVC_STAGE", "choose")
         choose.main()
-        for arm in ARMS:
+        for arm in TRAINED:
             patch.setenv("DVC_STAGE", f"train-baseline@{arm}")
             train_baseline.main(arm)
     shutil.copytree(workspace, root, dirs_exist_ok=True)
@@ -66,51 +67,41 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def applied(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the project after `dvc exp apply`, as the working directory."""
-    root = shutil.copytree(finished, tmp_path / "applied")
+    """A copy of the project after `dvc exp apply`, as the working directory.
+
+    Its repository has no pipeline, so that nothing in it is out of date.
+    """
+    root = tmp_path / "applied"
+    shutil.copytree(finished, root, ignore=shutil.ignore_patterns(".dvc"))
     monkeypatch.chdir(root)
     environment(monkeypatch, root)
-    monkeypatch.setattr(sync, "require_up_to_date", lambda: None)
+    run("git init --quiet --initial-branch main")
+    run("dvc init --quiet")
+    write_text(Path(".gitignore"), "/mlartifacts\n/mlflow.db\n")
+    run("git add .")
+    run("git -c user.name=Test -c user.email=test@example.org commit --quiet -m start")
     return root
+
+
+def run(command: str) -> None:
+    """A command that must end well."""
+    subprocess.run(command.split(), check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def environment(patch: pytest.MonkeyPatch, root: Path) -> None:
     """What DVC sets, and nothing of what the tests were started with."""
     for name in ("DVC_EXP_NAME", "DVC_STAGE", "MLFLOW_RUN_ID", "MLFLOW_TRACKING"):
         patch.delenv(name, raising=False)
-    for name, value in tracking.QUIET.items():
+    for name, value in QUIET.items():
         patch.setenv(name, value)
     patch.setenv("MLFLOW_TRACKING_URI", "")
     patch.setenv("DVC_ROOT", str(root))
     patch.setenv("DVC_EXP_BASELINE_REV", "0123456789abcdef")
 
 
-def leave_files() -> None:
-    """Files of the stages that did not run."""
-    real = rows("train", TRAIN_ROWS).assign(origin="real")
-    samples = rows("sample", dict.fromkeys(list(WORDS)[3:], 8)).assign(origin="synthetic")
-    write_csv(paths.BALANCED, pd.concat([real, samples]))
-    write_jsonl(
-        paths.CANDIDATES,
-        [
-            {"id": row.call_id, "label": row.label_raw, "text": row.sentence_sep, "attempt": 0}
-            for row in samples.itertuples()
-        ],
-    )
-    write_json(paths.METRICS / "generate.json", {"requests": 30, "per_class": {"a": {"quota": 3}}})
-    write_json(paths.METRICS / "filter.json", {"accepted": 24, "bias": {"largest": []}})
-    write_json(paths.METRICS / "balance.json", {"rows": len(real) + len(samples)})
-    each = {metric: {"value": 0.5, "low": 0.4, "high": 0.6} for metric in METRICS}
-    evaluate = {
-        "ours": "augmented",
-        "best_free": "class_weight",
-        "arms": dict.fromkeys(ARMS, each),
-        "versus_best_free": {"augmented": each},
-        "per_class": {"开发票": {"recall_after": 0.25}},
-    }
-    write_json(paths.METRICS / "evaluate.json", evaluate)
-    write_text(paths.REVIEW_QUEUE, "id\n")
-    write_text(paths.REPORTS / "report.md", "# Report\n")
+def evaluated() -> EvaluateMetrics:
+    """The evaluation of the project."""
+    return read_record(paths.METRICS / "evaluate.json", EvaluateMetrics)
 
 
 def client_of(root: Path, database: str = "mlflow.db") -> MlflowClient:
@@ -147,7 +138,7 @@ def test_runs_of_a_queue_are_in_the_project(finished: Path):
     assert {run.data.tags[tracking.PARENT_TAG] for run in stages.values()} == {parent.info.run_id}
     workspace = finished / ".dvc/tmp/exps/x"
     assert [name for name in ("mlflow.db", "mlartifacts") if (workspace / name).exists()] == []
-    assert len(list((finished / "mlartifacts").rglob("model.skops"))) == len(ARMS)
+    assert len(list((finished / "mlartifacts").rglob("model.skops"))) == len(TRAINED)
 
 
 def test_arms_can_be_compared(finished: Path):
@@ -157,15 +148,15 @@ def test_arms_can_be_compared(finished: Path):
     assert {frozenset(run.data.metrics) for run in arms.values()} == {
         frozenset(SCORES | {"seeds", "c"})
     }
-    assert {run.data.tags["arm"] for run in arms.values()} == set(ARMS)
+    assert {run.data.tags["arm"] for run in arms.values()} == set(TRAINED)
     learned = {
         name.partition("@")[2]: [one.dataset.name for one in run.inputs.dataset_inputs]
         for name, run in arms.items()
     }
-    assert learned == {arm: ["train"] for arm in ARMS[:3]} | {"augmented": ["train_balanced"]}
+    assert learned == {"original": ["train"], "augmented": ["train_balanced"]}
     (balanced,) = arms["train-baseline@augmented"].inputs.dataset_inputs
-    assert balanced.dataset.digest == tracking.md5(finished / paths.BALANCED)
-    assert json.loads(balanced.dataset.profile)["num_rows"] == sum(TRAIN_ROWS.values()) + 24
+    assert balanced.dataset.digest == md5(finished / paths.BALANCED)
+    assert json.loads(balanced.dataset.profile)["num_rows"] == sum(TRAIN_ROWS.values()) + 48
     assert [tag.value for tag in balanced.tags] == ["training"]
 
 
@@ -184,7 +175,7 @@ def test_the_learning_curve_has_a_step_for_each_amount(finished: Path):
             and one["sample_weight"] == 1
             and not one["by_quality"]
         ]
-        assert [point.step for point in history] == [0, 5]
+        assert [point.step for point in history] == [0, 10]
 
 
 def test_what_was_missed_is_added_once(applied: Path):
@@ -193,8 +184,9 @@ def test_what_was_missed_is_added_once(applied: Path):
     (parent,), stages = runs(applied)
     assert parent.info.run_name.startswith("grimy-alga-")
     assert sorted(stages) == EVERY
-    assert parent.data.metrics["evaluate/macro_f1"] == 0.5
-    assert parent.data.metrics["filter/accepted"] == 24
+    found = evaluated()
+    assert parent.data.metrics["evaluate/macro_f1"] == found.arms[found.ours].macro_f1.value
+    assert parent.data.metrics["filter/accepted"] == 72
     sync.main()
     (again,), _ = runs(applied)
     assert content(again) == content(parent)
@@ -227,23 +219,28 @@ def test_off_cannot_sync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_old_results_are_not_put_under_new_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    applied: Path, capsys: pytest.CaptureFixture[str]
 ):
     """DVC knows what is out of date; outside of its repository it says so."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="run from the project's root"):
-        sync.require_up_to_date()
-    for command in ("git init --quiet", "dvc init --quiet"):
-        subprocess.run(command.split(), check=True, capture_output=True)
-    write_text(Path("dvc.yaml"), "stages: {a: {cmd: echo, params: [x]}}\n")
-    write_text(Path("params.yaml"), "x: 1\n")
-    with pytest.raises(UserError, match="not up to date: a; run `dvc repro`"):
-        sync.require_up_to_date()
-    subprocess.run(["dvc", "repro"], check=True, capture_output=True)
-    sync.require_up_to_date()
-    write_text(Path("params.yaml"), "x: 2\n")
-    with pytest.raises(UserError, match="not up to date: a; run `dvc repro`"):
-        sync.require_up_to_date()
+    write_text(Path("dvc.yaml"), "stages: {a: {cmd: echo, params: [plan]}}\n")
+    refused("not up to date: a; run `dvc repro`", capsys)
+    run("dvc repro")
+    sync.main()
+    settings = Path("params.yaml").read_text(encoding="utf-8")
+    changed = settings.replace("target_per_class: 20", "target_per_class: 21")
+    assert changed != settings
+    write_text(Path("params.yaml"), changed)
+    refused("not up to date: a; run `dvc repro`", capsys)
+    shutil.rmtree(".dvc")
+    refused("run from the project's root", capsys)
+
+
+def refused(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing can be recorded, and the command says why."""
+    parsed.cache_clear()
+    with pytest.raises(SystemExit, match="2"):
+        sync.main()
+    assert reason in capsys.readouterr().err
 
 
 def champion(root: Path, database: str = "mlflow.db") -> tuple[str, str]:
@@ -257,16 +254,16 @@ def test_the_model_of_our_arm_becomes_the_champion(
     applied: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """An equal model keeps its version, under another commit too; another one gets the next."""
-    register(settings(load_params()))
-    assert champion(applied) == ("1", "augmented")
+    register(load_params())
+    assert champion(applied) == ("1", "chosen")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "fedcba9876543210")
-    register(settings(load_params()))
-    assert champion(applied) == ("1", "augmented")
+    register(load_params())
+    assert champion(applied) == ("1", "chosen")
     assert len(runs(applied)[0]) == 1
-    evaluate = json.loads((applied / paths.METRICS / "evaluate.json").read_text())
-    write_json(paths.METRICS / "evaluate.json", evaluate | {"ours": "class_weight"})
-    register(settings(load_params()))
-    assert champion(applied) == ("2", "class_weight")
+    other = replace(evaluated(), ours="augmented")
+    write_record(paths.METRICS / "evaluate.json", other)
+    register(load_params())
+    assert champion(applied) == ("2", "augmented")
     assert [r for r in caplog.records if r.levelname == "WARNING"] == []
 
 
@@ -277,14 +274,17 @@ def test_a_model_that_was_never_recorded_is_registered(
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
-    register(settings(load_params()))
-    assert champion(applied, "other.db") == ("1", "augmented")
-    assert list(runs(applied, "other.db")[1]) == ["train-baseline@augmented"]
+    register(load_params())
+    assert champion(applied, "other.db") == ("1", "chosen")
+    assert list(runs(applied, "other.db")[1]) == ["train-baseline@chosen"]
     mlflow.set_tracking_uri(f"sqlite:///{applied}/other.db")
     model = mlflow.pyfunc.load_model(f"models:/{REGISTERED}@{ALIAS}")
     test = pd.read_csv("data/test.csv")
-    said = model.predict(test["sentence_sep"].to_numpy(dtype=str))
-    assert (said == test["label_raw"]).mean() > 0.5
+    texts = test["sentence_sep"].str.replace("[SEP]", " ", regex=False)
+    said = model.predict(texts.to_numpy(dtype=str))
+    assert (said == test["label_raw"]).mean() == pytest.approx(
+        evaluated().arms["chosen"].accuracy.value, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,30 +304,25 @@ def test_a_model_that_cannot_be_registered_is_a_warning(
 ):
     """The check has passed, and still does; a check that fails registers nothing."""
     monkeypatch.setenv(name, value)
-    limit = {"better": "higher", "limit": 0.3}
-    rules = {"evaluate.json": {"arms.<ours>.macro_f1": limit}}
-    side = {"ours": "augmented", "arms.augmented.macro_f1.value": 0.5}
-    side |= {"arms.augmented.macro_f1.low": 0.4, "arms.augmented.macro_f1.high": 0.6}
-    write_json(
-        Path("thresholds.yaml"),
-        {"tolerance": {"least": 0.01, "standard_errors": 2}, "metrics": rules},
-    )
-    monkeypatch.setattr(check, "metrics_diff", lambda *_: {"evaluate.json": (side, side)})
-    check.main(base="main", thresholds=Path("thresholds.yaml"), champion=True)
-    assert said in "".join(caplog.messages)
+    thresholds = Path("thresholds.yaml")
 
+    def checked(limit: float) -> None:
+        rules = {
+            "metrics/evaluate.json": {"arms.<ours>.macro_f1": {"better": "higher", "limit": limit}}
+        }
+        tolerance = {"least": 0.01, "standard_errors": 2}
+        write_json(thresholds, {"tolerance": tolerance, "metrics": rules})
+        check.main(base="main", thresholds=thresholds, champion=True)
+
+    checked(limit=0.3)
+    assert said in "".join(caplog.messages)
     caplog.clear()
-    limit["limit"] = 0.9
-    write_json(
-        Path("thresholds.yaml"),
-        {"tolerance": {"least": 0.01, "standard_errors": 2}, "metrics": rules},
-    )
     with pytest.raises(SystemExit, match="1"):
-        check.main(base="main", thresholds=Path("thresholds.yaml"), champion=True)
+        checked(limit=0.9)
     assert "regist" not in "".join(caplog.messages)
 
 
 def test_a_wrong_name_of_a_file_is_a_warning(applied: Path, caplog: pytest.LogCaptureFixture):
     """A mistake in a call of `track` does not cost the stage."""
-    track("choose", settings(load_params()), metric=applied)
+    track("choose", metric=applied)
     assert "did not record stage choose" in caplog.messages[-1]

@@ -20,6 +20,7 @@ from src.stages import (
     corpus,
     evaluate,
     generate,
+    report,
     score,
     train_baseline,
 )
@@ -56,6 +57,7 @@ def test_stages_run_one_after_the_other(here: Path):
     for arm in get_args(Arm):
         train_baseline.main(arm)
     evaluate.main()
+    report.main()
     assert (here / "reports/report.md").is_file()
     generate.main()
     assert paths.CANDIDATES.read_bytes() == first

@@ -45,6 +45,7 @@ WRITES = {
         paths.MODELS / "${item.arm}.skops",
         paths.PREDICTIONS / "${item.arm}.csv",
     },
+    "report": {paths.REPORTS},
     "evaluate": {
         METRICS / "evaluate.json",
         PLOTS / "class_counts.csv",
