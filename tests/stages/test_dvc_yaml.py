@@ -45,7 +45,6 @@ WRITES = {
         paths.MODELS / "${item.arm}.skops",
         paths.PREDICTIONS / "${item.arm}.csv",
     },
-    "report": {paths.REPORTS},
     "evaluate": {
         METRICS / "evaluate.json",
         PLOTS / "class_counts.csv",
