@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample", "augmented", 
 
 
 @pytest.fixture(scope="module")
-def runs(planned: Path, model: Model) -> Iterator[dict[int | None, Path]]:
+def runs(
+    planned: Path, model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[int | None, Path]]:
     """The folder of metrics without and with a head cap; samples are the same ones."""
-    project = Project(planned)
+    project = Project(shutil.copytree(planned, tmp_path_factory.mktemp("capped") / "project"))
     project.settings(endpoint(model.url))
 
     def small(values: dict[str, Any]) -> None:
@@ -37,7 +40,7 @@ def runs(planned: Path, model: Model) -> Iterator[dict[int | None, Path]]:
     for split in ("dev", "test"):
         project.frame(split, touching_on_other_classes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(planned)
+        patch.chdir(project.path)
         patch.setenv("MLFLOW_TRACKING", "off")
         parsed.cache_clear()
         generate.main()
