@@ -111,7 +111,7 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,  # a guard against a hang, not a measure of speed
             stdin=subprocess.DEVNULL,
         )
 
