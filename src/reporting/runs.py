@@ -17,7 +17,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from src.config.arms import FREE_ARMS, Arm
+from src.config.arms import Arm
 from src.config.data import DataParams
 from src.config.params import Params
 from src.data.schema import load_splits
@@ -195,8 +195,13 @@ def _train(params: Params, files: Files, arm: Arm) -> StageRun:
 
 
 def _learned_from(arm: Arm, params: Params, files: Files) -> list[Path]:
-    """Free arms have every real row; the others have those that `plan.head_cap` leaves."""
-    if arm in FREE_ARMS:
+    """Who needs no samples has every real row, the others have those that `plan.head_cap` leaves."""
+    from src.training.rows import has_every_row
+
+    choice = None
+    if arm == "chosen":
+        choice = read_record(files.metrics / "choose.json", ChooseMetrics).chosen
+    if has_every_row(arm, choice):
         return [params.data.train]
     if arm == "unfiltered":
         real = params.data.train if params.plan.head_cap is None else files.train

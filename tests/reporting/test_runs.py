@@ -14,6 +14,7 @@ from src.config.arms import Arm
 from src.config.params import Params, load_params
 from src.paths import BALANCED, CANDIDATES, METRICS, PLOTS, REPORTS
 from src.records.json_files import read_record, write_record
+from src.records.metrics.choose import ChooseMetrics
 from src.records.metrics.evaluate import EvaluateMetrics
 from src.records.rounds import RoundSummary
 from src.reporting.runs import Files, describe, flat_numbers, stages
@@ -136,6 +137,19 @@ def test_rows_that_an_arm_learned_from(
     assert learned_from(params) == without
     plan = params.plan.model_copy(update={"head_cap": 30})
     assert learned_from(params.model_copy(update={"plan": plan})) == capped
+
+
+def test_a_choice_of_no_samples_learned_from_every_row(
+    small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params
+) -> None:
+    """`chosen` is then a method that needs no samples, whatever the head cap."""
+    monkeypatch.chdir(shutil.copytree(small_run, tmp_path / "run"))
+    found = read_record(METRICS / "choose.json", ChooseMetrics)
+    for samples, expected in ((5, BALANCED.name), (0, "train.csv")):
+        chosen = replace(found.chosen, samples_per_class=samples)
+        write_record(METRICS / "choose.json", replace(found, chosen=chosen))
+        run = describe("train-baseline@chosen", params)
+        assert [path.name for path in run.datasets] == [expected]
 
 
 def test_scores_of_an_arm_are_the_means_over_its_seeds(params: Params):
