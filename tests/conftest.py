@@ -44,6 +44,14 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kept_run() -> Path:
+    """What reports read of such a run, the same on every machine."""
+    from tests.small_run import KEPT_RUN
+
+    return KEPT_RUN
+
+
+@pytest.fixture(scope="session")
 def english(data: DataParams) -> DataParams:
     """English utterances, one a row."""
     return data.model_copy(update={"turn_separator": None, "language": "en"})

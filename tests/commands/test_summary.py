@@ -15,19 +15,19 @@ from src.reporting.report import read_metrics, verdict
 GOLDEN = Path(__file__).parent / "golden_summary.txt"
 
 
-def test_summary_is_the_golden_screen(small_run: Path):
+def test_summary_is_the_golden_screen(kept_run: Path):
     """Scores with intervals, differences, Gini, samples, shortfall, verdict and where to go."""
     screen = StringIO()
-    Console(file=screen, width=80).print(render_summary(read_metrics(small_run / METRICS)))
+    Console(file=screen, width=80).print(render_summary(read_metrics(kept_run / METRICS)))
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
     assert "\n".join(lines) + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_command_reads_the_metrics_files(
-    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kept_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """`python -m src.commands.summary` prints to standard output."""
-    monkeypatch.chdir(small_run)
+    monkeypatch.chdir(kept_run)
     monkeypatch.setenv("COLUMNS", "200")
     main()
     assert verdict(read_metrics().evaluate) in capsys.readouterr().out

@@ -27,9 +27,9 @@ from src.reporting.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def settings(small_run: Path) -> Settings:
+def settings(kept_run: Path) -> Settings:
     """What the small run was set to."""
-    path = small_run / "params.yaml"
+    path = kept_run / "params.yaml"
     return Settings(
         data=load(DataParams, path),
         plan=load(PlanParams, path),
@@ -43,15 +43,17 @@ def settings(small_run: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def results(small_run: Path, settings: Settings) -> Results:
+def results(kept_run: Path, settings: Settings) -> Results:
     """Six classes, three of them filled up; six arms."""
-    there = {name: small_run / getattr(settings.data, name) for name in ("test", "labels")}
+    return read(kept_run, settings)
+
+
+def read(folder: Path, settings: Settings) -> Results:
+    """The results of a run in any folder."""
+    there = {name: folder / getattr(settings.data, name) for name in ("test", "labels")}
+    data = settings.data.model_copy(update=there)
     return read_results(
-        small_run / METRICS,
-        small_run / PREDICTIONS,
-        small_run / ACCEPTED,
-        small_run / REJECTED,
-        settings.data.model_copy(update=there),
+        folder / METRICS, folder / PREDICTIONS, folder / ACCEPTED, folder / REJECTED, data
     )
 
 

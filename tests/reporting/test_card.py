@@ -117,21 +117,21 @@ def test_card_has_every_section_and_figure(results: Results, settings: Settings)
 
 
 def test_card_tells_of_every_column_of_the_set(
-    small_run: Path, results: Results, settings: Settings
+    kept_run: Path, results: Results, settings: Settings
 ):
     """Each has a line, but those of the train file that the settings do not name."""
-    columns = pd.read_csv(small_run / BALANCED, nrows=1).columns
+    columns = pd.read_csv(kept_run / BALANCED, nrows=1).columns
     told = re.findall(r"^\| `(\w+)` \| ", render_card(results, settings), re.MULTILINE)
     assert [column for column in columns if column not in told] == ["region"]
     assert set(told) < set(columns)
 
 
 def test_samples_that_were_not_needed_are_not_counted(
-    small_run: Path, results: Results, settings: Settings
+    kept_run: Path, results: Results, settings: Settings
 ):
     """More samples passed than the set holds; each model's are those in the set."""
     assert len(results.accepted) == 72
-    rows = pd.read_csv(small_run / BALANCED)
+    rows = pd.read_csv(kept_run / BALANCED)
     in_set = rows[rows["origin"] == "synthetic"]["call_id"].tolist()
 
     def named(sample: Screened) -> str:

@@ -93,9 +93,9 @@ def test_shortfalls_are_listed_largest_first(metrics: Metrics):
     assert shortfalls(metrics.balance) == {}
 
 
-def test_metrics_are_read_from_their_folder(small_run: Path, metrics: Metrics, tmp_path: Path):
+def test_metrics_are_read_from_their_folder(kept_run: Path, metrics: Metrics, tmp_path: Path):
     """One file a stage; the one that is missing is named."""
-    folder = shutil.copytree(small_run / METRICS, tmp_path / "metrics")
+    folder = shutil.copytree(kept_run / METRICS, tmp_path / "metrics")
     assert read_metrics(folder) == metrics
     (folder / "balance.json").unlink()
     with pytest.raises(UserError, match=r"balance\.json not found; run `dvc repro`"):

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from src.errors import UserError
-from src.paths import ACCEPTED, METRICS, PREDICTIONS, REJECTED
+from src.paths import METRICS, PREDICTIONS, REJECTED
 from src.records.samples import Fault, read_screened
-from src.reporting.results import Confused, Results, by_rule, confused, read_results
+from src.reporting.results import Confused, Results, by_rule, confused
 from src.reporting.settings import Settings
+from tests.reporting.conftest import read
 
 
-def test_tables_are_those_of_the_stages(small_run: Path, results: Results):
+def test_tables_are_those_of_the_stages(kept_run: Path, results: Results):
     """A row a class with test rows, and every test row in both confusions."""
     assert sorted(results.per_class["label"]) == sorted(results.metrics.balance.per_class)
     assert results.class_counts["after"].sum() == results.metrics.balance.rows
@@ -24,15 +25,15 @@ def test_tables_are_those_of_the_stages(small_run: Path, results: Results):
         assert counts.to_numpy().sum() == results.metrics.evaluate.test_rows
     assert len(results.accepted) == results.metrics.filter.accepted
     rejected = sum(results.metrics.filter.rejected_by.values())
-    assert len(results.rejected) == len(read_screened(small_run / REJECTED)) == rejected
+    assert len(results.rejected) == len(read_screened(kept_run / REJECTED)) == rejected
 
 
-def test_confused_pairs_are_of_the_best_free_arm_and_ours(small_run: Path, results: Results):
+def test_confused_pairs_are_of_the_best_free_arm_and_ours(kept_run: Path, results: Results):
     """The first seed of both, on the test rows."""
     evaluate = results.metrics.evaluate
-    truth = pd.read_csv(small_run / "data/test.csv")["label_raw"]
+    truth = pd.read_csv(kept_run / "data/test.csv")["label_raw"]
     for arm, field in ((evaluate.best_free, "before"), (evaluate.ours, "after")):
-        predicted = pd.read_csv(small_run / PREDICTIONS / f"{arm}.csv").query("split == 'test'")
+        predicted = pd.read_csv(kept_run / PREDICTIONS / f"{arm}.csv").query("split == 'test'")
         wrong = (predicted["seed_0"].to_numpy() != truth.to_numpy()).sum()
         assert sum(getattr(pair, field) for pair in results.confused) == wrong > 0
 
@@ -55,9 +56,9 @@ def test_dropped_samples_are_told_by_rule(results: Results):
     ]
 
 
-def test_a_class_may_be_called_by_a_number(small_run: Path, settings: Settings, tmp_path: Path):
+def test_a_class_may_be_called_by_a_number(kept_run: Path, settings: Settings, tmp_path: Path):
     """Its name stays a text, also one that pandas takes for nothing."""
-    folder = shutil.copytree(small_run, tmp_path / "run")
+    folder = shutil.copytree(kept_run, tmp_path / "run")
     for name in ("recall", "class_counts", "confusion_before", "confusion_after"):
         path = folder / METRICS / "plots" / f"{name}.csv"
         text = path.read_text(encoding="utf-8").replace("补换卡", "007").replace("开发票", "NA")
@@ -67,18 +68,9 @@ def test_a_class_may_be_called_by_a_number(small_run: Path, settings: Settings, 
     assert {"007", "NA"} <= set(results.confusion_after.index)
 
 
-def test_what_is_missing_is_named(small_run: Path, settings: Settings, tmp_path: Path):
+def test_what_is_missing_is_named(kept_run: Path, settings: Settings, tmp_path: Path):
     """A table of evaluate, here."""
-    folder = shutil.copytree(small_run, tmp_path / "run")
+    folder = shutil.copytree(kept_run, tmp_path / "run")
     (folder / METRICS / "plots/recall.csv").unlink()
     with pytest.raises(UserError, match=r"recall\.csv not found; run `dvc repro`"):
         read(folder, settings)
-
-
-def read(folder: Path, settings: Settings) -> Results:
-    """The results of a run in another folder."""
-    there = {name: folder / getattr(settings.data, name) for name in ("test", "labels")}
-    data = settings.data.model_copy(update=there)
-    return read_results(
-        folder / METRICS, folder / PREDICTIONS, folder / ACCEPTED, folder / REJECTED, data
-    )
