@@ -157,7 +157,7 @@ def run(work: Path) -> None:
     """The stages in their order, in the set's folder."""
     arms = [["train_baseline", "--arm", arm] for arm in get_args(Arm)]
     environment = os.environ | {"DVC_ROOT": str(ROOT), "MLFLOW_TRACKING": "off"}
-    for command in (*([stage] for stage in STAGES), *arms, ["evaluate"]):
+    for command in (*([stage] for stage in STAGES), *arms, ["evaluate"], ["report"]):
         done = subprocess.run(
             [sys.executable, "-m", f"src.stages.{command[0]}", *command[1:]],
             cwd=work,
