@@ -9,7 +9,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -139,10 +139,10 @@ def check_disk(endpoint: EndpointParams, free: int | None = None) -> Check:
 
 def check_key(endpoint: EndpointParams) -> Check:
     """The variable that the endpoint names is set."""
-    from src.llm.endpoint import api_key
+    from src.llm.keys import api_key
 
     try:
-        api_key(endpoint)
+        api_key(endpoint.name, endpoint.api_key_env)
     except UserError as error:
         return _check(f"key of {endpoint.name}", str(error))
     return _check(f"key of {endpoint.name}", None)
@@ -152,13 +152,13 @@ def check_endpoint(endpoint: EndpointParams, timeout_s: float = TIMEOUT_S) -> Ch
     """The server answers and takes the key; whatever else it says to a list of models is fine."""
     import openai
 
-    from src.llm.endpoint import api_key
+    from src.llm.keys import api_key
 
     name = f"endpoint {endpoint.name}"
     try:
         with openai.OpenAI(
             base_url=endpoint.base_url,
-            api_key=api_key(endpoint),
+            api_key=api_key(endpoint.name, endpoint.api_key_env),
             timeout=timeout_s,
             max_retries=0,
         ) as client:
@@ -200,8 +200,17 @@ def run_checks() -> Iterator[Check]:
 
 def main() -> None:
     """Print the checks; exit code 2 if one fails."""
+    tell(run_checks())
+
+
+def tell(checks: Iterable[Check]) -> None:
+    """Print checks as they are made.
+
+    Raises:
+        SystemExit: code 2, after all, if one failed.
+    """
     all_ok = True
-    for check in run_checks():
+    for check in checks:
         typer.echo(str(check))
         all_ok = all_ok and check.ok
     if not all_ok:

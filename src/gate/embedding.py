@@ -13,27 +13,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from src.config.embedding import EmbeddingParams
 from src.errors import UserError
+from src.gate.ngrams import Embed, fit_ngrams
 from src.gate.vectors import CACHE, VectorStore, open_vectors
 from src.llm.embeddings import CALLS, Calls, Vectors, embedding_model, identity, place
 
 log = logging.getLogger(__name__)
-
-NGRAMS = (1, 3)  # characters, of tfidf
-
-Matrix: TypeAlias = NDArray[np.float32] | csr_matrix
-Embed = Callable[[Sequence[str]], Matrix]
 
 
 def fit_embedder(
@@ -54,27 +48,8 @@ def fit_embedder(
         UserError: the endpoint, the key or the model file is at fault, or the cache is damaged.
     """
     if params.backend == "tfidf":
-        return _tfidf(reference)
+        return fit_ngrams(reference)
     return partial(_cached, params, cache, calls)
-
-
-def embed(
-    texts: Sequence[str], params: EmbeddingParams, cache: Path = CACHE, calls: Calls = CALLS
-) -> Matrix:
-    """Vectors of texts that are compared with each other alone, see `fit_embedder`."""
-    return fit_embedder(texts, params, cache, calls)(texts)
-
-
-def _tfidf(reference: Sequence[str]) -> Embed:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(
-        analyzer="char", ngram_range=NGRAMS, sublinear_tf=True, dtype=np.float32
-    )
-    if not any(map(str.strip, reference)):
-        return lambda texts: csr_matrix((len(texts), 1), dtype=np.float32)
-    vectorizer.fit(reference)
-    return lambda texts: csr_matrix(vectorizer.transform(texts))
 
 
 def _cached(params: EmbeddingParams, cache: Path, calls: Calls, texts: Sequence[str]) -> Vectors:

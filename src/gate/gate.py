@@ -1,4 +1,4 @@
-"""The one verdict on candidates: what `generate` asks between its rounds and `filter` at the end.
+"""The one verdict on candidates: what `generate` asks as it goes and `filter` at the end.
 
     gate = Gate(train, dev, test, keywords, params.filter, params.data)
     verdicts = gate.screen(candidates)

@@ -1,6 +1,6 @@
 """Does a text belong to its class? A classifier that has not learned from the text itself.
 
-    checked = check_labels(candidates, train, labels, turn_separator="[SEP]")
+    checked = check_labels(candidates, train, labels, separator="[SEP]")
     checked.rank[3], checked.score[3], checked.best[3]  ->  6, 0.04, "办理取消"
 
 It learns from real rows, candidates, and the definitions of the classes together, every class with

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,9 @@ from src.config.filter import FilterParams, LabelRule
 from src.data.dialogue import plain
 from src.data.schema import Splits
 from src.errors import UserError
-from src.gate.embedding import Embed, fit_embedder
+from src.gate.embedding import fit_embedder
 from src.gate.gate import Gate, Verdicts
+from src.gate.ngrams import Embed
 from src.gate.score_table import scores_by_id
 from src.gate.selection import select
 from src.judging.rubric import Judgement
@@ -179,15 +180,7 @@ def with_judgements(
     checked = []
     for one, mine, found in zip(screened, judgements, faults, strict=True):
         verdict = decide(mine, found, rules.judge.vote, weights)
-        said = verdict.scores
-        scores = replace(
-            one.measured,
-            judge_label_consistency=said["judge_label_consistency"],
-            judge_completeness=said["judge_completeness"],
-            judge_naturalness=said["judge_naturalness"],
-            judge_score=said["judge_score"],
-            judge_accepts=said["judge_accepts"],
-        )
+        scores = replace(one.measured, **asdict(verdict.scores))
         scored = replace(one, scores=scores, votes=verdict.votes)
         if verdict.accepted is False and one.id not in kept:
             scored = replace(scored, fault=Fault(JUDGE, verdict.detail))

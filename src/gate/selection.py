@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from src.gate.embedding import Matrix
+from src.gate.ngrams import Matrix
 
 TIE = 1e-6  # scores that differ less are equal
 PART = 512  # rows at a time
@@ -75,11 +75,6 @@ def select(
         gain = gain - _lost(near[closer], covered[closer], near[best, closer])
         covered[closer] = near[best, closer]
     return kept
-
-
-def coverage(rows: Matrix, by: Matrix) -> float:
-    """Mean, over the rows, of the cosine to the nearest of `by`: 0 where there is nothing near."""
-    return float(_nearest(rows, by).mean()) if rows.shape[0] else 0.0
 
 
 def similarity(rows: Matrix, others: Matrix) -> NDArray[np.float32]:

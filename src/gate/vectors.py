@@ -1,8 +1,8 @@
 """Vectors that a model was asked for once, by the key of their text, in a file outside DVC's outs.
 
 with open_vectors() as vectors:
-vectors.keep([(key, vector)])
-vectors.find(key)
+    vectors.keep([(key, vector)])
+    vectors.find(key)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A model's reply as samples, or what is wrong with it.
 
-    read_samples(answer, ask, "[SEP]")  ->  ReadReply(("我要补卡[SEP]好的",), None)
+    read_samples(answer, request, opening, "[SEP]")  ->  ReadReply(("我要补卡[SEP]好的",), None)
 
 Whatever comes back, nothing here raises: a bad reply costs its money and no more.
 """

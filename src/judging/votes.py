@@ -13,18 +13,32 @@ about its own text. With `filter.judge.classifier` the label check has a vote am
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 from src.config.filter import JudgeRule
-from src.judging.rubric import WEIGHTS, Judgement
+from src.judging.rubric import Judgement
 from src.stats import cohen_kappa
 
 CLASSIFIER = "classifier"  # the voter that is no model: the label check
 Vote = Literal["majority", "weighted", "all", "any"]
 Faults = Mapping[str, str | None]  # voter -> why it rejects, None where it accepts
+
+
+@dataclass(frozen=True)
+class JudgeScores:
+    """Means over the judges, 0 to 10, and the share of the votes that accepts; None without any.
+
+    The fields are those of `SampleScores`.
+    """
+
+    judge_label_consistency: float | None = None
+    judge_completeness: float | None = None
+    judge_naturalness: float | None = None
+    judge_score: float | None = None
+    judge_accepts: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,15 +48,14 @@ class Verdict:
     Attributes:
         accepted: None where nobody could judge; such a sample is kept.
         votes: of each voter, whether it accepts.
-        scores: means over the judges, and the share of the votes that accepts, by weight; the same
-            names whatever the verdict, None where nobody could judge.
+        scores: means over the judges, and the share of the votes that accepts, by weight.
         best_label: the class that more than half of the judges name, be it the sample's own.
         detail: why it was rejected, or why nobody could judge; else empty.
     """
 
     accepted: bool | None
     votes: dict[str, bool]
-    scores: dict[str, float | None]
+    scores: JudgeScores
     best_label: str | None
     detail: str
 
@@ -78,7 +91,7 @@ def decide(
         weights: of voters, from `vote_weights`; all the same without.
     """
     if not faults:
-        return Verdict(None, {}, _scores((), None), None, "no judge of another model answered")
+        return Verdict(None, {}, JudgeScores(), None, "no judge of another model answered")
     votes = accepting(faults)
     weight = {voter: (weights or {}).get(voter, 1.0) for voter in votes}
     if not sum(weight.values()):  # voters that count little elsewhere are all that there is here
@@ -168,13 +181,19 @@ def _fault(judgement: Judgement, rule: JudgeRule) -> str | None:
     return f"{judgement.judge}: {what}{reason}"
 
 
-def _scores(judgements: Sequence[Judgement], share: float | None) -> dict[str, float | None]:
-    values = {
-        f"judge_{name}": [float(getattr(judgement, name)) for judgement in judgements]
-        for name in (*WEIGHTS, "score")
-    }
-    means = {name: sum(each) / len(each) if each else None for name, each in values.items()}
-    return means | {"judge_accepts": share}
+def _scores(judgements: Sequence[Judgement], share: float) -> JudgeScores:
+    return JudgeScores(
+        judge_label_consistency=_mean(one.label_consistency for one in judgements),
+        judge_completeness=_mean(one.completeness for one in judgements),
+        judge_naturalness=_mean(one.naturalness for one in judgements),
+        judge_score=_mean(one.score for one in judgements),
+        judge_accepts=share,
+    )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None
 
 
 def _most_named(judgements: Sequence[Judgement]) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
 from src.llm import embedded
-from src.llm.endpoint import api_key
+from src.llm.keys import api_key
 from src.llm.requests import Answer, Request
 from src.llm.troubles import Trouble, no_reply, refusal
 
@@ -91,7 +91,7 @@ class Connections:
                 base_url = self._engines.enter_context(server)
             self._clients[endpoint.name] = openai.AsyncOpenAI(
                 base_url=base_url,
-                api_key=api_key(endpoint),
+                api_key=api_key(endpoint.name, endpoint.api_key_env),
                 timeout=self._runtime.timeout_s,
                 max_retries=0,  # ours are enough; the two would multiply
                 # half the processor time of the default one, whose pool looks through all

@@ -1,7 +1,7 @@
 """Asks a model for vectors: one behind any OpenAI-compatible /embeddings, or a GGUF that is served here.
 
 with embedding_model(params) as vectors_of:
-vectors = vectors_of(["查话费", "销户"])
+    vectors = vectors_of(["查话费", "销户"])
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.config.embedding import EmbeddingParams
-from src.config.llm import EndpointParams
 from src.errors import UserError
 from src.llm import embedded
-from src.llm.endpoint import api_key
+from src.llm.keys import api_key
 
 if TYPE_CHECKING:
     import openai
@@ -80,7 +79,9 @@ def embedding_model(
         _address(params) as base_url,
         openai.OpenAI(
             base_url=base_url,
-            api_key=_key(params),
+            api_key=api_key(
+                "embedding", params.api_key_env if params.backend == "endpoint" else None
+            ),
             timeout=calls.timeout_s,
             max_retries=0 if params.backend == "gguf" else calls.retries,
         ) as client,
@@ -103,18 +104,6 @@ def _address(params: EmbeddingParams) -> Iterator[str]:
         pooling=params.pooling,
     ) as base_url:
         yield base_url
-
-
-def _key(params: EmbeddingParams) -> str:
-    return api_key(
-        EndpointParams(
-            name="embedding",
-            base_url=params.base_url or "",
-            model=params.model or "",
-            api="chat",
-            api_key_env=params.api_key_env if params.backend == "endpoint" else None,
-        )
-    )
 
 
 def _ask(client: openai.OpenAI, params: EmbeddingParams, batch: Sequence[str]) -> Vectors:

@@ -1,18 +1,14 @@
-"""One server: its limits, its key, and what it has taught us so far."""
+"""One server: its limits, and what it has taught us so far."""
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
-from src.errors import UserError
 from src.llm.limits import PATIENCE, Breaker, Concurrency, Patience
 from src.llm.requests import Request
-from src.paths import ROOT
 
 if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter
@@ -60,34 +56,3 @@ def _rates(params: EndpointParams) -> tuple[AsyncLimiter | None, AsyncLimiter | 
         AsyncLimiter(1, 60 / requests) if requests else None,
         AsyncLimiter(tokens, 60) if tokens else None,
     )
-
-
-def api_key(endpoint: EndpointParams, root: Path = ROOT) -> str:
-    """The endpoint's key from the environment or a file; a placeholder if it needs none.
-
-    Args:
-        endpoint: names the variable.
-        root: folder of the file .env.
-
-    Raises:
-        UserError: the variable that the endpoint names is not set.
-    """
-    from dotenv import dotenv_values
-
-    if endpoint.api_key_env is None:
-        return "none"
-    key = os.environ.get(endpoint.api_key_env) or dotenv_values(root / ".env").get(
-        endpoint.api_key_env
-    )
-    key = (key or "").strip()
-    if not key:
-        raise UserError(
-            f"endpoint {endpoint.name!r} needs the key in {endpoint.api_key_env}, which is not "
-            "set; export it or write it into .env"
-        )
-    if not (key.isascii() and key.isprintable()):  # it would be refused with the key in the error
-        raise UserError(
-            f"endpoint {endpoint.name!r}: {endpoint.api_key_env} holds characters that no key "
-            "has; copy the key anew"
-        )
-    return key

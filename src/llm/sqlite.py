@@ -1,8 +1,7 @@
 """SQLite files that several processes share: answers of models, and vectors of texts.
 
-with open_database(CACHE, TABLES) as database:
-with transaction(database):
-database.execute("INSERT INTO answers VALUES (?, ?)", entry)
+with open_database(CACHE, TABLES) as database, transaction(database):
+    database.execute("INSERT INTO answers VALUES (?, ?)", entry)
 """
 
 from __future__ import annotations

@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 
 from src.config.data import DataParams
-from src.config.embedding import EmbeddingParams
 from src.config.plan import PlanParams
 from src.data.dialogue import plain
 from src.data.schema import ORIGIN, QUALITY, WRITER, csv_columns
-from src.gate.embedding import embed
+from src.gate.ngrams import fit_ngrams
 from src.gate.selection import select
 from src.planning.imbalance import measure, measure_counts
 from src.planning.strategies import compare, outcome
@@ -113,8 +112,7 @@ def within_head_cap(
         size = staying[str(label)]
         if size < len(rows):
             texts = [plain(text, separator) for text in rows["text"]]
-            vectors = embed(texts, EmbeddingParams())
-            kept = select(vectors, np.zeros(len(rows)), size, trade=1.0)
+            kept = select(fit_ngrams(texts)(texts), np.zeros(len(rows)), size, trade=1.0)
             dropped += rows.index.delete(kept).tolist()
     return train.drop(index=dropped)
 

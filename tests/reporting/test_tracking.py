@@ -193,13 +193,14 @@ def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.Monkey
     import mlflow
 
     from src.config.params import load_params
-    from src.training import classifier as baseline
+    from src.training.classifier import build, fit
+    from src.training.model_file import write_model
 
     monkeypatch.setenv("MLFLOW_RUN_ID", "of-another-run")
     params = load_params(REPOSITORY / "params.yaml").baseline
     rows = pd.DataFrame({"text": ["开通流量", "取消套餐"] * 3, "label": ["开通", "取消"] * 3})
     path = Path("models/original.skops")
-    baseline.save(baseline.fit(baseline.build(params, None), rows), path)
+    write_model(path, fit(build(params, None), rows))
     record(StageRun("train-baseline@original", model=path))
 
     _, (child,) = runs(database)

@@ -128,6 +128,14 @@ def test_settings_are_those_that_the_code_reads(stage: str) -> None:
     assert [n for n in named if not any(covers(n, s) for s in read)] == []
 
 
+@every_stage
+def test_a_stage_depends_on_the_sections_that_it_loads(stage: str) -> None:
+    """A word of another section, dragged in by an import, would rerun it for nothing."""
+    modules = {Path(dep).stem for dep in STAGES[stage]["deps"] if dep.startswith("src/config/")}
+    loaded = {one.partition(".")[0] for one in settings_read(module_of(stage))}
+    assert modules - loaded <= {"load", "section", "arms"}
+
+
 def test_settings_are_loaded_where_dvc_sees_it() -> None:
     """Rooms are given what they need: a section that one loads by itself, dvc.yaml could not name."""
     loading = {

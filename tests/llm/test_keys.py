@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError
-from src.llm.endpoint import api_key
-from tests.llm.conftest import MakeRequest
+from src.llm.keys import api_key
 
 KEY = "sk-0123456789abcdef"
 
@@ -28,7 +27,6 @@ def test_where_the_key_is_from(
     environment: str | None,
     file: str | None,
     expected: str,
-    make_request: MakeRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -38,17 +36,15 @@ def test_where_the_key_is_from(
         monkeypatch.setenv("TEST_KEY", environment)
     if file is not None:
         (tmp_path / ".env").write_text(file, encoding="utf-8")
-    assert api_key(make_request(api_key_env="TEST_KEY").endpoint, tmp_path) == expected
+    assert api_key("small", "TEST_KEY", tmp_path) == expected
 
 
 @pytest.mark.parametrize(
     "key", ["sk-\nabc", "sk-ключ", "sk-\x07"], ids=["lines", "letters", "bell"]
 )
-def test_an_impossible_key_is_refused_unseen(
-    key: str, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_impossible_key_is_refused_unseen(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The HTTP library would show it in its error."""
     monkeypatch.setenv("TEST_KEY", key)
     with pytest.raises(UserError, match="TEST_KEY holds characters that no key has") as error:
-        api_key(make_request(api_key_env="TEST_KEY").endpoint)
+        api_key("small", "TEST_KEY")
     assert key not in str(error.value)
