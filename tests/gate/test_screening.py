@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from src.config.filter import FilterParams, LabelRule
 from src.errors import UserError
-from src.gate.embedding import Embed, Matrix
+from src.gate.ngrams import Embed, Matrix
 from src.gate.screening import best_first, with_judgements, with_label_scores
 from src.judging.rubric import Judgement
 from src.judging.votes import Vote

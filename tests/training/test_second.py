@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from src.config.embedding import EmbeddingParams
-from src.gate.embedding import Embed, fit_embedder
+from src.gate.embedding import fit_embedder
+from src.gate.ngrams import Embed
 from src.training.methods import ArmData
 from src.training.second import second_predictions
 
