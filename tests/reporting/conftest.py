@@ -29,7 +29,12 @@ from src.reporting.settings import Settings
 @pytest.fixture(scope="session")
 def settings(kept_run: Path) -> Settings:
     """What the small run was set to."""
-    path = kept_run / "params.yaml"
+    return settings_of(kept_run)
+
+
+def settings_of(run: Path) -> Settings:
+    """What a run was set to."""
+    path = run / "params.yaml"
     return Settings(
         data=load(DataParams, path),
         plan=load(PlanParams, path),

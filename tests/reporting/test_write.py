@@ -11,7 +11,7 @@ from src.config.convert import ConvertParams
 from src.reporting.results import Results
 from src.reporting.settings import Settings
 from src.reporting.write import write_reports
-from tests.reporting.conftest import read
+from tests.reporting.conftest import read, settings_of
 
 PICTURES = ["class_counts", "confusion", "headline", "learning_curve", "recall_per_class"]
 
@@ -35,8 +35,9 @@ def test_page_report_card_and_pictures_are_written(
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_stage_writes_the_same(small_run: Path, settings: Settings, tmp_path: Path) -> None:
+def test_the_stage_writes_the_same(small_run: Path, tmp_path: Path) -> None:
     """Equal files of an equal run."""
+    settings = settings_of(small_run)
     write_reports(tmp_path, read(small_run, settings), settings, "en")
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (small_run / "reports" / path.name).read_bytes(), path.name
