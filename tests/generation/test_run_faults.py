@@ -86,7 +86,7 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
         values["llm"]["endpoints"][0] |= {"name": "small", "api": "chat", "output": "text"}
         values["filter"]["near_duplicate"].update(enabled=False)
         values["filter"]["keywords"].update(enabled=True)
-        values["runtime"] |= {"tries": 6, "timeout_s": 2, "concurrency": 16}
+        values["runtime"] |= {"tries": 6, "timeout_s": 5, "concurrency": 16}
 
     project.settings(edit)
     (project.path / "data/interim").mkdir()
