@@ -59,9 +59,9 @@ round: setup ## one more round of samples where the classifier errs, until dev s
 review: setup ## look at samples and decide on them, at http://127.0.0.1:8765
 	@python -m src.review.page
 
-record: setup ## ask what is not yet answered, and pack the answers into data/recordings
+record: setup ## ask for the responses that are missing, and pack all into data/responses
 	dvc repro filter
-	python -m src.commands.record data/interim/cassette.jsonl data/interim/judge_cassette.jsonl
+	python -m src.commands.record data/interim/responses.jsonl data/interim/judge_responses.jsonl
 
 standin: setup ## what the stand-in corpus looks like
 	@python -m src.standin.describe
@@ -95,6 +95,6 @@ lock: setup ## requirements.txt anew from pyproject.toml; pins stay where they c
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock"
 
-clean: ## remove what tools left; data, answers and runs stay
+clean: ## remove what tools left; data, responses and runs stay
 	rm -rf .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,7 +25,7 @@ import pandas as pd
 import typer
 import yaml
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.files import write_csv, write_text
 from src.paths import METRICS
 from src.records.interval import Interval
@@ -155,9 +155,9 @@ def merge(settings: dict[str, Any], over: dict[str, Any]) -> None:
 
 def run(work: Path) -> None:
     """The stages in their order, in the set's folder."""
-    arms = [["train_baseline", "--arm", arm] for arm in get_args(Arm)]
+    methods = [["train_baseline", "--method", method] for method in get_args(Method)]
     environment = os.environ | {"DVC_ROOT": str(ROOT), "MLFLOW_TRACKING": "off"}
-    for command in (*([stage] for stage in STAGES), *arms, ["evaluate"], ["report"]):
+    for command in (*([stage] for stage in STAGES), *methods, ["evaluate"], ["report"]):
         done = subprocess.run(
             [sys.executable, "-m", f"src.stages.{command[0]}", *command[1:]],
             cwd=work,
@@ -175,16 +175,16 @@ def summary(name: str, work: Path, minutes: float) -> dict[str, str | int | floa
     free, ours = found.best_free, found.ours
     difference = found.versus_best_free[ours].macro_f1
 
-    def value(arm: Arm, metric: Literal["macro_f1", "tail_recall"] = "macro_f1") -> float:
-        interval: Interval = getattr(found.arms[arm], metric)
+    def value(method: Method, metric: Literal["macro_f1", "tail_recall"] = "macro_f1") -> float:
+        interval: Interval = getattr(found.methods[method], metric)
         return round(interval.value, 3)
 
-    compared: tuple[Arm, ...] = ("original", "class_weight", "oversample")
+    compared: tuple[Method, ...] = ("original", "class_weight", "oversample")
     return {
         "set": name,
         "classes": analyze.classes,
         "train_rows": analyze.rows,
-        **{arm: value(arm) for arm in compared},
+        **{method: value(method) for method in compared},
         "best_free": value(free),
         "ours": value(ours),
         "difference": round(difference.value, 3),

@@ -22,8 +22,8 @@ from src.gate.gate import Gate
 from src.generation.prompts import PromptWriter
 from src.generation.quota import Generated
 from src.generation.run import run
-from src.llm.cache import open_store
 from src.llm.client import Client
+from src.llm.response_store import open_store
 from src.paths import PLAN
 from src.planning.plan import read_plan
 
@@ -48,7 +48,7 @@ def main() -> None:
     ):
         generated, seconds = _generate(settings, SAMPLES, reuse_prefix=reuse)
         accepted = sum(run.accepted for run in generated.classes)
-        requests = sum(run.judged for run in generated.classes)
+        requests = sum(run.screened for run in generated.classes)
         rates.append(60 * accepted / seconds)
         typer.echo(f"| {name} | {accepted} | {requests} | {seconds:.0f} | {rates[-1]:.0f} |")
     typer.echo(f"\nratio: {rates[1] / rates[0]:.2f}")

@@ -4,7 +4,7 @@
 
 The other one is a loopback server. For the first class it says the same words over and over, for
 the second it puts turns of its rows and of any rows together. The stand-in, the shipped settings
-and the real gate; the embedded model alone goes first, and its answers are used again where the
+and the real gate; the embedded model alone goes first, and its responses are used again where the
 ensemble asks for the same.
 """
 
@@ -26,11 +26,10 @@ from src.gate.gate import Gate
 from src.generation.prompts import PromptWriter
 from src.generation.quota import ClassRun
 from src.generation.run import run
-from src.llm.cache import open_store
+from src.llm.response_store import open_store
 from src.paths import PLAN
 from src.planning.plan import read_plan
-from tests.llm.server import Call, says, serve
-from tests.llm.server import Reply as Sent
+from tests.llm.server import Call, Sent, says, serve
 
 LABELS = HARD, EASY = ("办理缴费", "办理补换卡")  # for the other model
 SAMPLES = 100  # accepted ones, each
@@ -54,7 +53,7 @@ def main() -> None:
             settings = params.model_copy(update={"llm": llm})
             runs = _generate(settings, splits, Path(folder))
             for each in runs:
-                shown = f"{each.judged} | {each.acceptance:.3f} | {_of_other(each)}"
+                shown = f"{each.screened} | {each.acceptance:.3f} | {_of_other(each)}"
                 typer.echo(f"| {name} | {each.label} | {shown} |")
             shares.append(runs[0].acceptance)
     typer.echo(f"\n{HARD}, both / embedded: {shares[1] / shares[0]:.3f}")
@@ -65,13 +64,11 @@ def _of_other(of_class: ClassRun) -> str:
     if not attempts:
         return "- | -"
     accepted = sum(attempt.accepted or 0 for attempt in attempts)
-    return (
-        f"{len(attempts)} ({len(attempts) / of_class.judged:.0%}) | {accepted / len(attempts):.2f}"
-    )
+    return f"{len(attempts)} ({len(attempts) / of_class.screened:.0%}) | {accepted / len(attempts):.2f}"
 
 
 class _Other:
-    """What the other model answers."""
+    """What the other model responds."""
 
     def __init__(self, train: pd.DataFrame) -> None:
         calls = train["text"].map(lambda text: split_turns(text, "[SEP]"))

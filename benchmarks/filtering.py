@@ -51,7 +51,7 @@ SCORE_OF = {
 }
 
 
-class Agreement(NamedTuple):
+class CopyVerdicts(NamedTuple):
     """One rule's yes or no on the same candidates, in both ways."""
 
     rule: str
@@ -70,12 +70,12 @@ class Figures(NamedTuple):
     score_s: float
     filter_s: float
     peak_mb: float
-    agreements: tuple[Agreement, ...]
+    copies: tuple[CopyVerdicts, ...]
 
 
 def main(
     sizes: Annotated[list[int] | None, typer.Option(help="train rows, and candidates")] = None,
-    compared: Annotated[int, typer.Option(help="candidates on which agreement is counted")] = 10000,
+    compared: Annotated[int, typer.Option(help="candidates on which copies are compared")] = 10000,
 ) -> None:
     """Print the tables of docs/benchmarks.md."""
     figures: list[Figures] = []
@@ -99,7 +99,7 @@ def main(
     verdicts = [
         (str(run.rows), rule, str(candidates), str(copies), f"{same / candidates:.2%}")
         for run in figures
-        for rule, candidates, copies, same in run.agreements
+        for rule, candidates, copies, same in run.copies
     ]
     columns = ("train rows", "rule", "candidates", "copies", "same verdict")
     typer.echo(table(columns, verdicts, numbers=False))
@@ -135,7 +135,7 @@ def measure_gate(size: int, compared: int) -> Figures:
         score_s=scored - start,
         filter_s=end - scored,
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        agreements=_agreements(frames, candidates[:compared], params),
+        copies=_compared_copies(frames, candidates[:compared], params),
     )
 
 
@@ -201,15 +201,15 @@ def _edited(text: str, rng: Random) -> str:
     return join_turns(edited, STANDIN_SEPARATOR)
 
 
-def _agreements(
+def _compared_copies(
     splits: dict[str, pd.DataFrame], candidates: list[Candidate], params: Params
-) -> tuple[Agreement, ...]:
+) -> tuple[CopyVerdicts, ...]:
     ours, exact = (
         _copies(_gate(splits, params, Search(exact_rows=rows)).screen(candidates), params)
         for rows in (0, 10**9)
     )
     return tuple(
-        Agreement(
+        CopyVerdicts(
             rule,
             len(candidates),
             len(exact[rule]),
@@ -230,7 +230,7 @@ def _copies(verdicts: Verdicts, params: Params) -> dict[str, set[str]]:
         rule: {
             one.id
             for one in verdicts.every
-            if getattr(one.measured, score) > getattr(params.filter, rule).max_overlap
+            if getattr(one.known_scores, score) > getattr(params.filter, rule).max_overlap
         }
         for rule, score in SCORE_OF.items()
     }

@@ -4,7 +4,7 @@
 
 The endpoint is a server on loopback in a process of its own (benchmarks/loopback.py). Everything is
 the real thing but the gate, which lets all pass: prompts, the loop over classes, limits, budget,
-and answers committed to SQLite before they are read.
+and responses committed to SQLite before they are read.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from src.generation.prompts import PromptWriter
 from src.generation.quota import Generated
 from src.generation.run import run
 from src.llm.budget import Budget
-from src.llm.cache import AnswerStore, open_store
-from src.llm.client import Client, Reply
+from src.llm.client import Client, Received
+from src.llm.response_store import ResponseStore, open_store
 
 CLASSES = 20
 ONE_BY_ONE = 20  # requests asked in the sequential way, and extrapolated
@@ -136,7 +136,7 @@ def _generate(url: str, setting: Setting, each: int) -> tuple[Generated, float]:
         return generated, time.perf_counter() - start
 
 
-def _store(folder: str) -> AbstractContextManager[AnswerStore]:
+def _store(folder: str) -> AbstractContextManager[ResponseStore]:
     return open_store(Path(folder) / "none", Path(folder) / "llm.sqlite")
 
 
@@ -171,14 +171,14 @@ async def _memory(url: str) -> tuple[float, float]:
 
 
 async def _ask_all(
-    client: Client, store: AnswerStore, writer: PromptWriter, numbers: range
+    client: Client, store: ResponseStore, writer: PromptWriter, numbers: range
 ) -> None:
     left = iter(numbers)
 
     async def work() -> None:
         for number in left:
             ask = writer.ask(f"类别{number % CLASSES}", number)
-            assert isinstance(await client.ask(ask.requests, store.commit), Reply)
+            assert isinstance(await client.ask(ask.requests, store.commit), Received)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(256):

@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._call_later = asyncio.get_running_loop().call_later
 
     def data_received(self, data: bytes) -> None:
-        """Answer what has come whole."""
+        """Respond to what has come whole."""
         self._received += data
         self._advance()
 

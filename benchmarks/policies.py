@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from src.cli import command
-from src.config.arms import Arm
 from src.config.baseline import BaselineParams
+from src.config.methods import Method
 from src.config.params import load_params
 from src.data.schema import load_splits, with_plain_text
 from src.evaluation.scoring import tail_classes
@@ -32,9 +32,9 @@ from src.reporting.markdown import table
 from src.reporting.report import signed
 from src.training.classifier import predict
 from src.training.rows import TrainingRows, read_training_rows, rows_for
-from src.training.tuning import fit_arm, tuned
+from src.training.tuning import fit_method, tuned
 
-ARM: Arm = "augmented_class_weight"
+METHOD: Method = "augmented_class_weight"
 SEEDS, SHARE = 5, 0.8
 DIGITS = 4
 
@@ -60,9 +60,9 @@ def main(
     )
     lines = []
     for split, frame in held_out.items():
-        said = {"first": first[split], "second": second[split]}
-        draws = bootstrap(frame["label"], said, tail, resampling(params.evaluate))
-        scores = [draws.scores(name) for name in said]
+        predictions = {"first": first[split], "second": second[split]}
+        draws = bootstrap(frame["label"], predictions, tail, resampling(params.evaluate))
+        scores = [draws.scores(name) for name in predictions]
         change = draws.versus("second", "first")
         lines += [
             [
@@ -83,19 +83,19 @@ def _predictions(
     tail: frozenset[str],
 ) -> dict[str, list[NDArray[np.str_]]]:
     """Of each split one array of predictions a seed."""
-    said: dict[str, list[NDArray[np.str_]]] = {name: [] for name in held_out}
+    predictions: dict[str, list[NDArray[np.str_]]] = {name: [] for name in held_out}
     model: Pipeline | None = None
     for seed in range(SEEDS):
         drawn = rows.samples.groupby("label").sample(frac=SHARE, random_state=seed)
-        data = rows_for(ARM, replace(rows, samples=drawn), seed)
+        data = rows_for(METHOD, replace(rows, samples=drawn), seed)
         model = (
-            fit_arm(baseline, data, model["classifier"].C, seed)
+            fit_method(baseline, data, model["classifier"].C, seed)
             if model is not None
             else tuned(baseline, data, held_out["dev"], tail)
         )
         for name, frame in held_out.items():
-            said[name].append(predict(model, frame["text"].tolist()))
-    return said
+            predictions[name].append(predict(model, frame["text"].tolist()))
+    return predictions
 
 
 if __name__ == "__main__":

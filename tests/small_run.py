@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src.config.arms import Arm
 from src.config.load import parsed
+from src.config.methods import Method
 from tests.stages.small_project import HELD_OUT_ROWS, Edit, endpoint, make_project, serve_model
 
 KEPT_RUN = Path(__file__).parent / "golden" / "small_run"
@@ -26,7 +26,7 @@ KEPT = (
     *("data/labels.csv", "data/processed/train_balanced.csv", "data/interim/predictions"),
     *("data/interim/accepted.jsonl", "data/interim/rejected.jsonl"),
 )
-ARMS: tuple[Arm, ...] = (
+METHODS: tuple[Method, ...] = (
     "original",
     "class_weight",
     "oversample",
@@ -37,8 +37,8 @@ ARMS: tuple[Arm, ...] = (
 
 
 def small(values: dict[str, Any]) -> None:
-    """Few arms and draws."""
-    values["evaluate"] |= {"arms": list(ARMS), "seeds": 1, "bootstrap": 100}
+    """Few methods and draws."""
+    values["evaluate"] |= {"methods": list(METHODS), "seeds": 1, "bootstrap": 100}
     values["runtime"] |= {"concurrency": 1}  # what is written depends on the order of the requests
     values["choose"] |= {"samples_per_class": [0, 10], "sample_weights": [0.5, 1.0], "seeds": 1}
 
@@ -85,8 +85,8 @@ def run_pipeline(folder: Path, *edits: Edit) -> Path:
         parsed.cache_clear()
         for stage in (analyze, generate, score, filter_stage, balance, choose):
             stage.main()
-        for arm in ARMS:
-            train_baseline.main(arm)
+        for method in METHODS:
+            train_baseline.main(method)
         evaluate.main()
         report.main()
         parsed.cache_clear()
@@ -94,15 +94,15 @@ def run_pipeline(folder: Path, *edits: Edit) -> Path:
 
 
 def keep(run: Path) -> None:
-    """Put what reports read of a run in the place of the one that is kept."""
+    """Put what reports read of a run where the kept one was."""
     shutil.rmtree(KEPT_RUN, ignore_errors=True)
     for name in KEPT:
-        place = KEPT_RUN / name
-        place.parent.mkdir(parents=True, exist_ok=True)
+        position = KEPT_RUN / name
+        position.parent.mkdir(parents=True, exist_ok=True)
         if (run / name).is_dir():
-            shutil.copytree(run / name, place)
+            shutil.copytree(run / name, position)
         else:
-            shutil.copy(run / name, place)
+            shutil.copy(run / name, position)
 
 
 if __name__ == "__main__":

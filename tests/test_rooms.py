@@ -118,7 +118,7 @@ def signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tupl
 
 
 def untyped(annotation: ast.expr) -> bool:
-    """Whether it may hold anything: `Any` or `object` at any place, or a bare mapping."""
+    """Whether it may hold anything: `Any` or `object` anywhere, or a bare mapping."""
     text = ast.unparse(annotation)
     bare = re.search(r"\b(?:dict|Mapping|MutableMapping|defaultdict)\b(?!\[)", text)
     return bare is not None or re.search(r"\b(?:Any|object|Record)\b", text) is not None
@@ -127,9 +127,9 @@ def untyped(annotation: ast.expr) -> bool:
 @every_module
 def test_nothing_untyped_crosses_a_room(module: Path) -> None:
     """What travels is a record: strict mypy sees a wrong key."""
-    place = module.relative_to(SRC).as_posix()
+    position = module.relative_to(SRC).as_posix()
     found = {
-        f"{place}: {name}"
+        f"{position}: {name}"
         for name, annotation in seen_by_others(tree_of(module))
         if untyped(annotation)
     }

@@ -42,7 +42,7 @@ def test_more_confidence_is_a_wider_interval() -> None:
         pytest.param("aaaa", "abab", 0.0, id="one-says-always-the-same"),
         pytest.param("aaaa", "aaaa", None, id="both-say-always-the-same"),
         pytest.param("", "", None, id="nothing"),
-        pytest.param("aabbc", "aabcc", round(12 / 17, 12), id="three-answers"),
+        pytest.param("aabbc", "aabcc", round(12 / 17, 12), id="three-classes"),
     ],
 )
 def test_golden_kappa(first: str, second: str, expected: float | None) -> None:

@@ -23,8 +23,8 @@ import typer
 from sklearn.pipeline import Pipeline
 
 from src.cli import command
-from src.config.arms import Arm
 from src.config.filter import FilterParams
+from src.config.methods import Method
 from src.config.params import load_params
 from src.data.schema import load_splits, with_plain_text
 from src.evaluation.scoring import tail_classes
@@ -43,12 +43,12 @@ from src.review.decisions import verdicts
 from src.training.balance import staying, used_samples, within_head_cap
 from src.training.classifier import predict
 from src.training.rows import TrainingRows, rows_for
-from src.training.tuning import fit_arm, tuned
+from src.training.tuning import fit_method, tuned
 
 log = logging.getLogger(__name__)
 
 SWITCHES = ("style", *(name for name, _ in RULES), "label_check")
-ARM: Arm = "augmented_class_weight"
+METHOD: Method = "augmented_class_weight"
 DIGITS = 4
 HEADER = ("gate", "accepted", "used", "dev macro-F1", "dev tail recall", "macro-F1", "tail recall")
 
@@ -104,17 +104,17 @@ def main(
         used = used_samples(accepted, the_plan.quotas)
         texts = pd.DataFrame([(one.text, one.label) for one in used], columns=["text", "label"])
         mine = replace(real, samples=with_plain_text(texts, params.data))
-        data = rows_for(ARM, mine, params.baseline.seed)
+        data = rows_for(METHOD, mine, params.baseline.seed)
         model = (
-            fit_arm(params.baseline, data, model["classifier"].C, 0)
+            fit_method(params.baseline, data, model["classifier"].C, 0)
             if model is not None
             else tuned(params.baseline, data, dev, tail)
         )
-        said = list(predict(model, dev["text"].tolist()))
-        as_set = said if as_set is None else as_set
+        predicted = list(predict(model, dev["text"].tolist()))
+        as_set = predicted if as_set is None else as_set
         draws = bootstrap(
             splits.dev["label"],
-            {"this": [said], "as set": [as_set]},
+            {"this": [predicted], "as set": [as_set]},
             tail,
             resampling(params.evaluate),
         )

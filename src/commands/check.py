@@ -4,7 +4,7 @@
     python -m src.commands.check --base HEAD~1
     python -m src.commands.check --base HEAD~1 --register    # if nothing got worse, our model is the champion
 
-`dvc metrics diff` ends with 0 whatever it finds, so its numbers are judged here by
+`dvc metrics diff` ends with 0 whatever it finds, so its numbers are compared here with
 metrics/thresholds.yaml. Prints a Markdown table. Exit code 0: nothing got worse; 1: something
 did; 2: there is nothing to compare (no such revision, no metrics in it, broken thresholds).
 Make itself turns the 1 into a 2; its last line then says `Error 1`.
@@ -20,8 +20,8 @@ A metric got worse when one of these holds:
   less. An interval that merely touches 0 now is no alarm: a gain near 0 does so by chance.
 
 `<ours>` in the name of a metric is what the same file says under `ours`, on each side on its own:
-what is compared is the arm that people were handed with the one they are handed now. A paired
-difference to another arm than before is not compared with it; its limit still holds.
+what is compared is the method that people were handed with the one they are handed now. A paired
+difference to another method than before is not compared with it; its limit still holds.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from typing import Annotated, Any
 import typer
 
 from src.cli import command
-from src.commands.thresholds import THRESHOLDS, Rule, Thresholds, Tolerance, load_thresholds
+from src.commands.thresholds import THRESHOLDS, Threshold, Thresholds, Tolerance, load_thresholds
 from src.config.params import load_params
 from src.errors import UserError
 from src.files import read_json
 from src.reporting.markdown import table
 from src.reporting.tracking import register
 
-TOLD = ("ours", "best_free", "signature")  # a change of these is said below the table
+TOLD = ("ours", "best_free", "signature")  # a change of these is shown below the table
 ROUNDING = 1e-9
 
 Scalar = float | str | None
@@ -55,7 +55,7 @@ Side = Mapping[str, Scalar]  # dotted name -> what one revision has there
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricValue:
     """A value, and the ends of its interval where it has one."""
 
     value: float
@@ -68,9 +68,9 @@ class Row:
     """One metric of both revisions; `base` is None where there is nothing comparable."""
 
     metric: str  # stem of its file, and its name
-    rule: Rule
-    base: Measured | None
-    now: Measured
+    rule: Threshold
+    base: MetricValue | None
+    now: MetricValue
     allowed: float
 
     @property
@@ -139,9 +139,9 @@ def metrics_diff(base: str, files: Iterable[str]) -> dict[str, tuple[Side, Side]
         stdin=subprocess.DEVNULL,
     )
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[0].removeprefix("ERROR: ")
+        message = (done.stderr.strip().splitlines() or ["no message"])[0].removeprefix("ERROR: ")
         raise UserError(
-            f"cannot compare with {base!r}: {said}; "
+            f"cannot compare with {base!r}: {message}; "
             "fetch it (git fetch origin main) or name another revision: --base REV"
         )
     found = json.loads(done.stdout)
@@ -166,14 +166,14 @@ def compare(
     for file, rules in thresholds.metrics.items():
         old, new = sides[file]
         for name, rule in rules.items():
-            now = measure(name, new)
+            now = value_of(name, new)
             if now is None or not _group_exists(name, file, new):
                 raise UserError(
                     f"{resolve(name, new)} is no number in {file}; "
                     f"correct the name in {THRESHOLDS}, or run `dvc repro`"
                 )
             comparable = rule.versus is None or old.get(rule.versus) == new.get(rule.versus)
-            base = measure(name, old) if old and comparable else None
+            base = value_of(name, old) if old and comparable else None
             allowed = _allowed(f"{file} {name}", now, rule, thresholds.tolerance, quantile)
             rows.append(Row(f"{Path(file).stem}: {name}", rule, base, now, allowed))
     return rows
@@ -184,17 +184,17 @@ def resolve(name: str, side: Side) -> str:
     return re.sub(r"<(\w+)>", lambda found: str(side.get(found[1], found[0])), name)
 
 
-def measure(name: str, side: Side) -> Measured | None:
+def value_of(name: str, side: Side) -> MetricValue | None:
     """What a revision has under a name: a number, an interval, or for `x.*` the sum below x."""
     name = resolve(name, side)
     if name.endswith(".*"):
         parts = [_number(side, key) for key in side if key.startswith(name[:-1])]
-        return Measured(sum(part for part in parts if part is not None))
+        return MetricValue(sum(part for part in parts if part is not None))
     value, low, high = (_number(side, f"{name}.{end}") for end in ("value", "low", "high"))
     if value is not None:
-        return Measured(value, low, high)
+        return MetricValue(value, low, high)
     plain = _number(side, name)
-    return None if plain is None else Measured(plain)
+    return None if plain is None else MetricValue(plain)
 
 
 def table_of(rows: Iterable[Row]) -> str:
@@ -246,12 +246,14 @@ def _group_exists(name: str, file: str, side: Side) -> bool:
     return isinstance(found, dict)
 
 
-def _allowed(place: str, now: Measured, rule: Rule, tolerance: Tolerance, quantile: float) -> float:
+def _allowed(
+    metric: str, now: MetricValue, rule: Threshold, tolerance: Tolerance, quantile: float
+) -> float:
     if rule.allowed is not None:
         return rule.allowed
     if now.low is None or now.high is None:
         raise UserError(
-            f"{place} has no interval, so nothing says how much worse it may get; "
+            f"{metric} has no interval, so nothing says how much worse it may get; "
             f"add `allowed` in {THRESHOLDS}"
         )
     standard_error = (now.high - now.low) / (2 * quantile)

@@ -149,7 +149,7 @@ def check_key(endpoint: EndpointParams) -> Check:
 
 
 def check_endpoint(endpoint: EndpointParams, timeout_s: float = TIMEOUT_S) -> Check:
-    """The server answers and takes the key; whatever else it says to a list of models is fine."""
+    """The server responds and takes the key; whatever else it says to a list of models is fine."""
     import openai
 
     from src.llm.keys import api_key
@@ -169,7 +169,7 @@ def check_endpoint(endpoint: EndpointParams, timeout_s: float = TIMEOUT_S) -> Ch
         return _check(name, f"HTTP {error.status_code}; correct the key in {endpoint.api_key_env}")
     except openai.APIConnectionError:
         remedy = "start it, or correct its base_url in params.yaml"
-        return _check(name, f"no answer from {endpoint.base_url} in {timeout_s:.0f} s; {remedy}")
+        return _check(name, f"no response from {endpoint.base_url} in {timeout_s:.0f} s; {remedy}")
     except openai.OpenAIError:
         pass
     return _check(name, None)

@@ -18,8 +18,8 @@ from src.reporting.report import (
     METRIC_NAMES,
     REPORT,
     Metrics,
-    arms_of,
     interval_of,
+    methods_of,
     read_metrics,
     shortfalls,
     verdict,
@@ -27,7 +27,7 @@ from src.reporting.report import (
 
 
 def render_summary(metrics: Metrics) -> RenderableType:
-    """Scores of every arm, what was generated, the verdict, and where to read on."""
+    """Scores of every method, what was generated, the verdict, and where to read on."""
     return Group(
         _scores(metrics.evaluate),
         Text(_samples(metrics)),
@@ -38,16 +38,16 @@ def render_summary(metrics: Metrics) -> RenderableType:
 
 def _scores(evaluate: EvaluateMetrics) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)  # fits into 80 columns
-    table.add_column("arm", no_wrap=True)
+    table.add_column("method", no_wrap=True)
     for name in METRIC_NAMES.values():
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("macro-F1\nvs best free", justify="right", no_wrap=True)
-    for arm in arms_of(evaluate):
-        scores, against = evaluate.arms[arm], evaluate.versus_best_free.get(arm)
-        style = "bold" if arm == evaluate.ours else ""
+    for method in methods_of(evaluate):
+        scores, against = evaluate.methods[method], evaluate.versus_best_free.get(method)
+        style = "bold" if method == evaluate.ours else ""
         cells = [_cell(interval_of(scores, metric), ".3f") for metric in METRIC_NAMES]
         cells.append(_cell(against.macro_f1, "+.3f") if against else "-")
-        table.add_row(arm, *cells, style=style)
+        table.add_row(method, *cells, style=style)
     return table
 
 

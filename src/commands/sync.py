@@ -34,7 +34,7 @@ def main() -> None:
         raise UserError("MLFLOW_TRACKING is off, so nothing can be recorded; unset it")
     params = load_params()
     require_up_to_date()
-    every = stages(params.evaluate.arms)
+    every = stages(params.evaluate.methods)
     runs = (describe(stage, params) for stage in every)
     added = [run.stage for run in runs if record(run, once=True)]
     log.info(
@@ -56,8 +56,8 @@ def require_up_to_date() -> None:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[0]
-        raise UserError(f"dvc status: {said}; run from the project's root")
+        message = (done.stderr.strip().splitlines() or ["no message"])[0]
+        raise UserError(f"dvc status: {message}; run from the project's root")
     if changed := json.loads(done.stdout):
         raise UserError(
             f"not up to date: {', '.join(changed)}; run `dvc repro`, or old results would stand "

@@ -28,7 +28,7 @@ class Tolerance(Part):
     standard_errors: Amount
 
 
-class Rule(Part):
+class Threshold(Part):
     """What is asked of one metric."""
 
     better: Literal["higher", "lower"]
@@ -42,7 +42,7 @@ class Thresholds(Part):
 
     tolerance: Tolerance
     metrics: Annotated[
-        dict[str, Annotated[dict[str, Rule], Field(min_length=1)]], Field(min_length=1)
+        dict[str, Annotated[dict[str, Threshold], Field(min_length=1)]], Field(min_length=1)
     ]
 
 
@@ -57,8 +57,8 @@ def load_thresholds(path: Path) -> Thresholds:
     except FileNotFoundError:
         raise UserError(f"{path} not found; run from the project's root") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise UserError(f"{path} is not valid YAML ({said}); mend that line") from None
+        message = " ".join(str(error).split())
+        raise UserError(f"{path} is not valid YAML ({message}); mend that line") from None
     try:
         return Thresholds.model_validate(raw)
     except ValidationError as error:

@@ -10,7 +10,7 @@ from src.config.section import Count, Section, ascending
 
 
 class BaselineParams(Section):
-    """TF-IDF and a linear classifier, the same for every arm."""
+    """TF-IDF and a linear classifier, the same for every method."""
 
     KEY: ClassVar = "baseline"
 

@@ -12,7 +12,7 @@ from src.config.section import Count, Section
 class EmbeddingParams(Section):
     """How texts become vectors that are near where the meaning is (`src/gate/embedding.py`).
 
-    Vectors are cached by model, its place (a GGUF: its bytes and pooling), and the text as sent.
+    Vectors are cached by model, its location (a GGUF: its bytes and pooling), and the text as sent.
     """
 
     KEY: ClassVar = "embedding"

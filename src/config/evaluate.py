@@ -6,27 +6,27 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.config.section import Count, Section
 
 
 class EvaluateParams(Section):
-    """Which arms are compared and how their intervals are made."""
+    """Which methods are compared and how their intervals are made."""
 
     KEY: ClassVar = "evaluate"
 
     seeds: Count
     second_classifier: bool
-    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     tail_max_support: Count
     bootstrap: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: int
 
     @model_validator(mode="after")
-    def _has_the_arms_compared_against(self) -> EvaluateParams:
+    def _has_the_methods_compared_against(self) -> EvaluateParams:
         needed = ("original", "class_weight", "oversample", "augmented")
-        missing = [arm for arm in needed if arm not in self.arms]
+        missing = [method for method in needed if method not in self.methods]
         if missing:
-            raise ValueError(f"arms must include {missing}: every verdict is against them")
+            raise ValueError(f"methods must include {missing}: every verdict is against them")
         return self

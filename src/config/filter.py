@@ -9,20 +9,20 @@ from pydantic import AfterValidator, Field, model_validator
 from src.config.section import Count, Part, Points, Section, Share, ascending
 
 
-class StyleRule(Part):
+class StyleParams(Part):
     """Bring punctuation and digits to the surface of the real rows (a transformation)."""
 
     enabled: bool
 
 
-class FormatRule(Part):
+class FormatParams(Part):
     """Leftovers of the prompt, numbering, role names, foreign script."""
 
     enabled: bool
     min_language_share: Share
 
 
-class LengthRule(Part):
+class LengthParams(Part):
     """Characters and turns; a bound that is null is taken from the train quantiles."""
 
     enabled: bool
@@ -33,7 +33,7 @@ class LengthRule(Part):
     max_turns: int | None
 
 
-class RepetitionRule(Part):
+class RepetitionParams(Part):
     """Degenerate loops inside one sample."""
 
     enabled: bool
@@ -41,7 +41,7 @@ class RepetitionRule(Part):
     max_repeated_turns: Share
 
 
-class KeywordRule(Part):
+class KeywordParams(Part):
     """At least `min_hits` keywords of the class, given here or mined from train."""
 
     enabled: bool
@@ -49,14 +49,14 @@ class KeywordRule(Part):
     given: dict[str, tuple[str, ...]]
 
 
-class OverlapRule(Part):
+class OverlapParams(Part):
     """Reject when more than this share of the sample's character 3-grams stands in one row."""
 
     enabled: bool
     max_overlap: Share
 
 
-class PiiRule(Part):
+class PiiParams(Part):
     """Private data in a sample: replaced by words, or the sample dropped."""
 
     enabled: bool
@@ -64,7 +64,7 @@ class PiiRule(Part):
     allowed: tuple[Annotated[str, Field(pattern=r"^\d+$")], ...]
 
 
-class LabelRule(Part):
+class LabelParams(Part):
     """A classifier that has not learned from the sample must find its class likely enough."""
 
     enabled: bool
@@ -72,7 +72,7 @@ class LabelRule(Part):
     action: Literal["drop", "relabel"]
 
 
-class JudgeRule(Part):
+class JudgeParams(Part):
     """Models score each sample from 0 to 10 and vote on it; the thresholds are of one judge."""
 
     enabled: bool
@@ -85,7 +85,7 @@ class JudgeRule(Part):
     max_tokens: Annotated[int, Field(ge=64)] = 400
 
     @model_validator(mode="after")
-    def _has_judges(self) -> JudgeRule:
+    def _has_judges(self) -> JudgeParams:
         if self.enabled and not self.endpoints:
             raise ValueError("an enabled judge needs the name of an endpoint in endpoints, got []")
         if len(set(self.endpoints)) < len(self.endpoints):
@@ -103,18 +103,18 @@ class FilterParams(Section):
 
     KEY: ClassVar = "filter"
 
-    style: StyleRule
-    format: FormatRule
-    length: LengthRule
-    repetition: RepetitionRule
-    keywords: KeywordRule
-    seed_similarity: OverlapRule
-    near_duplicate: OverlapRule
-    contamination: OverlapRule
-    contradiction: OverlapRule = OverlapRule(enabled=True, max_overlap=0.85)
-    pii: PiiRule
-    label_check: LabelRule
-    judge: JudgeRule
+    style: StyleParams
+    format: FormatParams
+    length: LengthParams
+    repetition: RepetitionParams
+    keywords: KeywordParams
+    seed_similarity: OverlapParams
+    near_duplicate: OverlapParams
+    contamination: OverlapParams
+    contradiction: OverlapParams = OverlapParams(enabled=True, max_overlap=0.85)
+    pii: PiiParams
+    label_check: LabelParams
+    judge: JudgeParams
     diversity: Share
     review_ratio: Share
     review_min_per_class: Annotated[int, Field(ge=0)]

@@ -10,7 +10,7 @@ from src.config.section import Amount, Count, Part, Section, Share
 
 
 class BudgetParams(Part):
-    """What a run may spend, answers that it finds recorded included; null is no limit."""
+    """What a run may spend, responses that it finds recorded included; null is no limit."""
 
     cost: Amount | None
     tokens: Count | None
@@ -23,7 +23,7 @@ class GenerateParams(Section):
 
     domain: str
     attributes: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
-    avoid_phrases: Annotated[int, Field(ge=0, le=20)]
+    avoid_ngrams: Annotated[int, Field(ge=0, le=20)]
     mask_seeds: bool
     surplus: Annotated[float, Field(ge=0, le=5)]
     samples_per_request: Annotated[int, Field(ge=1, le=20)]

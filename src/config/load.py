@@ -48,14 +48,14 @@ def read_settings(path: Path = PARAMS) -> dict[str, Any]:
     return parsed(path.absolute(), path)
 
 
-def validated(model: type[M], raw: object, path: Path, place: tuple[str, ...] = ()) -> M:
+def validated(model: type[M], raw: object, path: Path, location: tuple[str, ...] = ()) -> M:
     """The settings as a model.
 
     Args:
         model: a section, or all of them.
         raw: its part of the file.
         path: of the file, for the message.
-        place: keys that lead to that part.
+        location: keys that lead to that part.
 
     Raises:
         UserError: see `load`.
@@ -63,7 +63,7 @@ def validated(model: type[M], raw: object, path: Path, place: tuple[str, ...] = 
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults = (_explained(one, model, place) for one in error.errors())
+        faults = (_explained(one, model, location) for one in error.errors())
         raise UserError(f"{path}: {'; '.join(faults)}") from None
 
 
@@ -78,23 +78,23 @@ def parsed(_: Path, path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
+        location = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable"
-        raise UserError(f"{path}{place}: not valid YAML ({problem}); mend that line") from None
+        raise UserError(f"{path}{location}: not valid YAML ({problem}); mend that line") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: expected sections such as data: and plan:, got {raw!r}")
     return raw
 
 
-def _explained(error: ErrorDetails, model: type[BaseModel], place: tuple[str, ...]) -> str:
-    key = ".".join(map(str, (*place, *error["loc"])))
+def _explained(error: ErrorDetails, model: type[BaseModel], location: tuple[str, ...]) -> str:
+    key = ".".join(map(str, (*location, *error["loc"])))
     if error["type"] == "extra_forbidden":
         return f"{key} is not a setting{_nearest(error['loc'], model)}; correct or remove it"
     if error["type"] == "missing":
         return f"{key} is missing; add it"
     if error["type"] == "value_error":  # from a validator of a section; it quotes what it got
-        said = str(error["ctx"]["error"])
-        return f"{key}: {said}" if key else said
+        message = str(error["ctx"]["error"])
+        return f"{key}: {message}" if key else message
     return f"{key} is {error['input']!r}: {error['msg']}"
 
 

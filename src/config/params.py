@@ -32,7 +32,12 @@ from src.config.section import Part
 from src.errors import UserError
 from src.paths import PARAMS
 
-MOVED = {"evaluate.choose": "choose", "evaluate.report_language": "report.language"}
+MOVED = {  # keys of earlier versions, CHANGELOG.md
+    "evaluate.choose": "choose",
+    "evaluate.report_language": "report.language",
+    "evaluate.arms": "evaluate.methods",
+    "generate.avoid_phrases": "generate.avoid_ngrams",
+}
 
 
 class Params(Part):

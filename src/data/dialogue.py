@@ -1,4 +1,4 @@
-"""Calls as lists of turns. The only place that knows how turns are joined in a row.
+"""Calls as lists of turns. The only module that knows how turns are joined in a row.
 
     split_turns("您好请讲[SEP]喂你好", "[SEP]")  ->  ["您好请讲", "喂你好"]
 

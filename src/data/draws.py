@@ -3,7 +3,7 @@
     shuffled(Random("7/补换卡"), rows)
 
 Made of Random.random() alone, the one stream that Python promises never to change: recorded
-answers are keyed by prompts, and so by the rows and the order that these draws give.
+responses are keyed by prompts, and so by the rows and the order that these draws give.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How well samples can be told from real rows by style alone, and what gives them away.
 
-    found = giveaway(accepted, splits.train, params.data)
+    found = detectability(accepted, splits.train, params.data)
     found.auc, found.low, found.high  # 0.93 from 0.92 to 0.94; 0.5: nobody could tell
     found.features[0]                 # Feature("characters", "less", 2.1, synthetic=74.0, real=389.0)
 
@@ -33,13 +33,13 @@ from src.config.data import DataParams
 from src.data.dialogue import split_turns
 from src.diagnostics.diversity import tokens
 from src.gate.style import PUNCTUATION
-from src.records.metrics.evaluate import Feature, Giveaway
+from src.records.metrics.evaluate import Detectability, Feature
 from src.records.samples import Screened
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-FEW = 10  # samples or rows: with fewer nothing is said
+FEW = 10  # samples or rows: with fewer there is no result
 FOLDS = 5
 SHOWN = 10  # features named
 ENDS = 20  # openings, and as many endings
@@ -58,7 +58,9 @@ FILLER = {
 Floats = NDArray[np.float64]
 
 
-def giveaway(accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams) -> Giveaway:
+def detectability(
+    accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams
+) -> Detectability:
     """Tell samples from the real rows of the same classes.
 
     Args:
@@ -72,11 +74,11 @@ def giveaway(accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams
     samples = [one.text for one in accepted]
     rows = train.loc[train["label"].isin({one.label for one in accepted}), "text"].tolist()
     if min(len(samples), len(rows)) < FEW:
-        return Giveaway(0.5, 0.0, 1.0, (), len(samples), len(rows))
+        return Detectability(0.5, 0.0, 1.0, (), len(samples), len(rows))
     is_sample = np.repeat([True, False], [len(samples), len(rows)])
     features = style_features([*samples, *rows], is_sample, data)
     auc, low, high = delong(_scores(features, is_sample), is_sample)
-    return Giveaway(auc, low, high, _heaviest(features, is_sample), len(samples), len(rows))
+    return Detectability(auc, low, high, _heaviest(features, is_sample), len(samples), len(rows))
 
 
 def style_features(
@@ -160,8 +162,8 @@ def _distinct_bigrams(words: list[str]) -> float:
 
 
 def _repeated(words: list[str]) -> float:
-    """Share of the words, or characters, that stand there once more one or two places on."""
-    again = [word in words[place + 1 : place + 3] for place, word in enumerate(words)]
+    """Share of the words, or characters, that stand there again one or two positions later."""
+    again = [word in words[position + 1 : position + 3] for position, word in enumerate(words)]
     return sum(again) / max(1, len(words))
 
 

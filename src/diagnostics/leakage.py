@@ -76,7 +76,7 @@ class Leakage:
         seeds: different rows that were shown as examples.
         strays: the first of each sample whose seeds are not all train rows, in their order.
         train_twins: train rows of which dev or test has one with the same letters and numbers.
-            They came so in the data and flatter every arm alike.
+            They came so in the data and flatter every method alike.
         seed_twins: those of them that were shown as examples.
     """
 
@@ -120,7 +120,7 @@ def check_leakage(
     found = {match.sample: match for match in held if match.size >= LONG}
     # of a sample that is a copy both ways the share of the sample is named, as the gate does
     found |= {match.sample: match for match in _samples_in_rows(samples, rows, max_overlap)}
-    places = list(zip(held_out["split"], held_out["row_id"], strict=True))
+    positions = list(zip(held_out["split"], held_out["row_id"], strict=True))
     train = splits.train
     seeds = {seed for one in accepted for seed in one.candidate.seed_ids}
     words = _letters(plain(text, data.turn_separator) for text in train["text"])
@@ -130,7 +130,7 @@ def check_leakage(
         copies=tuple(
             Copy(
                 accepted[sample].id,
-                *places[match.row],
+                *positions[match.row],
                 share=round(match.share, 6),
                 direction=match.direction,
             )
@@ -177,7 +177,7 @@ def _more(found: Sequence[Copy] | Sequence[Stray]) -> str:
 
 @dataclass(frozen=True)
 class _Match:
-    """Places of a sample and a row; `size` is the row's distinct 3-grams, 0 where not asked."""
+    """Positions of a sample and a row; `size` is the row's distinct 3-grams, 0 where not asked."""
 
     sample: int
     row: int
@@ -187,8 +187,8 @@ class _Match:
 
 
 def _samples_in_rows(samples: list[str], rows: list[str], limit: float) -> Iterator[_Match]:
-    shares, places = References(rows).max_overlap(samples, limit)
-    for sample, (share, row) in enumerate(zip(shares, places, strict=True)):
+    shares, positions = References(rows).max_overlap(samples, limit)
+    for sample, (share, row) in enumerate(zip(shares, positions, strict=True)):
         if share > limit:
             yield _Match(sample, int(row), float(share), "sample in row")
 
@@ -203,10 +203,10 @@ def _rows_in_samples(samples: list[str], rows: list[str], limit: float) -> list[
     for part in SEARCH.chunks(len(fitting)):
         some = fitting[part]
         shares = references.shares([rows[row] for row in some], limit)
-        for row, (places, values) in zip(some, entries(shares), strict=True):
+        for row, (positions, values) in zip(some, entries(shares), strict=True):
             matches += [
                 _Match(int(sample), row, float(share), "row in sample", sizes[row])
-                for sample, share in zip(places, values, strict=True)
+                for sample, share in zip(positions, values, strict=True)
                 if share > limit
             ]
     return sorted(matches, key=lambda match: (match.share, -match.row))

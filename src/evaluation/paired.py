@@ -2,14 +2,14 @@
 
     mcnemar(test["label"], ours, best_free)      # McNemar(only_ours_right=91, only_theirs_right=54, p=0.0027)
     changes = class_changes(test["label"], before=best_free, after=ours)
-    heads_lost(changes, tail)                    # ("办理变更",)
+    head_class_regressions(changes, tail)                    # ("办理变更",)
 
 Rows that both hit or both miss say nothing of the difference. Were the two equally good, each of
 the other rows would go to either like the toss of a coin (McNemar, Note on the sampling error of
 the difference between correlated proportions, Psychometrika 1947), and the binomial distribution
 gives the exact p.
 
-This is about two sets of predictions as they are: an arm with several seeds enters with one.
+This is about two sets of predictions as they are: a method with several seeds enters with one.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def heads_lost(
+def head_class_regressions(
     changes: pd.DataFrame, tail: AbstractSet[str], alpha: float = ALPHA
 ) -> tuple[str, ...]:
     """Classes outside the tail whose recall fell by more than chance, sorted.

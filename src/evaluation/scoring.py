@@ -27,7 +27,7 @@ from src.errors import UserError
 from src.records.scores import Scores
 
 METRICS = tuple(field.name for field in fields(Scores))
-NO_ANSWER = "(no answer)"
+NO_PREDICTION = "(no prediction)"
 
 Codes = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Coded:
 
     Attributes:
         classes: names of the classes with test rows, sorted.
-        truth: of each row, the place of its class in `classes`.
+        truth: of each row, the index of its class in `classes`.
         predicted: the same of the prediction; `len(classes)` for everything else.
     """
 
@@ -97,16 +97,16 @@ def confusion(
     """Counts of rows, true class (index) by predicted class (columns); rows sum to the support.
 
     Columns are the classes with test rows, then whatever else was predicted, then
-    `(no answer)` if an answer is missing.
+    `(no prediction)` if a prediction is missing.
     """
     classes = encode(truth, predicted).classes
     actual = pd.Series(list(truth), dtype=object)
-    answers = _answers(predicted)
-    answers = answers.mask(answers.isna(), NO_ANSWER)
-    others = sorted(set(answers) - set(classes) - {NO_ANSWER})
-    missing = [NO_ANSWER] if (answers == NO_ANSWER).any() else []
+    predictions = _given(predicted)
+    predictions = predictions.mask(predictions.isna(), NO_PREDICTION)
+    others = sorted(set(predictions) - set(classes) - {NO_PREDICTION})
+    missing = [NO_PREDICTION] if (predictions == NO_PREDICTION).any() else []
     return (
-        pd.crosstab(actual, answers)
+        pd.crosstab(actual, predictions)
         .reindex(index=list(classes), columns=[*classes, *others, *missing], fill_value=0)
         .rename_axis(index="true", columns="predicted")
     )
@@ -129,7 +129,7 @@ def encode(
     if labels.isna().any() or (labels == "").any():
         raise ValueError("a true label is missing; give every test row its class")
     classes = pd.Index(sorted(set(labels)), dtype=object)
-    codes = classes.get_indexer(pd.Index(_answers(predicted)))
+    codes = classes.get_indexer(pd.Index(_given(predicted)))
     return Coded(
         classes=tuple(classes),
         truth=classes.get_indexer(pd.Index(labels)),
@@ -178,9 +178,9 @@ def headline(coded: Coded, tail: NDArray[np.bool_], weights: Floats | None = Non
     )
 
 
-def _answers(predicted: Sequence[str | None] | NDArray[np.str_]) -> pd.Series[str]:
-    answers = pd.Series(list(predicted), dtype=object)
-    return answers.mask(answers == "", None)
+def _given(predicted: Sequence[str | None] | NDArray[np.str_]) -> pd.Series[str]:
+    predictions = pd.Series(list(predicted), dtype=object)
+    return predictions.mask(predictions == "", None)
 
 
 def _counts(coded: Coded, weights: Floats) -> tuple[Floats, Floats, Floats]:

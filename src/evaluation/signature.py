@@ -11,7 +11,7 @@ from src.config.evaluate import EvaluateParams
 def signature(data: DataParams, evaluate: EvaluateParams) -> str:
     """Number of methods and seeds, the bootstrap, the tail, digest of the data, version of sklearn.
 
-    Such as `arms:11|seeds:5|bs:2000|seed:0|tail:<=49|data:0f3a91c2|sklearn:1.9.1`.
+    Such as `methods:11|seeds:5|bs:2000|seed:0|tail:<=49|data:0f3a91c2|sklearn:1.9.1`.
 
     Args:
         data: the files of train, dev and test, which are read.
@@ -23,7 +23,7 @@ def signature(data: DataParams, evaluate: EvaluateParams) -> str:
     for path in (data.train, data.dev, data.test):
         digest.update(path.read_bytes())
     return (
-        f"arms:{len(evaluate.arms)}|seeds:{evaluate.seeds}|bs:{evaluate.bootstrap}"
+        f"methods:{len(evaluate.methods)}|seeds:{evaluate.seeds}|bs:{evaluate.bootstrap}"
         f"|seed:{evaluate.seed}|tail:<={evaluate.tail_max_support}"
         f"|data:{digest.hexdigest()[:8]}|sklearn:{sklearn.__version__}"
     )

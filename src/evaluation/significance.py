@@ -4,17 +4,17 @@ Percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993
 Rows are redrawn with replacement within each true class, as their chapter 8 redraws each sample
 of a two-sample problem within itself: every resample keeps each class at its number of test rows.
 Plain redrawing would lose a class of one row in 37 % of the resamples, and a macro average over
-whatever classes are left is another metric each time. All arms are scored on the same redrawn
+whatever classes are left is another metric each time. All methods are scored on the same redrawn
 rows, so differences are paired (Koehn, Statistical Significance Tests for Machine Translation
 Evaluation, 2004).
 
-An arm may have several predictions a row, one a seed of what it draws. Each resample takes one
-seed, the same in all arms, so the intervals are over rows and seeds together.
+A method may have several predictions a row, one a seed of what it draws. Each resample takes one
+seed, the same in all methods, so the intervals are over rows and seeds together.
 
 What they do not cover: other train rows, other generated samples, another share of the classes;
 and a class of one test row is the same in every resample.
 
-    draws = bootstrap(test["label"], {"original": [said]}, tail, Resampling(2000, 0.95, seed=0))
+    draws = bootstrap(test["label"], {"original": [predicted]}, tail, Resampling(2000, 0.95, seed=0))
     draws.scores("augmented").macro_f1.low
     draws.versus("augmented", "original").macro_f1.low > 0
 """
@@ -30,13 +30,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.config.arms import FREE_ARMS, Arm
 from src.config.evaluate import EvaluateParams
+from src.config.methods import FREE_METHODS, Method
 from src.evaluation.scoring import METRICS, Codes, Floats, encode, headline, tail_mask
 from src.records.interval import Interval
 from src.records.scores import ScoreIntervals
 
-SEEDS = 2**31  # draws stand for an arm's seeds modulo how many it has
+SEEDS = 2**31  # draws stand for a method's seeds modulo how many it has
 
 Predictions = Sequence[str | None] | NDArray[np.str_]
 K = TypeVar("K", bound=Hashable)
@@ -64,11 +64,11 @@ def resampling(evaluate: EvaluateParams) -> Resampling:
 
 @dataclass(frozen=True)
 class Bootstrap(Generic[K]):
-    """Headline metrics of each arm, on the test rows and on every resample of them.
+    """Headline metrics of each method, on the test rows and on every resample of them.
 
     Attributes:
-        observed: of each arm, shape (5,), in the order of `METRICS`; the mean over its seeds.
-        resampled: of each arm, shape (resamples, 5); row i is the same resample in all arms.
+        observed: of each method, shape (5,), in the order of `METRICS`; the mean over its seeds.
+        resampled: of each method, shape (resamples, 5); row i is the same resample in all methods.
         confidence: share of the resamples inside an interval.
     """
 
@@ -76,22 +76,22 @@ class Bootstrap(Generic[K]):
     resampled: Mapping[K, Floats]
     confidence: float
 
-    def scores(self, arm: K) -> ScoreIntervals:
-        """Scores of one arm on all rows, with their percentile intervals."""
-        return _intervals(self.observed[arm], self.resampled[arm], self.confidence)
+    def scores(self, method: K) -> ScoreIntervals:
+        """Scores of one method on all rows, with their percentile intervals."""
+        return _intervals(self.observed[method], self.resampled[method], self.confidence)
 
-    def versus(self, arm: K, reference: K) -> ScoreIntervals:
-        """The paired difference, arm minus reference."""
+    def versus(self, method: K, reference: K) -> ScoreIntervals:
+        """The paired difference, method minus reference."""
         return _intervals(
-            self.observed[arm] - self.observed[reference],
-            self.resampled[arm] - self.resampled[reference],
+            self.observed[method] - self.observed[reference],
+            self.resampled[method] - self.resampled[reference],
             self.confidence,
         )
 
-    def gain(self, arm: K, reference: K) -> tuple[float, float]:
-        """Difference in macro-F1, arm minus reference, and its standard error."""
-        difference = self.observed[arm][0] - self.observed[reference][0]
-        resampled = (self.resampled[arm] - self.resampled[reference])[:, 0]
+    def gain(self, method: K, reference: K) -> tuple[float, float]:
+        """Difference in macro-F1, method minus reference, and its standard error."""
+        difference = self.observed[method][0] - self.observed[reference][0]
+        resampled = (self.resampled[method] - self.resampled[reference])[:, 0]
         return float(difference), float(resampled.std())
 
 
@@ -101,45 +101,49 @@ def bootstrap(
     tail: AbstractSet[str],
     resampling: Resampling,
 ) -> Bootstrap[K]:
-    """Score every arm on the test rows and on stratified resamples of them.
+    """Score every method on the test rows and on stratified resamples of them.
 
     Args:
         truth: class of each test row.
-        predictions: arm -> for each seed one prediction a test row, None where there is no
-            answer. An arm that draws nothing has one seed, which stands for all.
+        predictions: method -> for each seed one prediction a test row, None where there is no
+            prediction. A method that draws nothing has one seed, which stands for all.
         tail: tail classes, from `scoring.tail_classes`.
         resampling: how resamples are drawn.
 
     Raises:
         UserError: no tail class has a test row.
-        ValueError: an arm has not as many predictions as there are labels.
+        ValueError: a method has not as many predictions as there are labels.
     """
     coded = {
-        arm: [encode(truth, predicted) for predicted in seeds] for arm, seeds in predictions.items()
+        method: [encode(truth, predicted) for predicted in seeds]
+        for method, seeds in predictions.items()
     }
     reference = encode(truth, list(truth))
     mask = tail_mask(reference.classes, tail)
     resamples = resampling.resamples
-    resampled = {arm: np.empty((resamples, len(METRICS))) for arm in coded}
+    resampled = {method: np.empty((resamples, len(METRICS))) for method in coded}
     rng = np.random.default_rng(resampling.seed)
-    # Drawn apart from the rows and from a range of its own, so that no arm changes another one.
+    # Drawn apart from the rows and from a range of its own, so that no method changes another one.
     drawn = np.random.default_rng([resampling.seed, 1]).integers(SEEDS, size=resamples)
     for i, counts in enumerate(_stratified(reference.truth, resamples, rng)):
-        for arm, seeds in coded.items():
-            resampled[arm][i] = headline(seeds[drawn[i] % len(seeds)], mask, counts)
+        for method, seeds in coded.items():
+            resampled[method][i] = headline(seeds[drawn[i] % len(seeds)], mask, counts)
     return Bootstrap(
         observed={
-            arm: np.mean([headline(one, mask) for one in seeds], axis=0)
-            for arm, seeds in coded.items()
+            method: np.mean([headline(one, mask) for one in seeds], axis=0)
+            for method, seeds in coded.items()
         },
         resampled=resampled,
         confidence=resampling.confidence,
     )
 
 
-def best_free(dev_scores: Mapping[Arm, float]) -> Arm:
-    """The arm to beat: of the free ones the best by dev macro-F1, the earlier if two are equal."""
-    return max((arm for arm in FREE_ARMS if arm in dev_scores), key=lambda arm: dev_scores[arm])
+def best_free(dev_scores: Mapping[Method, float]) -> Method:
+    """The method to beat: of the free ones the best by dev macro-F1, the earlier if two are equal."""
+    return max(
+        (method for method in FREE_METHODS if method in dev_scores),
+        key=lambda method: dev_scores[method],
+    )
 
 
 def _stratified(truth: Codes, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:

@@ -37,7 +37,7 @@ def class_table(
         columns label, support (test rows), train_rows, synthetic_rows, recall_before, recall_after,
         f1_before, f1_after.
     """
-    old, new = (per_class(truth, said).set_index("label") for said in (before, after))
+    old, new = (per_class(truth, predicted).set_index("label") for predicted in (before, after))
     table = old[["support"]].assign(
         train_rows=[counts[label].real for label in old.index],
         synthetic_rows=[counts[label].synthetic for label in old.index],
@@ -61,9 +61,9 @@ def class_counts(table: pd.DataFrame) -> pd.DataFrame:
     return table[["label"]].assign(before=table["train_rows"], after=after)
 
 
-def answers(truth: pd.Series[str], said: NDArray[np.str_]) -> pd.DataFrame:
+def pairs(truth: pd.Series[str], predicted: NDArray[np.str_]) -> pd.DataFrame:
     """One row a test row: actual and predicted class."""
-    return pd.DataFrame({"actual": truth.to_numpy(), "predicted": said})
+    return pd.DataFrame({"actual": truth.to_numpy(), "predicted": predicted})
 
 
 def plot_tables(
@@ -77,8 +77,8 @@ def plot_tables(
     return {
         "class_counts": class_counts(table),
         "recall": table.round(DIGITS),
-        "confusion_before": answers(truth, before),
-        "confusion_after": answers(truth, after),
+        "confusion_before": pairs(truth, before),
+        "confusion_after": pairs(truth, after),
     }
 
 

@@ -1,7 +1,7 @@
 """Where a further sample is worth most: the budget follows the errors that a classifier makes.
 
     plan = follow_errors(plan, room_of(counts, params.plan), recall, budget=1140, largest=200)
-    neighbours = taken_for(truth, said, near)
+    neighbours = taken_for(truth, predicted, near)
 
 What is won in a class is its recall gap times how little is known of it, 1 / sqrt(rows); one more
 sample is worth what it takes off that, times what earlier samples gained there. So each sample that
@@ -35,22 +35,24 @@ Floats = NDArray[np.float64]
 
 
 def recall_by_class(
-    classes: Sequence[str], truth: Sequence[str], said: Sequence[str]
+    classes: Sequence[str], truth: Sequence[str], predicted: Sequence[str]
 ) -> dict[str, float]:
     """Recall of each class on dev, drawn to that of all rows as if it had `PRIOR` rows more.
 
     Args:
         classes: all classes; one without dev rows has the recall of all rows.
         truth: class of each dev row.
-        said: what the classifier says of it.
+        predicted: the class that the classifier predicts.
     """
-    hits = Counter(label for label, answer in zip(truth, said, strict=True) if label == answer)
+    hits = Counter(
+        label for label, prediction in zip(truth, predicted, strict=True) if label == prediction
+    )
     rows = Counter(truth)
     mean = sum(hits.values()) / max(1, len(truth))
     return {c: (hits[c] + PRIOR * mean) / (rows[c] + PRIOR) for c in classes}
 
 
-def promise(recall: Floats, gained: Floats | None = None) -> Floats:
+def expected_gain(recall: Floats, gained: Floats | None = None) -> Floats:
     """How much may be won in each class, in no unit: its recall gap, by what samples gained there.
 
     Args:
@@ -66,12 +68,12 @@ def promise(recall: Floats, gained: Floats | None = None) -> Floats:
     return gap
 
 
-def allocate(promised: Floats, rows: Counts, most: Counts, budget: int) -> Counts:
+def allocate(expected: Floats, rows: Counts, most: Counts, budget: int) -> Counts:
     """Samples of each class, given out one by one to the class where the next is worth most.
 
     Args:
-        promised: of each class, see `promise`; one more of n rows takes off
-            promised / sqrt(n) - promised / sqrt(n + 1).
+        expected: of each class, see `expected_gain`; one more of n rows takes off
+            expected / sqrt(n) - expected / sqrt(n + 1).
         rows: that each class has.
         most: samples that each class may have.
         budget: samples of all classes; fewer where no class has room.
@@ -79,9 +81,9 @@ def allocate(promised: Floats, rows: Counts, most: Counts, budget: int) -> Count
     given = np.zeros(len(rows), dtype=np.int64)
 
     def worth(i: int) -> float:
-        """As a negative number, for the heap; where nothing is promised the smallest is first."""
+        """As a negative number, for the heap; where nothing is expected the smallest is first."""
         there = max(rows[i], 1) + given[i]
-        return float(max(promised[i], 1e-12) * ((there + 1) ** -0.5 - there**-0.5))
+        return float(max(expected[i], 1e-12) * ((there + 1) ** -0.5 - there**-0.5))
 
     best = [(worth(i), i) for i in range(len(rows)) if most[i] > 0]
     heapq.heapify(best)
@@ -96,7 +98,7 @@ def allocate(promised: Floats, rows: Counts, most: Counts, budget: int) -> Count
 
 
 def taken_for(
-    truth: Sequence[str], said: Sequence[str], near: Mapping[str, Sequence[str]]
+    truth: Sequence[str], predicted: Sequence[str], near: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
     """The classes that each class is confused with on dev, most often first, then its nearest ones.
 
@@ -104,12 +106,12 @@ def taken_for(
 
     Args:
         truth: class of each dev row.
-        said: what the classifier says of it.
+        predicted: the class that the classifier predicts.
         near: of every class its nearest ones (`neighbours.nearest_classes`); as many are kept.
     """
     wrong = Counter(
         pair
-        for one, other in zip(truth, said, strict=True)
+        for one, other in zip(truth, predicted, strict=True)
         if one != other
         for pair in ((one, other), (other, one))
     )
@@ -149,12 +151,12 @@ def follow_errors(
     named = room.override >= 0
     free = np.maximum(np.minimum(room.most, largest) - room.kept, 0)
     start = np.where(named, plan["needed"], np.minimum(there, free))
-    promised = promise(
+    expected = expected_gain(
         np.array([recall[label] for label in labels], dtype=np.float64),
         np.array([gained[label] for label in labels], dtype=np.float64) if gained else None,
     )
     most = np.where(named, 0, free - start)
     spent = int(start[named].sum()) if not before else 0
     left = max(0, min(budget - spent, room.samples - int(start.sum())))
-    needed = start + allocate(promised, room.kept + start, most, left)
+    needed = start + allocate(expected, room.kept + start, most, left)
     return plan.assign(needed=needed, target=room.kept + needed)

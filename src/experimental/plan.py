@@ -54,8 +54,8 @@ def follow(
     truth, classes = dev["label"].tolist(), counts.index.tolist()
     kept = [one for one in rounds if one.kept]
     real_alone = dev_predictions("class_weight", TrainingRows(train, train), dev, baseline, tail)
-    said = [real_alone, *(one.said_on(truth) for one in kept)]
-    recalls = [recall_by_class(classes, truth, one) for one in said]
+    predictions = [real_alone, *(one.predictions_on(truth) for one in kept)]
+    recalls = [recall_by_class(classes, truth, one) for one in predictions]
     gained = {c: recalls[-1][c] - recalls[-2][c] for c in classes} if kept else None
     real = {str(label): int(rows) for label, rows in counts.items()}
     stopped = has_stopped(rounds, real, params.patience)
@@ -73,4 +73,4 @@ def follow(
         before=kept[-1].samples if kept else {},
         gained=gained,
     )
-    return Plan.of(followed, plan.keywords, taken_for(truth, said[-1], plan.neighbours))
+    return Plan.of(followed, plan.keywords, taken_for(truth, predictions[-1], plan.neighbours))

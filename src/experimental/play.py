@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from src.config.arms import Arm
 from src.config.baseline import BaselineParams
+from src.config.methods import Method
 from src.evaluation.scoring import score
 from src.evaluation.significance import Resampling, bootstrap
 from src.experimental.rounds import last_kept
@@ -26,8 +26,8 @@ from src.training.balance import used_samples
 from src.training.rows import TrainingRows
 from src.training.train import dev_predictions
 
-ARM: Arm = "chosen"
-NO_SAMPLES: Arm = "class_weight"
+METHOD: Method = "chosen"
+NO_SAMPLES: Method = "class_weight"
 NOT_NEEDED = "not needed"
 DIGITS = 6
 
@@ -60,15 +60,17 @@ def play(
         UserError: the last kept round was scored on other dev rows; or no tail class has one.
     """
     last = last_kept(before)
-    said = _best_on_dev(rows, dev, weights, baseline, tail)
+    predicted = _best_on_dev(rows, dev, weights, baseline, tail)
     if last is None:
         reference = dev_predictions(NO_SAMPLES, rows, dev, baseline, tail)
     else:
-        reference = last.said_on(dev["label"].tolist())
-    draws = bootstrap(dev["label"], {ARM: [said], NO_SAMPLES: [reference]}, tail, resampling)
-    scores, difference = draws.scores(ARM), draws.versus(ARM, NO_SAMPLES).macro_f1
+        reference = last.predictions_on(dev["label"].tolist())
+    draws = bootstrap(
+        dev["label"], {METHOD: [predicted], NO_SAMPLES: [reference]}, tail, resampling
+    )
+    scores, difference = draws.scores(METHOD), draws.versus(METHOD, NO_SAMPLES).macro_f1
     real, quota = by_class(rows.every), by_class(rows.samples)
-    places = {name: place for place, name in enumerate(sorted(real))}
+    index = {name: number for number, name in enumerate(sorted(real))}
     used = [sample.id for sample in used_samples(accepted, quota)]
     return Round(
         number=len(before) + 1,
@@ -82,7 +84,7 @@ def play(
         macro_f1=_rounded(scores.macro_f1),
         tail_recall=_rounded(scores.tail_recall),
         difference=_rounded(difference),
-        predictions=tuple(places[label] for label in said),
+        predictions=tuple(index[label] for label in predicted),
     )
 
 
@@ -116,8 +118,8 @@ def _best_on_dev(
     """With all samples, at the best of the weights that `choose` tries."""
     every = max(by_class(rows.samples).values(), default=0)
     choices = [Choice(every, True, weight, False) for weight in weights]
-    tried = [dev_predictions(ARM, rows, dev, baseline, tail, choice) for choice in choices]
-    return max(tried, key=lambda said: score(dev["label"], said, tail).macro_f1)
+    tried = [dev_predictions(METHOD, rows, dev, baseline, tail, choice) for choice in choices]
+    return max(tried, key=lambda predicted: score(dev["label"], predicted, tail).macro_f1)
 
 
 def _rounded(interval: Interval) -> Interval:

@@ -34,10 +34,10 @@ def read_rounds(folder: Path) -> list[Round]:
     """
     found = sorted(folder.glob("[0-9]*.json"), key=lambda path: int(path.stem))
     rounds = [_read(path) for path in found]
-    for place, one in enumerate(rounds, 1):
-        if one.number != place:
+    for position, one in enumerate(rounds, 1):
+        if one.number != position:
             raise UserError(
-                f"{folder} has no round {place} but a round {one.number}; restore {place}.json "
+                f"{folder} has no round {position} but a round {one.number}; restore {position}.json "
                 "with git, or remove the later ones"
             )
     return rounds
@@ -98,7 +98,7 @@ def _read(path: Path) -> Round:
         return TypeAdapter(Round).validate_python(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        position = ".".join(map(str, first["loc"]))
         raise UserError(
-            f"{path} is not a round ({place}: {first['msg']}); restore it with git"
+            f"{path} is not a round ({position}: {first['msg']}); restore it with git"
         ) from None

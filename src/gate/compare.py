@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.dialogue import plain
-from src.gate.measures import NOWHERE, Overlap
+from src.gate.measurements import NOWHERE, Overlap
 from src.gate.overlap import References, Search, entries, first_largest
 from src.records.samples import Candidate
 
@@ -33,10 +33,10 @@ class Rows:
 
     def nearest(self, texts: list[str], among: np.ndarray | None = None) -> list[Overlap]:
         """The row that holds most of each text; of those that count, if not all do."""
-        shares, places = self._references.max_overlap(texts, self._floor, among)
+        shares, positions = self._references.max_overlap(texts, self._floor, among)
         return [
-            Overlap(float(share), self._ids[place]) if share > 0 else NOWHERE
-            for share, place in zip(shares, places, strict=True)
+            Overlap(float(share), self._ids[position]) if share > 0 else NOWHERE
+            for share, position in zip(shares, positions, strict=True)
         ]
 
 
@@ -46,7 +46,7 @@ class Compared:
 
     Attributes:
         search: how shares are looked for.
-        done: candidates that are judged, and of each the accepted one before it that is nearest.
+        done: candidates with a verdict, and of each the accepted one before it that is nearest.
         accepted: whether each is, shape (candidates,).
         index: the 3-grams of their texts.
     """
@@ -63,32 +63,32 @@ class Compared:
         """Forget all but what the new list starts with as well; how many that are."""
         pairs = enumerate(zip(candidates, self.done, strict=False))
         same = min(len(candidates), len(self.done))
-        same = next((place for place, (one, (old, _)) in pairs if not _alike(one, old)), same)
+        same = next((position for position, (one, (old, _)) in pairs if not _alike(one, old)), same)
         del self.done[same:]
         return same
 
     def compare(self, texts: list[str], limit: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Places and shares of what each of the next candidates shares something with.
+        """Positions and shares of what each of the next candidates shares something with.
 
         Those before it and some after it; `nearest` looks at the accepted ones, all before it.
         """
         known = len(self.done)
         self.index.add(texts, after=known)
         self.accepted = np.append(self.accepted[:known], np.zeros(len(texts), dtype=bool))
-        places = range(known, known + len(texts))
-        floors = [self.search.floor_for(place, limit) for place in places]
+        positions = range(known, known + len(texts))
+        floors = [self.search.floor_for(position, limit) for position in positions]
         return entries(self.index.shares(texts, np.array(floors)))
 
-    def nearest(self, places: np.ndarray, shares: np.ndarray) -> Overlap:
+    def nearest(self, positions: np.ndarray, shares: np.ndarray) -> Overlap:
         """The accepted candidate that holds most of the next one, of equals the first."""
-        accepted = self.accepted[places]
+        accepted = self.accepted[positions]
         if not accepted.any():
             return NOWHERE
-        share, place = first_largest(places[accepted], shares[accepted])
-        return Overlap(share, self.done[place][0].id)
+        share, position = first_largest(positions[accepted], shares[accepted])
+        return Overlap(share, self.done[position][0].id)
 
     def take(self, candidate: Candidate, earlier: Overlap, *, accepted: bool) -> None:
-        """The next candidate is judged."""
+        """The next candidate has its verdict."""
         self.accepted[len(self.done)] = accepted
         self.done.append((candidate, earlier))
 

@@ -25,7 +25,7 @@ from src.config.embedding import EmbeddingParams
 from src.errors import UserError
 from src.gate.ngrams import Embed, fit_ngrams
 from src.gate.vectors import CACHE, VectorStore, open_vectors
-from src.llm.embeddings import CALLS, Calls, Vectors, embedding_model, identity, place
+from src.llm.embeddings import CALLS, Calls, Vectors, embedding_model, identity, location
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _cached(params: EmbeddingParams, cache: Path, calls: Calls, texts: Sequence[
     widths = {len(vector) for vector in found.values()}
     if len(widths) > 1:
         raise UserError(
-            f"{place(params)}: vectors of {sorted(widths)} numbers, so another model answers than "
+            f"{location(params)}: vectors of {sorted(widths)} numbers, so another model responds than "
             f"before; move {cache} away to start anew"
         )
     nothing = np.zeros(max(widths, default=1), np.float32)

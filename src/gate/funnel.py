@@ -1,4 +1,4 @@
-"""metrics/filter.json: what became of the candidates, and what models and people said of them.
+"""metrics/filter.json: what became of the candidates, and the votes of judges and the decisions of reviewers.
 
 metrics = filter_metrics(verdicts, read_decisions(DECISIONS), bias)
 """
@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from src.gate.gate import REVIEW, Verdicts, reasons
-from src.judging.votes import agreement as judges_agree
-from src.judging.votes import kappa, vote_weights
+from src.judging.votes import kappa, observed_agreement, vote_weights
 from src.records.decisions import Decision
 from src.records.metrics.filter import (
     BiasReport,
@@ -20,7 +19,7 @@ from src.records.metrics.filter import (
     Review,
     Voter,
 )
-from src.review.agreement import agreement, reject_rate
+from src.review.agreement import reject_rate, reviewer_agreement
 
 
 def filter_metrics(
@@ -46,7 +45,7 @@ def filter_metrics(
         private=private,
         per_model=_per_model(verdicts),
         per_class=_per_class(verdicts),
-        judges_agree=judges_agree(votes),
+        judges_agreement=observed_agreement(votes),
         judges_kappa=kappa(votes),
         judges=_judges(votes),
         review=_review(decided, verdicts),
@@ -74,13 +73,14 @@ def _per_model(verdicts: Verdicts) -> dict[str, ModelFunnel]:
 
 def _judges(votes: Sequence[Mapping[str, bool]]) -> dict[str, Voter]:
     """Of those who voted how many each saw, accepted, and how much it counts."""
-    said: dict[str, list[bool]] = {}
+    votes_of: dict[str, list[bool]] = {}
     for each in votes:
         for voter, vote in each.items():
-            said.setdefault(voter, []).append(vote)
+            votes_of.setdefault(voter, []).append(vote)
     weights = vote_weights(votes)
     return {
-        voter: Voter(len(mine), sum(mine), weights[voter]) for voter, mine in sorted(said.items())
+        voter: Voter(len(mine), sum(mine), weights[voter])
+        for voter, mine in sorted(votes_of.items())
     }
 
 
@@ -92,7 +92,7 @@ def _review(decided: Sequence[Decision], verdicts: Verdicts) -> Review:
     return Review(
         decided=rate.decided if rate else 0,
         rejected=rate,
-        reviewers=agreement(mine),
+        reviewers=reviewer_agreement(mine),
         accepted_but_dropped_by_the_gate=sum(
             one.decision == "accept" for one in decided if one.id not in passed
         ),

@@ -22,7 +22,7 @@ from src.data.dialogue import plain
 from src.errors import UserError
 from src.gate.compare import Compared, Rows
 from src.gate.limits import limits_from_train
-from src.gate.measures import Measured, measure
+from src.gate.measurements import Measurements, measure_candidate
 from src.gate.overlap import SEARCH, Search
 from src.gate.rules import first_fault
 from src.gate.style import match_surface, measure_surface
@@ -132,7 +132,7 @@ class Gate:
         named = [f"{row_id} of class {label!r}" for row_id, label in pairs]
         self._every_train = self._rows(train.assign(row_id=named))
         self._labels = train["label"].to_numpy(dtype=object)
-        self._measured: dict[tuple[str, str], Measured] = {}
+        self._measured: dict[tuple[str, str], Measurements] = {}
         self._compared: dict[str, Compared] = {}
 
     def screen(self, candidates: Sequence[Candidate]) -> Verdicts:
@@ -143,13 +143,13 @@ class Gate:
         """
         check_candidates(candidates, self._train)
         by_class: dict[str, list[int]] = {}
-        for place, candidate in enumerate(candidates):
-            by_class.setdefault(candidate.label, []).append(place)
+        for position, candidate in enumerate(candidates):
+            by_class.setdefault(candidate.label, []).append(position)
         screened: dict[int, Screened] = {}
-        for label, places in by_class.items():
-            mine = self._screen_class(label, [candidates[place] for place in places])
-            screened.update(zip(places, mine, strict=True))
-        in_order = [screened[place] for place in range(len(candidates))]
+        for label, positions in by_class.items():
+            mine = self._screen_class(label, [candidates[position] for position in positions])
+            screened.update(zip(positions, mine, strict=True))
+        in_order = [screened[position] for position in range(len(candidates))]
         return Verdicts(
             accepted=tuple(one for one in in_order if one.accepted),
             rejected=tuple(one for one in in_order if not one.accepted),
@@ -173,16 +173,16 @@ class Gate:
         ]
         for part in self._search.chunks(len(candidates), known):
             texts = [self._words(one.text) for one in measured[part]]
-            for place, shares in enumerate(compared.compare(texts, self._limit), part.start):
+            for position, shares in enumerate(compared.compare(texts, self._limit), part.start):
                 earlier = compared.nearest(*shares)
                 verdict = self._verdict(
-                    candidates[place], replace(measured[place], earlier=earlier)
+                    candidates[position], replace(measured[position], earlier=earlier)
                 )
-                compared.take(candidates[place], earlier, accepted=verdict.accepted)
+                compared.take(candidates[position], earlier, accepted=verdict.accepted)
                 screened.append(verdict)
         return screened
 
-    def _verdict(self, candidate: Candidate, measured: Measured) -> Screened:
+    def _verdict(self, candidate: Candidate, measured: Measurements) -> Screened:
         """The candidate with its scores, and a fault if it is dropped."""
         replaced = self._params.pii.enabled and self._params.pii.action == "replace"
         fault = self._review_fault(candidate) or first_fault(measured, self._params, self._limits)
@@ -203,10 +203,10 @@ class Gate:
             if decision.label == candidate.label:
                 return None
             return Fault(REVIEW, f"{decision.reviewer} says it is {decision.label}")
-        said = decision.reason or "no reason given"
-        return Fault(REVIEW, f"{decision.reviewer} rejects it: {said}")
+        reason = decision.reason or "no reason given"
+        return Fault(REVIEW, f"{decision.reviewer} rejects it: {reason}")
 
-    def _measure(self, label: str, texts: list[str]) -> list[Measured]:
+    def _measure(self, label: str, texts: list[str]) -> list[Measurements]:
         """The texts measured, those seen before from memory; `earlier` is not filled in."""
         new = [text for text in dict.fromkeys(texts) if (label, text) not in self._measured]
         measured = [self._measure_alone(label, text) for text in new]
@@ -220,11 +220,11 @@ class Gate:
             self._measured[label, text] = replace(one, seed=seed, held_out=held, other=other)
         return [self._measured[label, text] for text in texts]
 
-    def _measure_alone(self, label: str, raw: str) -> Measured:
+    def _measure_alone(self, label: str, raw: str) -> Measurements:
         text = raw
         if self._params.style.enabled:
             text = match_surface(raw, self._surface, self._data.turn_separator, self._data.language)
-        measured = measure(raw, text, self._keywords.get(label, ()), self._data)
+        measured = measure_candidate(raw, text, self._keywords.get(label, ()), self._data)
         allowed = self._params.pii.allowed
         masked, private = mask(text, self._data.language, allowed, self._data.turn_separator)
         return replace(measured, masked=masked, private=tuple(sorted(private.items())))

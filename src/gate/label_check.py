@@ -9,7 +9,7 @@ which has a closed form). A classifier of the real rows alone knows a class of t
 their wording, and drops just the new phrasings that are worth having; among all candidates of a
 class a new phrasing has company, and a text about something else has not.
 
-What a caller wants is said early, so a turn counts `DECAY` times as much as the one before it;
+What a caller wants comes early, so a turn counts `DECAY` times as much as the one before it;
 character n-grams that every class says count for little; and a text that is shorter than most
 proves less. The rank of its own class is safe for classes of one row, because it compares scores
 of one text; a class that has hardly another row to learn from gives no verdict at all (rank 0,
@@ -89,7 +89,7 @@ def check_labels(
     """
     rng = np.random.default_rng(seed)
     real = train.loc[_some_of_each(train["label"].to_numpy(dtype=str), rng)]
-    told = [(name, text) for name, info in labels.items() for text in _said_of(info)]
+    told = [(name, text) for name, info in labels.items() for text in _words_of(info)]
     kinds = np.repeat([0, 1, 2], [len(candidates), len(real), len(told)])
     names = np.array(
         [one.label for one in candidates] + real["label"].tolist() + [name for name, _ in told]
@@ -99,9 +99,11 @@ def check_labels(
     learned = np.concatenate(
         [_some_of_each(names[kinds == 0], rng), np.flatnonzero(kinds > 0)]
     ).astype(int)
-    places = _places(texts, separator, owner, learned, is_sample=kinds == 0, is_told=kinds == 2)
-    values = leave_one_out(places, owner, learned, len(classes))
-    scores = _scores(places, values, owner, learned, classes)
+    coordinates = _coordinates(
+        texts, separator, owner, learned, is_sample=kinds == 0, is_told=kinds == 2
+    )
+    values = leave_one_out(coordinates, owner, learned, len(classes))
+    scores = _scores(coordinates, values, owner, learned, classes)
     return LabelCheck(
         _part(scores, kinds == 0), _part(scores, kinds == 1), tuple(map(str, real["row_id"]))
     )
@@ -110,7 +112,7 @@ def check_labels(
 def suspects(checked: LabelCheck, train: pd.DataFrame) -> pd.DataFrame:
     """Real rows whose label is in doubt, the most doubtful first; for people to look at.
 
-    Rows that the check places beyond `SUSPECT_RANK`, at most one in `SUSPECT_SHARE`. They are
+    Rows that the check ranks beyond `SUSPECT_RANK`, at most one in `SUSPECT_SHARE`. They are
     never dropped or changed.
 
     Args:
@@ -136,17 +138,17 @@ def suspects(checked: LabelCheck, train: pd.DataFrame) -> pd.DataFrame:
 
 
 def _some_of_each(names: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.int_]:
-    """Places of at most `ROWS_PER_CLASS` of each name, in order."""
+    """Positions of at most `ROWS_PER_CLASS` of each name, in order."""
     shuffled = rng.permutation(len(names))
     nth = pd.Series(names[shuffled]).groupby(names[shuffled]).cumcount().to_numpy(dtype=int)
     return np.sort(shuffled[nth < ROWS_PER_CLASS])
 
 
-def _said_of(info: LabelInfo) -> list[str]:
+def _words_of(info: LabelInfo) -> list[str]:
     return [text for text in (info.name, info.definition, *info.requests) if text]
 
 
-def _places(
+def _coordinates(
     texts: list[str],
     separator: str | None,
     owner: NDArray[np.int_],
@@ -197,27 +199,30 @@ def _telling(grams: csr_matrix, owner: NDArray[np.int_]) -> Matrix:
 
 
 def leave_one_out(
-    places: NDArray[np.float32], owner: NDArray[np.int_], learned: NDArray[np.int_], classes: int
+    coordinates: NDArray[np.float32],
+    owner: NDArray[np.int_],
+    learned: NDArray[np.int_],
+    classes: int,
 ) -> Matrix:
     """Ridge regression of class membership, shape (texts, classes).
 
     A row that was learned from is predicted as if it had not been: (f - h y) / (1 - h) with its
     leverage h (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 7.10.1).
     """
-    points = places[learned].astype(np.float64)
+    points = coordinates[learned].astype(np.float64)
     label = owner[learned]
     weight = len(learned) / classes / np.bincount(label, minlength=classes)[label]
     member = (np.arange(classes) == label[:, np.newaxis]) - 1.0 / classes
     weighted = points * weight[:, np.newaxis]
     inverse = np.linalg.inv(weighted.T @ points + RIDGE * np.eye(points.shape[1]))
-    values: Matrix = places.astype(np.float64) @ (inverse @ (weighted.T @ member))
+    values: Matrix = coordinates.astype(np.float64) @ (inverse @ (weighted.T @ member))
     leverage = (weight * np.einsum("ij,ij->i", points @ inverse, points))[:, np.newaxis]
     values[learned] = (values[learned] - leverage * member) / (1.0 - leverage)
     return values
 
 
 def _scores(
-    places: NDArray[np.float32],
+    coordinates: NDArray[np.float32],
     values: Matrix,
     owner: NDArray[np.int_],
     learned: NDArray[np.int_],
@@ -231,7 +236,7 @@ def _scores(
         score=np.where(in_doubt, 1.0, _calibrated(values, own)),
         rank=np.where(in_doubt, 0, rank),
         best=tuple(classes[values.argmax(axis=1)]),
-        neighbours=_neighbours(places, owner, learned),
+        neighbours=_neighbours(coordinates, owner, learned),
     )
 
 
@@ -251,13 +256,13 @@ def _calibrated(values: Matrix, own: Matrix) -> Matrix:
 
 
 def _neighbours(
-    places: NDArray[np.float32], owner: NDArray[np.int_], learned: NDArray[np.int_]
+    coordinates: NDArray[np.float32], owner: NDArray[np.int_], learned: NDArray[np.int_]
 ) -> Matrix:
     """Share of the rows most similar to each text, itself left out, that are of its class."""
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import normalize
 
-    points = normalize(places)
+    points = normalize(coordinates)
     count = min(NEIGHBOURS + 1, len(learned))
     index = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points[learned])
     near = learned[index.kneighbors(points, return_distance=False)]

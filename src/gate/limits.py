@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from src.config.data import DataParams
-from src.config.filter import LengthRule
+from src.config.filter import LengthParams
 from src.data.dialogue import split_turns
 from src.gate.style import is_common
 
@@ -55,7 +55,7 @@ class Limits:
     leftovers: tuple[tuple[str, re.Pattern[str]], ...]
 
 
-def limits_from_train(train: pd.DataFrame, rule: LengthRule, data: DataParams) -> Limits:
+def limits_from_train(train: pd.DataFrame, rule: LengthParams, data: DataParams) -> Limits:
     """Bounds given in the rule, else the quantiles of the train rows, rounded outwards.
 
     Samples are written after excerpts of calls, so they are shorter than the calls themselves: a

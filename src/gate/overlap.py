@@ -81,7 +81,7 @@ class References:
         self.add(rows)
 
     def add(self, rows: Sequence[str], after: int | None = None) -> None:
-        """Index further rows, in place of those that stand after the first `after`, if given."""
+        """Index further rows, instead of those that stand after the first `after`, if given."""
         column = self._columns.setdefault
         found = [[column(gram, len(self._columns)) for gram in grams(row)] for row in rows]
         kept = self._rows[:after]
@@ -100,8 +100,8 @@ class References:
         known = self._known(found)
         needed = np.floor(floors * sizes - ROUNDING).astype(int) + 1
         missable = np.diff(known.indptr) - needed
-        place = np.arange(known.nnz) - _of_row(known, known.indptr[:-1])
-        is_rare = place < _of_row(known, missable + self._search.slack)
+        position = np.arange(known.nnz) - _of_row(known, known.indptr[:-1])
+        is_rare = position < _of_row(known, missable + self._search.slack)
         rare, rest = _where(known, is_rare), _where(known, ~is_rare)
         shared = rare @ self._grams
         if rest.nnz:

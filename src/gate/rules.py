@@ -1,7 +1,7 @@
 """The rules of the quality gate: each says why a candidate is dropped, or None.
 
     limits = limits_from_train(train, params.filter.length, params.data)
-    sample = measure("客服：您好", "客服您好", keywords=(), data=params.data)
+    sample = measure_candidate("客服：您好", "客服您好", keywords=(), data=params.data)
     first_fault(sample, params.filter, limits)  ->  Fault("format", "a role name: '客服：'")
 
 `RULES` stands in the order in which they are asked, cheapest first, named as in params.yaml.
@@ -15,15 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from src.config.filter import FilterParams, OverlapRule
+from src.config.filter import FilterParams, OverlapParams
 from src.gate.limits import Limits
-from src.gate.measures import Measured, Overlap
+from src.gate.measurements import Measurements, Overlap
 from src.records.samples import Fault
 
 MIN_TURNS = 2  # of a dialogue, where rows have turns
 MAX_TIMES = 8  # in a row, however long the text is; real text: 6
 MIN_DISTINCT_BIGRAMS = 0.5  # share in the worst window; real text: 0.54
-MIN_REPEATS = 2  # one turn may repeat another: an agent says what the caller has just said
+MIN_REPEATS = 2  # one turn may repeat another: an agent says what the caller has just told
 GOES_ON = re.compile(r"[，,、：:；;]$")
 ENDED = re.compile(r"[。！？!?.…~～)）”\"』」]$")
 LAST_WORD = re.compile(  # with which people end without a mark
@@ -33,7 +33,7 @@ LAST_WORD = re.compile(  # with which people end without a mark
 CUT_SHOWN = 12  # characters
 
 
-def format_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def format_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """Nothing, a monologue, leftovers of prompt and numbering, or another language."""
     if not sample.turns:
         return "empty"
@@ -64,7 +64,7 @@ def _is_cut(turns: Sequence[str]) -> bool:
     return is_punctuated and not ENDED.search(last) and not LAST_WORD.search(last)
 
 
-def length_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def length_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """Fewer or more characters or turns than nearly all train rows."""
     bounds = (
         (sample.chars, limits.min_chars, limits.max_chars, "characters"),
@@ -76,7 +76,7 @@ def length_fault(sample: Measured, params: FilterParams, limits: Limits) -> str 
     return None
 
 
-def repetition_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def repetition_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """Loops of characters or words, turns that say the same again, text out of few bigrams."""
     rule = params.repetition
     if sample.times_in_a_row > MAX_TIMES:
@@ -90,7 +90,7 @@ def repetition_fault(sample: Measured, params: FilterParams, limits: Limits) -> 
     return None
 
 
-def keywords_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def keywords_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """Too few keywords of the class; a class without keywords asks for none."""
     least = min(params.keywords.min_hits, sample.keywords)
     if sample.keyword_hits < least:
@@ -98,40 +98,40 @@ def keywords_fault(sample: Measured, params: FilterParams, limits: Limits) -> st
     return None
 
 
-def pii_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def pii_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """Private data that is to be dropped, not replaced."""
     if params.pii.action == "drop" and sample.private:
         return "private data: " + ", ".join(f"{count} {kind}" for kind, count in sample.private)
     return None
 
 
-def seed_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def seed_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """A copy of a train row of its class."""
     return _copied(sample.seed, params.seed_similarity, "train row")
 
 
-def contamination_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def contamination_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """A copy of a dev or test row."""
     return _copied(sample.held_out, params.contamination, "held-out row")
 
 
-def contradiction_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def contradiction_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """A copy of a train row of another class."""
     return _copied(sample.other, params.contradiction, "train row")
 
 
-def duplicate_fault(sample: Measured, params: FilterParams, limits: Limits) -> str | None:
+def duplicate_fault(sample: Measurements, params: FilterParams, limits: Limits) -> str | None:
     """A copy of a candidate of its class that was accepted before."""
     return _copied(sample.earlier, params.near_duplicate, "candidate")
 
 
-def _copied(overlap: Overlap, rule: OverlapRule, kind: str) -> str | None:
+def _copied(overlap: Overlap, rule: OverlapParams, kind: str) -> str | None:
     if overlap.share > rule.max_overlap:
         return f"{overlap.share:.2f} of it stands in {kind} {overlap.row}, over {rule.max_overlap}"
     return None
 
 
-Rule = Callable[[Measured, FilterParams, Limits], str | None]
+Rule = Callable[[Measurements, FilterParams, Limits], str | None]
 RULES: tuple[tuple[str, Rule], ...] = (
     ("format", format_fault),
     ("length", length_fault),
@@ -145,7 +145,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
 )
 
 
-def first_fault(sample: Measured, params: FilterParams, limits: Limits) -> Fault | None:
+def first_fault(sample: Measurements, params: FilterParams, limits: Limits) -> Fault | None:
     """What the first enabled rule that drops the sample says of it."""
     for name, rule in RULES:
         if getattr(params, name).enabled and (detail := rule(sample, params, limits)):

@@ -18,7 +18,7 @@ import pandas as pd
 
 from src.config.data import DataParams
 from src.config.embedding import EmbeddingParams
-from src.config.filter import FilterParams, LabelRule
+from src.config.filter import FilterParams, LabelParams
 from src.data.dialogue import plain
 from src.data.schema import Splits
 from src.errors import UserError
@@ -78,8 +78,8 @@ def screen_all(
         passed = [one for one in checked if one.accepted]
         judged = with_judgements(passed, ask_judges(passed), rules, kept)
         checked = [*judged, *(one for one in checked if not one.accepted)]
-    place = {one.id: number for number, one in enumerate(moved)}
-    checked.sort(key=lambda one: place[one.id])
+    position = {one.id: number for number, one in enumerate(moved)}
+    checked.sort(key=lambda one: position[one.id])
     dropped = [*ruled.rejected, *(one for one in checked if not one.accepted)]
     separator = data.turn_separator
     chosen = best_first(
@@ -93,13 +93,13 @@ def screen_all(
         rules.diversity,
         separator,
     )
-    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda one: place[one.id])))
+    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda one: position[one.id])))
 
 
 def with_label_scores(
     screened: Sequence[Screened],
     scores: pd.DataFrame,
-    rule: LabelRule,
+    rule: LabelParams,
     kept: AbstractSet[str],
     *,
     decides: bool = True,
@@ -128,7 +128,7 @@ def with_label_scores(
         scored = replace(
             one,
             scores=replace(
-                one.measured,
+                one.known_scores,
                 label_score=found.label_score,
                 label_rank=found.label_rank,
                 neighbours=found.neighbours,
@@ -145,8 +145,8 @@ def with_label_scores(
     return checked
 
 
-def _label_fault(one: Screened, rule: LabelRule) -> str | None:
-    score = one.measured.label_score
+def _label_fault(one: Screened, rule: LabelParams) -> str | None:
+    score = one.known_scores.label_score
     if not rule.enabled or score is None or score >= rule.min_score:
         return None
     likelier = f"; {one.suggested} is likelier" if one.suggested else ""
@@ -180,7 +180,7 @@ def with_judgements(
     checked = []
     for one, mine, found in zip(screened, judgements, faults, strict=True):
         verdict = decide(mine, found, rules.judge.vote, weights)
-        scores = replace(one.measured, **asdict(verdict.scores))
+        scores = replace(one.known_scores, **asdict(verdict.scores))
         scored = replace(one, scores=scores, votes=verdict.votes)
         if verdict.accepted is False and one.id not in kept:
             scored = replace(scored, fault=Fault(JUDGE, verdict.detail))
@@ -218,18 +218,18 @@ def best_first(
         rows = _spread(train.loc[train["label"] == label, "text"], MOST_COVERED)
         order = select(
             embed([plain(one.text, separator) for one in samples]),
-            np.array([one.measured.label_score for one in samples], dtype=float),
+            np.array([one.known_scores.label_score for one in samples], dtype=float),
             size,
             trade,
             embed([plain(text, separator) for text in rows]),
         )
         chosen = set(order)
-        left = [place for place in range(len(samples)) if place not in chosen]
-        ordered += [samples[place] for place in (*order, *left)]
+        left = [position for position in range(len(samples)) if position not in chosen]
+        ordered += [samples[position] for position in (*order, *left)]
     return ordered
 
 
 def _spread(rows: pd.Series, most: int) -> list[str]:
     """At most so many of the rows, evenly spread over them."""
-    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
-    return rows.iloc[places].tolist()
+    positions = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+    return rows.iloc[positions].tolist()

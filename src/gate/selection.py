@@ -1,7 +1,7 @@
 """Which candidates of a class to keep, where more pass than its quota needs.
 
     order = select(vectors, quality, size=80, trade=0.5, already=vectors_of_its_real_rows)
-    kept = [candidates[place] for place in order]
+    kept = [candidates[position] for position in order]
 
 Greedy facility location: each step takes the candidate that brings most rows of the class nearer
 to something kept (Nemhauser, Wolsey and Fisher 1978, "An analysis of approximations for
@@ -31,9 +31,9 @@ def select(
     trade: float,
     already: Matrix | None = None,
 ) -> list[int]:
-    """Places of the candidates to keep, the one to keep first in front.
+    """Positions of the candidates to keep, the one to keep first in front.
 
-    Deterministic, ties by place; of the same candidates a smaller size gives the beginning of
+    Deterministic, ties by position; of the same candidates a smaller size gives the beginning of
     what a larger one gives. 2,000 candidates take a quarter of a second.
 
     Args:
@@ -57,7 +57,7 @@ def select(
     if not size:
         return []
     if not trade:
-        return [int(place) for place in np.argsort(-quality, kind="stable")[:size]]
+        return [int(position) for position in np.argsort(-quality, kind="stable")[:size]]
     worth = (1 - trade) * _scaled(quality)
     near = similarity(vectors, vectors)
     covered = np.zeros(count, np.float32) if already is None else _nearest(vectors, already)

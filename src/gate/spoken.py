@@ -1,4 +1,4 @@
-"""Arabic numbers as they are said in Chinese.
+"""Arabic numbers as they are spoken in Chinese.
 
 speak_digits("5G套餐128元")  ->  "五G套餐一百二十八元"
 """

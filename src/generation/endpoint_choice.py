@@ -1,7 +1,7 @@
 """Which of several models writes a class's next sample: rather one whose samples are accepted.
 
     bandit = Bandit(("small", "glm4"), explore=0.03, most_behind=32)
-    past = outcomes[: bandit.known(attempt)]
+    past = observations[: bandit.known(attempt)]
     bandit.choose(attempt, past, "7/补换卡")  ->  "glm4"
 
 Thompson sampling (Thompson 1933), with a posterior that is narrower than the true one, since a
@@ -24,8 +24,8 @@ TOGETHER = 4  # requests that know the same verdicts: the gate has its price
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one request came to: who answered, how many samples, and how many the gate let pass."""
+class Observation:
+    """What one request came to: who responded, how many samples, and how many the gate let pass."""
 
     endpoint: str
     draws: int
@@ -47,7 +47,7 @@ class Bandit:
     most_behind: int
 
     def known(self, attempt: int) -> int:
-        """How many requests of the class must be judged before this one can be written.
+        """How many requests of the class must have verdicts before this one can be written.
 
         All but a third of those before it, so that there is always something under way.
         """
@@ -57,7 +57,7 @@ class Bandit:
         behind = min(attempt // 3, self.most_behind)
         return max(first, (attempt - behind) // TOGETHER * TOGETHER)
 
-    def choose(self, attempt: int, past: Sequence[Outcome], seed: str) -> str:
+    def choose(self, attempt: int, past: Sequence[Observation], seed: str) -> str:
         """The endpoint of request number `attempt` of a class.
 
         Args:
@@ -80,7 +80,7 @@ class Bandit:
         of_all = int(len(self.names) * self.explore * attempts)
         return max(of_all - FIRST * len(self.names), 0)
 
-    def _hope(self, rng: Random, name: str, past: Sequence[Outcome]) -> float:
+    def _hope(self, rng: Random, name: str, past: Sequence[Observation]) -> float:
         """A draw from Beta(1 + accepted, 1 + rejected), each counted `SHARPNESS` times.
 
         It is the k-th smallest of n uniform draws, with k = 1 + accepted and n = 1 + all; that

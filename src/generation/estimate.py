@@ -1,7 +1,7 @@
 """What a run would take, without calling anything.
 
 Lengths of prompts are those of the real prompts; tokens a character, tokens a reply and samples a
-request are those of answers that the store already has for this plan, and the share accepted is
+request are those of responses that the store already has for this plan, and the share accepted is
 that of the last run of `generate`, both with a guess where there is nothing yet. What is not known
 exactly is given as a range.
 """
@@ -21,20 +21,20 @@ from src.config.runtime import RuntimeParams
 from src.generation.prompts import Ask, PromptWriter
 from src.generation.replies import read_samples
 from src.llm.budget import spent_on
-from src.llm.cache import AnswerStore
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
+from src.llm.response_store import ResponseStore
 from src.planning.plan import Plan
 from src.records.json_files import read_record
 from src.records.metrics.generate import ClassGeneration, GenerateMetrics
 
 TOKENS_PER_CHARACTER: dict[Language, float] = {"zh": 0.75, "en": 0.25}
 GUESSED_ACCEPTANCE = (0.5, 0.8, 0.95)  # pessimistic, expected, optimistic
-EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # an answer, on two free cores (docs/benchmarks.md)
+EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # a response, on two free cores (docs/benchmarks.md)
 REMOTE_SECONDS = (1.0, 4.0, 12.0)
-MOST_LOOKED_AT = 200  # answers of the store, to measure lengths
+MOST_LOOKED_AT = 200  # responses of the store, to measure lengths
 
 Range = tuple[float, float, float]  # low, expected, high
-Asked = tuple[Ask, tuple[Request, Answer] | None]  # and its answer, if the store has it
+Asked = tuple[Ask, tuple[Request, Response] | None]  # and its response, if the store has it
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Estimate:
 
     classes: tuple[ClassEstimate, ...]
     currency: str
-    measured: int  # answers that lengths were measured on
+    measured: int  # responses that lengths were measured on
 
     def total(self, what: str) -> Range:
         """The sum over classes of one of their ranges."""
@@ -79,7 +79,7 @@ class _Lengths:
 def dry_run(
     plan: Plan,
     writer: PromptWriter,
-    store: AnswerStore,
+    store: ResponseStore,
     generate: GenerateParams,
     llm: LlmParams,
     data: DataParams,
@@ -91,7 +91,7 @@ def dry_run(
     Args:
         plan: quotas by class.
         writer: of the real prompts.
-        store: answers that are there already.
+        store: responses that are there already.
         generate: limits, and how long examples and replies are.
         llm: prices and their currency.
         data: language and turn separator.
@@ -109,7 +109,7 @@ def dry_run(
 def estimate(
     plan: Plan,
     writer: PromptWriter,
-    store: AnswerStore,
+    store: ResponseStore,
     generate: GenerateParams,
     llm: LlmParams,
     data: DataParams,
@@ -122,13 +122,13 @@ def estimate(
     Args:
         plan: quotas by class.
         writer: of the real prompts.
-        store: answers that are there already.
+        store: responses that are there already.
         generate: limits.
         llm: prices.
         data: language and turn separator.
         runtime: how many requests are made at once.
         last_run: acceptance of each class, where it is known.
-        most_looked_at: answers of the store that lengths are measured on.
+        most_looked_at: responses of the store that lengths are measured on.
     """
     rows = [row for row in plan.classes.to_dict("records") if row["needed"] > 0]
     last = last_run.per_class if last_run else {}
@@ -154,9 +154,9 @@ def estimate(
 
 
 def _asked(
-    label: str, most: int, writer: PromptWriter, store: AnswerStore, separator: str | None
+    label: str, most: int, writer: PromptWriter, store: ResponseStore, separator: str | None
 ) -> list[Asked]:
-    """The first requests as a run would make them, told what the answers so far repeat."""
+    """The first requests as a run would make them, told what the responses so far repeat."""
     asked: list[Asked] = []
     texts: list[tuple[str, ...]] = []
     for attempt in range(most):
@@ -168,9 +168,9 @@ def _asked(
     return asked
 
 
-def _samples(ask: Ask, pair: tuple[Request, Answer], separator: str | None) -> tuple[str, ...]:
-    request, answer = pair
-    return read_samples(answer, request, ask.opening, separator).samples
+def _samples(ask: Ask, pair: tuple[Request, Response], separator: str | None) -> tuple[str, ...]:
+    request, response = pair
+    return read_samples(response, request, ask.opening, separator).samples
 
 
 def _class(
@@ -186,13 +186,13 @@ def _class(
     calls, tokens, cost, seconds = [], [], [], []
     for number, count in enumerate(requests):
         missing = [ask.requests[0] for ask, pair in asked[:count] if pair is None]
-        answers = [(request, _guess(request, lengths)) for request in missing]
+        responses = [(request, _guess(request, lengths)) for request in missing]
         calls.append(len(missing))
-        tokens.append(sum(a.prompt_tokens + a.completion_tokens for _, a in answers))
+        tokens.append(sum(a.prompt_tokens + a.completion_tokens for _, a in responses))
         cost.append(
-            float(sum((spent_on(a, r.endpoint.price).cost for r, a in answers), Decimal(0)))
+            float(sum((spent_on(a, r.endpoint.price).cost for r, a in responses), Decimal(0)))
         )
-        seconds.append(sum(_seconds(r.endpoint, concurrency, number) for r, _ in answers))
+        seconds.append(sum(_seconds(r.endpoint, concurrency, number) for r, _ in responses))
     return ClassEstimate(
         label=label,
         tier=str(row["tier"]),
@@ -223,7 +223,7 @@ def render_estimate(result: Estimate, writer: PromptWriter) -> str:
     ]
     if result.total("cost")[2] > 0:
         lines.append(f"cost: {_show(result.total('cost'), '.2f')} {result.currency}")
-    lengths = f"{result.measured} recorded answers" if result.measured else "guesses"
+    lengths = f"{result.measured} recorded responses" if result.measured else "guesses"
     lines.append(f"(expected, and the range; lengths from {lengths})")
     for ask in _one_a_tier(result.classes, writer):
         request = ask.requests[0]
@@ -251,17 +251,17 @@ def _acceptance(last: ClassGeneration | None) -> Range:
     return (low, expected, high)
 
 
-def _has_usage(answer: Answer) -> bool:
+def _has_usage(response: Response) -> bool:
     """Whether the endpoint counted its tokens; not all do."""
-    return answer.prompt_tokens > 0 and answer.completion_tokens > 0
+    return response.prompt_tokens > 0 and response.completion_tokens > 0
 
 
 def _measure(
-    sample: list[tuple[Request, Answer]], generate: GenerateParams, language: Language
+    sample: list[tuple[Request, Response]], generate: GenerateParams, language: Language
 ) -> _Lengths:
     characters = sum(len(request.prompt) for request, _ in sample)
-    prompts = sum(answer.prompt_tokens for _, answer in sample)
-    replies = sum(answer.completion_tokens for _, answer in sample)
+    prompts = sum(response.prompt_tokens for _, response in sample)
+    replies = sum(response.completion_tokens for _, response in sample)
     if sample:
         return _Lengths(prompts / characters, replies / len(sample))
     per_character = TOKENS_PER_CHARACTER[language]
@@ -269,13 +269,13 @@ def _measure(
     return _Lengths(per_character, reply)
 
 
-def _guess(request: Request, lengths: _Lengths) -> Answer:
+def _guess(request: Request, lengths: _Lengths) -> Response:
     prompt = round(lengths.tokens_per_character * len(request.prompt))
-    return Answer("", "stop", prompt, round(lengths.reply_tokens))
+    return Response("", "stop", prompt, round(lengths.reply_tokens))
 
 
 def _seconds(endpoint: EndpointParams, concurrency: int, number: int) -> float:
-    """Seconds that one answer adds to the run."""
+    """Seconds that one response adds to the run."""
     if endpoint.embedded:
         return EMBEDDED_SECONDS[number]
     at_once = REMOTE_SECONDS[number] / (endpoint.concurrency or concurrency)

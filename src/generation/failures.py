@@ -14,14 +14,14 @@ RECOVERED = "recovered"
 
 @dataclass(frozen=True)
 class FailedRequest:
-    """A request without a usable answer, or one that got it only after tries that failed.
+    """A request without a usable response, or one that got it only after tries that failed.
 
     Attributes:
         label: the class that it was for.
         attempt: its number among those of the class.
-        request_key: of the answer, or of the last way to ask for it.
-        endpoint: that answered, or failed last.
-        kind: no_answer, empty, refused, truncated, unreadable, or recovered.
+        request_key: of the response, or of the last way to ask for it.
+        endpoint: that responded, or failed last.
+        kind: no_response, empty, refused, truncated, unreadable, or recovered.
         tries: what happened at each try that failed.
     """
 

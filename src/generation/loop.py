@@ -4,7 +4,7 @@ Nothing waits for the slowest of a batch: as many requests are out as samples ar
 each that brings none, or one that the gate drops, another goes out. Verdicts are given in the order
 of the requests, and a class ends at the first one that completes its quota, or with which its
 attempts are used up or too few of its samples are accepted. So where it ends depends on the
-answers alone and not on when they came, and a replay ends at the same request.
+responses alone and not on when they came, and a replay ends at the same request.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from src.generation.prompts import Ask, PromptWriter
 from src.generation.quota import Attempt, ClassRun, Generated
 from src.generation.replies import read_samples
 from src.llm.budget import spent_on
-from src.llm.client import Failure, OutOfBudget, Reply
+from src.llm.client import Failure, OutOfBudget, Received
 from src.records.samples import Candidate
 
 JUDGE_TOGETHER = 8  # requests of a class, while it has more to ask for anyway
-AskModel = Callable[[Ask], Awaitable[Reply | Failure | OutOfBudget]]
+AskModel = Callable[[Ask], Awaitable[Received | Failure | OutOfBudget]]
 Accepts = Callable[[Sequence[Candidate]], Sequence[bool]]  # each candidate of a class
 
 
@@ -48,13 +48,13 @@ class QuotaLoop:
         Args:
             quotas: accepted samples wanted, by class; classes with 0 are left out.
             writer: writes the n-th request of a class.
-            ask_model: gets an answer, from the store or from an endpoint.
+            ask_model: gets a response, from the store or from an endpoint.
             accepts: which candidates of a class the gate lets pass; runs in a thread, one at a time.
                 A verdict may depend on candidates before, not on those after.
             params: limits on attempts and acceptance.
             separator: between the turns of a row.
             most_at_once: requests that may be out, all classes together.
-            on_change: told after each answer and each verdict, for progress.
+            on_change: told after each response and each verdict, for progress.
         """
         self.runs = [ClassRun(label, quota) for label, quota in quotas.items() if quota > 0]
         self._turn = deque(self.runs)
@@ -96,7 +96,7 @@ class QuotaLoop:
         for run, ask in self._next():
             run.ask()
             self._task(self._answer(run, ask))
-        ready = [run for run in self.runs if self._may_judge(run)]
+        ready = [run for run in self.runs if self._may_screen(run)]
         if ready and not self._judging:
             self._judging = True
             self._task(self._verdicts(ready))
@@ -119,7 +119,7 @@ class QuotaLoop:
                 attempt = len(run.attempts)
                 known = self._writer.needs_written(run.label, attempt)
                 written = [candidate.text for candidate in run.candidates(known)]
-                past = run.outcomes(self._writer.needs_judged(attempt))
+                past = run.observations(self._writer.needs_screened(attempt))
                 yield run, self._writer.ask(run.label, attempt, written, past)
                 passed = 0
                 if (attempt + 1) % self._params.requests_per_prompt:
@@ -132,11 +132,11 @@ class QuotaLoop:
         if self._budget_spent or not run.wants(self._params):
             return False
         attempt = len(run.attempts)
-        if self._writer.needs_judged(attempt) > run.judged:
+        if self._writer.needs_screened(attempt) > run.screened:
             return False
         return self._writer.needs_written(run.label, attempt) <= run.back()
 
-    def _may_judge(self, run: ClassRun) -> bool:
+    def _may_screen(self, run: ClassRun) -> bool:
         """Whether enough of a class wait for a verdict: the gate has its price too.
 
         No fewer than are still out, and several, unless nothing more is asked without a verdict.
@@ -153,20 +153,20 @@ class QuotaLoop:
         else:
             run.take(ask.attempt, self._read(ask, reply))
 
-    def _read(self, ask: Ask, reply: Reply | Failure) -> Attempt:
+    def _read(self, ask: Ask, reply: Received | Failure) -> Attempt:
         """The samples of a reply and, where something went wrong, an entry of the ledger."""
         endpoint, cost = reply.request.endpoint, Decimal(0)
         candidates: tuple[Candidate, ...] = ()
-        kind: str | None = "no_answer"
-        if isinstance(reply, Reply):
-            read = read_samples(reply.answer, reply.request, ask.opening, self._separator)
+        kind: str | None = "no_response"
+        if isinstance(reply, Received):
+            read = read_samples(reply.response, reply.request, ask.opening, self._separator)
             kind = read.problem or (RECOVERED if reply.tries else None)
             texts = enumerate(read.samples)
             candidates = tuple(_candidate(ask, reply, number, text) for number, text in texts)
-            cost = spent_on(reply.answer, endpoint.price).cost
+            cost = spent_on(reply.response, endpoint.price).cost
         failure = None
         if kind is not None:
-            key = reply.request.answer_key
+            key = reply.request.response_key
             failure = FailedRequest(ask.label, ask.attempt, key, endpoint.name, kind, reply.tries)
         draws = max(len(candidates), 1)
         return Attempt(candidates, failure, draws, endpoint=endpoint.name, cost=cost)
@@ -180,16 +180,16 @@ class QuotaLoop:
         self._judging = False
 
 
-def _candidate(ask: Ask, reply: Reply, number: int, text: str) -> Candidate:
+def _candidate(ask: Ask, reply: Received, number: int, text: str) -> Candidate:
     request = reply.request
-    seed_ids = tuple(row_id for row_id, _ in request.seeds) if request.reused_key else ask.seed_ids
+    seed_ids = tuple(row_id for row_id, _ in request.seeds) if request.earlier_key else ask.seed_ids
     return Candidate(
-        id=f"{request.answer_key[:16]}-{number}",
+        id=f"{request.response_key[:16]}-{number}",
         label=ask.label,
         text=text,
         endpoint=request.endpoint.name,
         model=request.endpoint.model,
-        request_key=request.answer_key,
+        request_key=request.response_key,
         attempt=ask.attempt,
         seed_ids=seed_ids,
         attributes=ask.attributes if request.endpoint.api == "chat" else {},

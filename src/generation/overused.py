@@ -1,20 +1,20 @@
-"""Runs of words that many samples of a class share."""
+"""Overused n-grams: runs of words that many samples of a class share."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-WORN_SHARE = 0.15  # of the samples; a run of words that more of them hold is worn
-WORN_LENGTH = {"zh": 6, "en": 4}  # characters, words
+OVERUSED_SHARE = 0.15  # of the samples; a run of words that more of them hold is overused
+NGRAM_LENGTH = {"zh": 6, "en": 4}  # characters, words
 
 
-def worn_phrases(texts: Sequence[str], most: int, language: str) -> list[str]:
+def overused_ngrams(texts: Sequence[str], most: int, language: str) -> list[str]:
     """Runs of characters (zh) or words (en) that stand in many of the texts, the commonest first.
 
     Of runs that overlap only one is named.
     """
-    length, glue = WORN_LENGTH[language], "" if language == "zh" else " "
+    length, glue = NGRAM_LENGTH[language], "" if language == "zh" else " "
     counts: Counter[str] = Counter()
     for text in texts:
         words = text.replace(" ", "") if language == "zh" else text.lower().split()
@@ -22,7 +22,7 @@ def worn_phrases(texts: Sequence[str], most: int, language: str) -> list[str]:
         counts.update(dict.fromkeys(runs, 1))  # a text counts once
     named: list[str] = []
     for run, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        if len(named) == most or count < max(2, WORN_SHARE * len(texts)):
+        if len(named) == most or count < max(2, OVERUSED_SHARE * len(texts)):
             break
         if not any(_overlap(run, other) for other in named):
             named.append(run)

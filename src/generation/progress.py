@@ -1,7 +1,7 @@
 """How far generation is: a table on a terminal, a line now and then elsewhere.
 
-Nothing is shown while answers come from the store; it starts with the first one that is waited
-for. Only counts are shown, never a prompt, an answer or a key.
+Nothing is shown while responses come from the store; it starts with the first one that is waited
+for. Only counts are shown, never a prompt, a response or a key.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Status:
 
 
 class Progress:
-    """Counts answers that a model gave in this run and samples that the gate accepts."""
+    """Counts responses that a model gave in this run and samples that the gate accepts."""
 
     def __init__(
         self,
@@ -76,8 +76,8 @@ class Progress:
             self._live.stop()
             _redirect(proxy, sys.stderr)
 
-    def answered(self) -> None:
-        """One more answer came from an endpoint."""
+    def responded(self) -> None:
+        """One more response came from an endpoint."""
         if self._started is None:
             self._started = self._shown = self._clock()
             self._accepted_before = self._accepted
@@ -88,7 +88,7 @@ class Progress:
         self._answers += 1
 
     def changed(self, runs: Sequence[ClassRun]) -> None:
-        """An answer or a verdict has come."""
+        """A response or a verdict has come."""
         self._runs = runs
         if self._started is None:
             return
@@ -114,7 +114,7 @@ class Progress:
         status = self._status()
         parts = [
             f"{self._accepted} of {self._quota} accepted",
-            f"{rate:.0f} answers a minute",
+            f"{rate:.0f} responses a minute",
             f"{status.in_flight} in flight",
             f"{status.tokens:,} tokens",
         ]

@@ -22,9 +22,9 @@ from src.config.llm import EndpointParams, LlmParams
 from src.data.dialogue import plain
 from src.data.draws import pick, pick_weighted
 from src.data.schema import LabelInfo
-from src.generation.endpoint_choice import Bandit, Outcome
+from src.generation.endpoint_choice import Bandit, Observation
 from src.generation.examples import Examples
-from src.generation.overused import worn_phrases
+from src.generation.overused import overused_ngrams
 from src.llm.requests import OUTPUTS, Request
 from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
 from src.planning.neighbours import spoken
@@ -45,7 +45,7 @@ class Ask:
     attributes: dict[str, str]
     seed_ids: tuple[str, ...]
     requests: tuple[Request, ...]
-    rows: Mapping[str, str] = field(default_factory=dict)  # see `AnswerStore.first`
+    rows: Mapping[str, str] = field(default_factory=dict)  # see `ResponseStore.first`
 
 
 class PromptWriter:
@@ -90,7 +90,7 @@ class PromptWriter:
         label: str,
         attempt: int,
         written: Sequence[str] = (),
-        past: Sequence[Outcome] | None = None,
+        past: Sequence[Observation] | None = None,
     ) -> Ask:
         """Request number `attempt` of a class.
 
@@ -98,8 +98,8 @@ class PromptWriter:
             label: the class.
             attempt: counts from 0.
             written: earlier samples of the class; chat models are told what they repeat.
-            past: what the first `needs_judged` requests of the class came to; None where nobody
-                knows, and an answer of any endpoint will do.
+            past: what the first `needs_screened` requests of the class came to; None where nobody
+                knows, and a response of any endpoint will do.
         """
         group = attempt // self._generate.requests_per_prompt
         info = self._labels.get(label)
@@ -114,7 +114,7 @@ class PromptWriter:
             "dialogue": self._data.turn_separator is not None,
             "samples": self._generate.samples_per_request,
             "attributes": attributes,
-            "avoid": self._worn(written),
+            "avoid": self._overused(written),
         }
         rows = self._examples.rows(label)
         requests: list[Request] = []
@@ -142,13 +142,13 @@ class PromptWriter:
         group under way.
         """
         chat = any(e.api == "chat" for e in self._endpoints(label, attempt, None))
-        if not chat or not self._generate.avoid_phrases:
+        if not chat or not self._generate.avoid_ngrams:
             return 0
         group = attempt // self._generate.requests_per_prompt
         return max(group - 1, 0) * self._generate.requests_per_prompt
 
-    def needs_judged(self, attempt: int) -> int:
-        """How many attempts of a class must have been judged before this one can be written."""
+    def needs_screened(self, attempt: int) -> int:
+        """How many attempts of a class must have verdicts before this one can be written."""
         return self._bandit.known(attempt) if self._bandit else 0
 
     def _request(
@@ -172,16 +172,16 @@ class PromptWriter:
             as_json=as_json,
         )
         without_rows = template.render(**words | self._without_rows(), as_json=as_json)
-        return replace(request, slot=request.slot_of(without_rows, self._choice(label)))
+        return replace(request, reuse_key=request.reuse_key_for(without_rows, self._choice(label)))
 
     def _without_rows(self) -> dict[str, object]:
-        """What stands in for the words that depend on train rows and on earlier answers.
+        """What stands in for the words that depend on train rows and on earlier responses.
 
         Placeholders, not nothing: how examples and phrases are shown is a setting as well.
         """
         return {
             "examples": [["·"]] * self._generate.seeds_per_prompt,
-            "avoid": ["·"] * self._generate.avoid_phrases,
+            "avoid": ["·"] * self._generate.avoid_ngrams,
             "neighbours": [],
         }
 
@@ -213,10 +213,10 @@ class PromptWriter:
         rng = Random(f"{self._generate.seed}/{label}/{attempt}/attributes")
         return {name: pick(rng, values) for name, values in self._generate.attributes.items()}
 
-    def _worn(self, written: Sequence[str]) -> list[str]:
+    def _overused(self, written: Sequence[str]) -> list[str]:
         """What the samples so far say again and again: runs of words that many of them share."""
         texts = [plain(text, self._data.turn_separator) for text in written]
-        return worn_phrases(texts, self._generate.avoid_phrases, self._data.language)
+        return overused_ngrams(texts, self._generate.avoid_ngrams, self._data.language)
 
     def _opening(self, info: LabelInfo | None, attempt: int) -> str:
         """The typical request that this call is about, in turn; it is a base model's first turn.
@@ -228,7 +228,7 @@ class PromptWriter:
         return info.requests[attempt % len(info.requests)]
 
     def _endpoints(
-        self, label: str, attempt: int, past: Sequence[Outcome] | None
+        self, label: str, attempt: int, past: Sequence[Observation] | None
     ) -> list[EndpointParams]:
         """The endpoint that is drawn, then the fallbacks in order.
 

@@ -2,7 +2,7 @@
 
 Verdicts count in the order of the requests, and a class ends at the first one that completes its
 quota, or with which its attempts are used up or too few of its samples are accepted. So where it
-ends depends on the answers alone and not on when they came.
+ends depends on the responses alone and not on when they came.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from src.config.generate import GenerateParams
-from src.generation.endpoint_choice import Outcome
+from src.generation.endpoint_choice import Observation
 from src.generation.failures import RECOVERED, FailedRequest
 from src.llm.budget import Spend
 from src.records.metrics.generate import Tokens
 from src.records.samples import Candidate
 
-JUDGE_ACCEPTANCE_AFTER = 40  # draws of a class; before that a bad start decides nothing
+ACCEPTANCE_COUNTS_AFTER = 40  # draws of a class; before that a bad start decides nothing
 
 
 @dataclass
@@ -29,9 +29,9 @@ class Attempt:
     candidates: tuple[Candidate, ...] = ()
     failure: FailedRequest | None = None
     draws: int = 0  # candidates, or 1 for a request that brought none
-    accepted: int | None = None  # None: not judged yet
-    endpoint: str = ""  # that answered, or failed last
-    cost: Decimal = Decimal(0)  # of the answer
+    accepted: int | None = None  # None: no verdict yet
+    endpoint: str = ""  # that responded, or failed last
+    cost: Decimal = Decimal(0)  # of the response
 
 
 @dataclass
@@ -41,7 +41,7 @@ class ClassRun:
     label: str
     quota: int
     attempts: list[Attempt | None] = field(default_factory=list)  # None: still out
-    judged: int = 0
+    screened: int = 0
     draws: int = 0
     accepted: int = 0
     stopped: str | None = None
@@ -57,7 +57,7 @@ class ClassRun:
 
     @property
     def acceptance(self) -> float:
-        """Accepted share of the draws; a request without a usable answer accepts nothing."""
+        """Accepted share of the draws; a request without a usable response accepts nothing."""
         return self.accepted / self.draws if self.draws else 1.0
 
     def back(self) -> int:
@@ -72,17 +72,17 @@ class ClassRun:
         return [candidate for attempt in attempts for candidate in attempt.candidates]
 
     def by_endpoint(self) -> dict[str, list[Attempt]]:
-        """The judged requests, by the endpoint that answered or failed last."""
+        """The screened requests, by the endpoint that responded or failed last."""
         found: dict[str, list[Attempt]] = {}
-        for attempt in self.attempts[: self.judged]:
+        for attempt in self.attempts[: self.screened]:
             if attempt is not None and attempt.draws:  # without any it was never made
                 found.setdefault(attempt.endpoint, []).append(attempt)
         return found
 
-    def outcomes(self, until: int) -> list[Outcome]:
+    def observations(self, until: int) -> list[Observation]:
         """What the first requests came to; those whose verdict is not final are left out."""
-        attempts = [attempt for attempt in self.attempts[: min(until, self.judged)] if attempt]
-        return [Outcome(each.endpoint, each.draws, each.accepted or 0) for each in attempts]
+        attempts = [attempt for attempt in self.attempts[: min(until, self.screened)] if attempt]
+        return [Observation(each.endpoint, each.draws, each.accepted or 0) for each in attempts]
 
     def ask(self) -> None:
         """One more request goes out."""
@@ -99,7 +99,7 @@ class ClassRun:
     def wants(self, params: GenerateParams) -> int:
         """How many more requests should go out now: those that are needed whatever comes back.
 
-        What is out, or not judged, counts as accepted, so that no answer is bought in vain.
+        What is out, or has no verdict, counts as accepted, so that no response is bought in vain.
         """
         if self.done:
             return 0
@@ -112,15 +112,15 @@ class ClassRun:
 
         A verdict on what came after it is for the time being; it says what to ask for next.
         """
-        for attempt in self.attempts[self.judged :]:
+        for attempt in self.attempts[self.screened :]:
             if attempt is not None and all(c.id in accepted for c in attempt.candidates):
                 attempt.accepted = sum(accepted[c.id] for c in attempt.candidates)
-        while not self.done and self.judged < self.back():
-            attempt = self.attempts[self.judged]
+        while not self.done and self.screened < self.back():
+            attempt = self.attempts[self.screened]
             if attempt is None or attempt.accepted is None:
                 break
             self._add(attempt, params)
-        left = [attempt for attempt in self.attempts[self.judged :] if attempt is not None]
+        left = [attempt for attempt in self.attempts[self.screened :] if attempt is not None]
         self.new = sum(attempt.accepted is None for attempt in left)
         self._hoped = sum(
             len(attempt.candidates) if attempt.accepted is None else attempt.accepted
@@ -128,15 +128,15 @@ class ClassRun:
         )
 
     def _add(self, attempt: Attempt, params: GenerateParams) -> None:
-        """Count one judged request, and end the class if it is the last."""
-        self.judged += 1
+        """Count one screened request, and end the class if it is the last."""
+        self.screened += 1
         self.draws += attempt.draws
         self.accepted += attempt.accepted or 0
         if self.accepted >= self.quota:
             return
-        if self.judged >= params.max_attempts_per_class:
+        if self.screened >= params.max_attempts_per_class:
             self.stopped = "max_attempts_per_class"
-        elif self.draws >= JUDGE_ACCEPTANCE_AFTER and self.acceptance < params.min_acceptance:
+        elif self.draws >= ACCEPTANCE_COUNTS_AFTER and self.acceptance < params.min_acceptance:
             self.stopped = "min_acceptance"
 
 
@@ -146,8 +146,8 @@ class Generated:
 
     Attributes:
         classes: in the order of the plan.
-        spent: on all answers used, those that were bought before included.
-        tokens: of the same answers.
+        spent: on all responses used, those that were bought before included.
+        tokens: of the same responses.
     """
 
     classes: tuple[ClassRun, ...]
@@ -157,15 +157,15 @@ class Generated:
     @property
     def candidates(self) -> list[Candidate]:
         """All candidates."""
-        return [candidate for run in self.classes for candidate in run.candidates(run.judged)]
+        return [candidate for run in self.classes for candidate in run.candidates(run.screened)]
 
     @property
     def failures(self) -> list[FailedRequest]:
-        """The ledger: requests without a usable answer, and those that got one after failing."""
+        """The ledger: requests without a usable response, and those that got one after failing."""
         attempts = [attempt for run in self.classes for attempt in run.attempts if attempt]
         return [attempt.failure for attempt in attempts if attempt.failure]
 
     def failure_counts(self) -> dict[str, int]:
-        """Requests without a usable answer, by kind."""
+        """Requests without a usable response, by kind."""
         kinds = (failure.kind for failure in self.failures)
         return dict(Counter(kind for kind in kinds if kind != RECOVERED))

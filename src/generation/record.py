@@ -12,7 +12,7 @@ from src.config.data import DataParams
 from src.data.dialogue import plain
 from src.diagnostics.diversity import diversity
 from src.generation.quota import Attempt, ClassRun, Generated
-from src.llm.cache import AnswerStore
+from src.llm.response_store import ResponseStore
 from src.paths import ROOT
 from src.records.metrics.generate import (
     ClassGeneration,
@@ -42,7 +42,7 @@ def generate_metrics(
         accepted=sum(run.accepted for run in runs),
         quota=sum(run.quota for run in runs),
         shortfall=sum(max(run.quota - run.accepted, 0) for run in runs),
-        requests=sum(run.judged for run in runs),
+        requests=sum(run.screened for run in runs),
         tokens=generated.tokens,
         cost=float(generated.spent.cost),
         failures=generated.failure_counts(),
@@ -51,7 +51,7 @@ def generate_metrics(
     )
 
 
-def say(generated: Generated, store: AnswerStore) -> None:
+def say(generated: Generated, store: ResponseStore) -> None:
     """Log what was got, which classes ended before their quota and why, and what was paid for."""
     if any(run.stopped == "budget" for run in generated.classes):
         log.warning(
@@ -65,11 +65,11 @@ def say(generated: Generated, store: AnswerStore) -> None:
                 run.label,
                 run.accepted,
                 run.quota,
-                run.judged,
+                run.screened,
                 run.stopped,
             )
     log.info(
-        "generate: %d candidates, %d accepted of %d wanted, %d requests failed (answers: %s)",
+        "generate: %d candidates, %d accepted of %d wanted, %d requests failed (responses: %s)",
         len(generated.candidates),
         sum(run.accepted for run in generated.classes),
         sum(run.quota for run in generated.classes),
@@ -77,8 +77,7 @@ def say(generated: Generated, store: AnswerStore) -> None:
         ROOT / ".cache",
     )
     log.info(
-        "generate: %d answers were at hand (%d of them written from earlier train rows), "
-        "%d were not",
+        "generate: %d cache hits (%d of them written from earlier train rows), %d cache misses",
         store.hits,
         store.reused,
         store.misses,
@@ -86,11 +85,11 @@ def say(generated: Generated, store: AnswerStore) -> None:
 
 
 def _of_class(run: ClassRun, rows: Sequence[str], data: DataParams) -> ClassGeneration:
-    candidates = run.candidates(run.judged)
+    candidates = run.candidates(run.screened)
     separator = data.turn_separator
     return ClassGeneration(
         quota=run.quota,
-        requests=run.judged,
+        requests=run.screened,
         candidates=len(candidates),
         accepted=run.accepted,
         stopped=run.stopped or "",
@@ -115,9 +114,9 @@ def _models(run: ClassRun) -> dict[str, ModelRequests] | None:
 
 
 def _per_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelWorth]:
-    """What each endpoint that answered is worth.
+    """What each endpoint that responded is worth.
 
-    Acceptance is a share of draws, as the classes count them: a request without a usable answer
+    Acceptance is a share of draws, as the classes count them: a request without a usable response
     is one that accepts nothing. The cost is that of the requests counted here.
     """
     by_model: dict[str, list[Attempt]] = {}

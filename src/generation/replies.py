@@ -1,6 +1,6 @@
 """A model's reply as samples, or what is wrong with it.
 
-    read_samples(answer, request, opening, "[SEP]")  ->  ReadReply(("我要补卡[SEP]好的",), None)
+    read_samples(response, request, opening, "[SEP]")  ->  ReadReply(("我要补卡[SEP]好的",), None)
 
 Whatever comes back, nothing here raises: a bad reply costs its money and no more.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.data.dialogue import read_reply, split_turns
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
 from src.llm.thoughts import without_thoughts
 
 NUMBERED = re.compile(
@@ -66,34 +66,34 @@ class ReadReply:
 
 
 def read_samples(
-    answer: Answer, request: Request, opening: str, separator: str | None
+    response: Response, request: Request, opening: str, separator: str | None
 ) -> ReadReply:
     """Samples of a reply.
 
     Args:
-        answer: what came.
+        response: what came.
         request: a chat reply is numbered or JSON, whichever it turns out to be; a base model's
             goes on where the prompt ended.
         opening: the first turn, which a base model's prompt already holds.
         separator: between the turns of a row; None where a row is one utterance.
     """
-    text = without_thoughts(answer.text)
-    if answer.finish_reason == "content_filter":
+    text = without_thoughts(response.text)
+    if response.finish_reason == "content_filter":
         return ReadReply((), "refused")
     if not text.strip():
         return ReadReply((), "empty")
     if request.endpoint.api == "completions":
-        reply = _whole_lines(text) if answer.truncated else text
+        reply = _whole_lines(text) if response.truncated else text
         parts = [f"{opening}\n{reply}"] if _sample(reply, separator) else []
     else:
         text = FENCE.sub("", text)
         if _refuses(text):
             return ReadReply((), "refused")
-        parts = _parts(text, answer.truncated)
+        parts = _parts(text, response.truncated)
     samples = tuple(sample for part in parts if (sample := _sample(part, separator)))
     if samples:
         return ReadReply(samples, None)
-    return ReadReply((), "truncated" if answer.truncated else "unreadable")
+    return ReadReply((), "truncated" if response.truncated else "unreadable")
 
 
 def _sample(part: str, separator: str | None) -> str:
@@ -143,11 +143,11 @@ def _json(text: str) -> Any:  # noqa: ANN401  (any JSON value)
     found = JSON.search(text)
     while found:
         try:
-            value, place = DECODER.raw_decode(text, found.end())
+            value, position = DECODER.raw_decode(text, found.end())
         except ValueError:
             return values or list(_whole_items(text[found.end() :]))
         values.append(value)
-        found = JSON.search(text, place)
+        found = JSON.search(text, position)
     return values[0] if len(values) == 1 else values
 
 
@@ -155,13 +155,13 @@ def _whole_items(text: str) -> Iterator[Any]:
     """Items of the first list, and after one that is broken, lists that look like samples."""
     found = re.search(r"\[\s*", text)
     while found:
-        place = found.end()
+        position = found.end()
         try:
-            item, place = DECODER.raw_decode(text, place)
+            item, position = DECODER.raw_decode(text, position)
             yield item
-            found = BETWEEN.match(text, place)
+            found = BETWEEN.match(text, position)
         except ValueError:
-            found = TURNS.search(text, place + 1)
+            found = TURNS.search(text, position + 1)
 
 
 def _turn_lists(value: Any) -> Iterator[list[str]]:  # noqa: ANN401  (any JSON value)

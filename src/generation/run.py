@@ -25,8 +25,8 @@ from src.generation.progress import Progress, Status
 from src.generation.prompts import Ask, PromptWriter
 from src.generation.quota import Generated
 from src.llm.budget import Budget, spent_on
-from src.llm.cache import AnswerStore
-from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.llm.client import Client, Failure, OutOfBudget, Received
+from src.llm.response_store import ResponseStore
 from src.paths import FAILURES
 from src.records.metrics.generate import Tokens
 
@@ -35,7 +35,7 @@ def run(
     quotas: Mapping[str, int],
     writer: PromptWriter,
     accepts: Accepts,
-    store: AnswerStore,
+    store: ResponseStore,
     generate: GenerateParams,
     llm: LlmParams,
     data: DataParams,
@@ -49,7 +49,7 @@ def run(
         quotas: accepted samples wanted, by class; classes with 0 are left out.
         writer: writes the n-th request of a class.
         accepts: which candidates of a class the gate lets pass, see `Gate.accepts`.
-        store: answers bought before, and where new ones go before anything reads them.
+        store: responses bought before, and where new ones go before anything reads them.
         generate: limits on attempts, acceptance and spending.
         llm: the endpoints.
         data: turn separator.
@@ -58,7 +58,7 @@ def run(
         make_client: from the endpoints, `runtime`, and what is spent.
 
     Raises:
-        UserError: an answer is missing offline; or no endpoint is left, since each is down,
+        UserError: a response is missing offline; or no endpoint is left, since each is down,
             refuses the key, or too many requests fail. What was bought is kept.
     """
     budget = Budget(generate.budget)
@@ -73,13 +73,13 @@ def run(
 
             with Progress(sum(quotas.values()), status) as progress:
 
-                async def ask_model(ask: Ask) -> Reply | Failure | OutOfBudget:
+                async def ask_model(ask: Ask) -> Received | Failure | OutOfBudget:
                     recorded = _recorded(ask, store, budget, offline=runtime.offline)
                     if recorded is not None:
                         return recorded
                     reply = await client.ask(ask.requests, store.commit)
-                    if isinstance(reply, Reply):
-                        progress.answered()
+                    if isinstance(reply, Received):
+                        progress.responded()
                     return reply
 
                 loop = QuotaLoop(
@@ -101,26 +101,26 @@ def run(
     return replace(asyncio.run(main()), spent=budget.spent, tokens=_tokens(store))
 
 
-def _recorded(ask: Ask, store: AnswerStore, budget: Budget, *, offline: bool) -> Reply | None:
-    """The answer if it was bought before; offline a missing one is an error."""
+def _recorded(ask: Ask, store: ResponseStore, budget: Budget, *, offline: bool) -> Received | None:
+    """The response if it was bought before; offline a missing one is an error."""
     recorded = store.first(ask.requests, ask.rows)
     if recorded is not None:
-        request, answer = recorded
-        budget.add(spent_on(answer, request.endpoint.price))
-        return Reply(request, answer)
+        request, response = recorded
+        budget.add(spent_on(response, request.endpoint.price))
+        return Received(request, response)
     if offline:
         raise UserError(
-            f"no recorded answer for request {ask.attempt} of class {ask.label!r}; "
+            f"no recorded response for request {ask.attempt} of class {ask.label!r}; "
             "set runtime.offline: false to ask the endpoint"
         )
     return None
 
 
-def _tokens(store: AnswerStore) -> Tokens:
-    """Of the answers used, as the endpoints counted them."""
-    answers = [answer for _, answer in store.used()]
+def _tokens(store: ResponseStore) -> Tokens:
+    """Of the responses used, as the endpoints counted them."""
+    responses = [response for _, response in store.used()]
     return Tokens(
-        prompt=sum(answer.prompt_tokens for answer in answers),
-        cached=sum(answer.cached_tokens for answer in answers),
-        completion=sum(answer.completion_tokens for answer in answers),
+        prompt=sum(response.prompt_tokens for response in responses),
+        cached=sum(response.cached_tokens for response in responses),
+        completion=sum(response.completion_tokens for response in responses),
     )

@@ -5,7 +5,7 @@
     faults_of(judged["b967a7a2cebd6966-0"], rule)
 
 No model is asked about a text of its own: models prefer what they wrote themselves (Panickssery et
-al. 2024). Answers are stored and replayed like those of generation. A judge that refuses, fails or
+al. 2024). Responses are stored and replayed like those of generation. A judge that refuses, fails or
 writes something else abstains; no other endpoint stands in for it, since its vote would count twice.
 """
 
@@ -21,9 +21,9 @@ from src.errors import UserError
 from src.judging.prompts import JudgeWriter, Ways
 from src.judging.rubric import Judgement, read_judgement
 from src.llm.budget import Budget, spent_on
-from src.llm.cache import AnswerStore
-from src.llm.client import SECONDS_BETWEEN_LINES, Client, OutOfBudget, Reply
-from src.llm.requests import Answer
+from src.llm.client import SECONDS_BETWEEN_LINES, Client, OutOfBudget, Received
+from src.llm.requests import Response
+from src.llm.response_store import ResponseStore
 from src.llm.thoughts import without_thoughts
 from src.records.samples import Screened
 
@@ -34,7 +34,7 @@ async def ask_judges(
     samples: Sequence[Screened],
     writer: JudgeWriter,
     client: Client,
-    store: AnswerStore,
+    store: ResponseStore,
     budget: Budget,
     *,
     offline: bool = False,
@@ -46,9 +46,9 @@ async def ask_judges(
         samples: the same text and label is asked about once.
         writer: writes the requests.
         client: as many requests are out as it takes.
-        store: answers bought before are counted first, so that a spent budget replays.
+        store: responses bought before are counted first, so that a spent budget replays.
         budget: once it is spent nothing more is asked.
-        offline: a missing answer is an error.
+        offline: a missing response is an error.
         seconds_between_lines: of the log, at least.
 
     Returns:
@@ -56,7 +56,7 @@ async def ask_judges(
         missing.
 
     Raises:
-        UserError: an answer is missing offline; or no judge is left, since each is down, refuses
+        UserError: a response is missing offline; or no judge is left, since each is down, refuses
             the key, or too many requests fail. What was bought is kept.
     """
     asks = {sample.id: writer.asks(sample) for sample in samples}
@@ -67,30 +67,30 @@ async def ask_judges(
     waiting = [ways for ways in every.values() if not panel.replay(ways)]
     if waiting and offline:
         raise UserError(
-            f"{len(waiting)} of {len(every)} answers of judges are not recorded; "
+            f"{len(waiting)} of {len(every)} responses of judges are not recorded; "
             "set runtime.offline: false to ask them"
         )
     await panel.ask(waiting)
     panel.say(len(every))
     return {
-        name: [panel.said[ways[0].key] for ways in of_all if ways[0].key in panel.said]
+        name: [panel.judgements[ways[0].key] for ways in of_all if ways[0].key in panel.judgements]
         for name, of_all in asks.items()
     }
 
 
 class _Panel:
-    """What judges have said so far, by the key of the first way to ask it."""
+    """The judgements so far, by the key of the first way to ask it."""
 
     def __init__(
         self,
         judges: set[str],
         labels: Mapping[str, LabelInfo],
         client: Client,
-        store: AnswerStore,
+        store: ResponseStore,
         budget: Budget,
         seconds_between_lines: float,
     ) -> None:
-        self.said: dict[str, Judgement] = {}
+        self.judgements: dict[str, Judgement] = {}
         self._judges, self._labels = judges, labels
         self._client, self._store, self._budget = client, store, budget
         self._lost: set[str] = set()
@@ -99,14 +99,14 @@ class _Panel:
         self._between_s, self._shown = seconds_between_lines, time.monotonic()
 
     def replay(self, ways: Ways) -> bool:
-        """Take the answer if it was bought before."""
+        """Take the response if it was bought before."""
         recorded = self._store.first(ways)
         if recorded is None:
             return False
-        request, answer = recorded
-        self._budget.add(spent_on(answer, request.endpoint.price))
+        request, response = recorded
+        self._budget.add(spent_on(response, request.endpoint.price))
         self._replayed += 1
-        self._take(ways, answer)
+        self._take(ways, response)
         return True
 
     async def ask(self, waiting: Sequence[Ways]) -> None:
@@ -138,12 +138,12 @@ class _Panel:
                 self._lose(ways[0].endpoint.name, error)
                 return
             # too many requests have failed, but this one has not: another judge is at fault
-            reply = Reply(*recorded)
+            reply = Received(*recorded)
         if isinstance(reply, OutOfBudget):
             self._budget_spent = True
-        elif isinstance(reply, Reply):
+        elif isinstance(reply, Received):
             self._bought += 1
-            self._take(ways, reply.answer)
+            self._take(ways, reply.response)
 
     def _lose(self, judge: str, error: UserError) -> None:
         """Go on without a judge; without any, the error stands."""
@@ -153,23 +153,23 @@ class _Panel:
         if self._lost == self._judges:
             raise error
 
-    def _take(self, ways: Ways, answer: Answer) -> None:
-        if answer.finish_reason == "content_filter":
+    def _take(self, ways: Ways, response: Response) -> None:
+        if response.finish_reason == "content_filter":
             return
         endpoint = ways[0].endpoint
-        text = without_thoughts(answer.text)
-        if answer.truncated:
+        text = without_thoughts(response.text)
+        if response.truncated:
             text = text.rstrip(".0123456789")  # 1 may have become 10
         judgement = read_judgement(text, self._labels, endpoint.name, endpoint.model)
         if judgement is not None:
-            self.said[ways[0].key] = judgement
+            self.judgements[ways[0].key] = judgement
 
     def _show(self, wanted: int) -> None:
         now = time.monotonic()
         if now - self._shown >= self._between_s:
             self._shown = now
             log.info(
-                "judge: %d of %d answers, %d in flight, %d failed, %s tokens",
+                "judge: %d of %d responses, %d in flight, %d failed, %s tokens",
                 self._bought,
                 wanted,
                 self._client.running,
@@ -184,11 +184,11 @@ class _Panel:
                 "judge: generate.budget is spent; what was judged counts, the rest is kept "
                 "unjudged. Raise it and run again to judge the rest"
             )
-        answers = self._replayed + self._bought
+        responses = self._replayed + self._bought
         log.info(
-            "judge: %d of %d answers (%d bought before), %d of them without a judgement",
-            answers,
+            "judge: %d of %d responses (%d bought before), %d of them without a judgement",
+            responses,
             wanted,
             self._replayed,
-            answers - len(self.said),
+            responses - len(self.judgements),
         )

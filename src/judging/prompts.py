@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from src.config.data import DataParams
-from src.config.filter import JudgeRule
+from src.config.filter import JudgeParams
 from src.config.llm import LlmParams
 from src.data.dialogue import split_turns
 from src.data.schema import LabelInfo
@@ -38,7 +38,7 @@ class JudgeWriter:
     def __init__(
         self,
         labels: Mapping[str, LabelInfo],
-        rule: JudgeRule,
+        rule: JudgeParams,
         llm: LlmParams,
         data: DataParams,
         domain: str,

@@ -90,16 +90,16 @@ def read_judgement(
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """JSON objects in the text, in order, and those that stand in their fields."""
-    place = text.find("{")
-    while place >= 0:
-        end = place + 1
+    position = text.find("{")
+    while position >= 0:
+        end = position + 1
         try:
-            value, end = DECODER.raw_decode(text, place)
+            value, end = DECODER.raw_decode(text, position)
             yield value
             yield from (field for field in value.values() if isinstance(field, dict))
         except (ValueError, RecursionError):  # braces, hundreds deep
             pass
-        place = text.find("{", end)
+        position = text.find("{", end)
 
 
 def _loose_fields(text: str) -> list[dict[str, Any]]:
@@ -139,15 +139,15 @@ def _points(value: Any) -> float | None:  # noqa: ANN401  (any JSON value)
     return float(value) if 0 <= value <= MOST_POINTS else None
 
 
-def _known_label(said: str, labels: Mapping[str, LabelInfo]) -> str:
+def _known_label(named: str, labels: Mapping[str, LabelInfo]) -> str:
     """The class that is meant by its name, its id, or both; empty where none or several may be."""
-    if said in labels:
-        return said
+    if named in labels:
+        return named
     meant = {
         name
         for name, info in labels.items()
         for form in (name, info.id, info.id + name, name + info.id)
-        if form and _letters(form) == _letters(said)
+        if form and _letters(form) == _letters(named)
     }
     return meant.pop() if len(meant) == 1 else ""
 

@@ -1,6 +1,6 @@
-"""Asks the judges about samples, and writes down the answers that it used.
+"""Asks the judges about samples, and writes down the responses that it used.
 
-judged = judge(samples, splits, rule, llm, data, runtime, domain, budget, JUDGE_CASSETTE)
+judged = judge_samples(samples, splits, rule, llm, data, runtime, domain, budget, JUDGE_RESPONSES)
 judged["b967a7a2cebd6966-0"]  ->  [Judgement("glm4", ...), Judgement("qwen", ...)]
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from src.config.data import DataParams
-from src.config.filter import JudgeRule
+from src.config.filter import JudgeParams
 from src.config.generate import BudgetParams
 from src.config.llm import LlmParams
 from src.config.runtime import RuntimeParams
@@ -20,15 +20,15 @@ from src.judging.ask import ask_judges
 from src.judging.prompts import JudgeWriter, all_labels
 from src.judging.rubric import Judgement
 from src.llm.budget import Budget
-from src.llm.cache import AnswerStore, open_store, write_used
 from src.llm.client import Client
+from src.llm.response_store import ResponseStore, open_store, write_used
 from src.records.samples import Screened
 
 
-def judge(
+def judge_samples(
     samples: Sequence[Screened],
     splits: Splits,
-    rule: JudgeRule,
+    rule: JudgeParams,
     llm: LlmParams,
     data: DataParams,
     runtime: RuntimeParams,
@@ -37,7 +37,7 @@ def judge(
     responses: Path,
     make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
 ) -> dict[str, list[Judgement]]:
-    """What each judge says of each sample; answers are looked for at the usual places first.
+    """What each judge says of each sample; responses are looked for in the response store first.
 
     Args:
         samples: the same text and label is asked about once.
@@ -47,8 +47,8 @@ def judge(
         data: language and turn separator.
         runtime: how requests are made.
         domain: what the rows are.
-        budget: what the answers may cost together.
-        responses: file for the answers that were used.
+        budget: what the responses may cost together.
+        responses: file for the responses that were used.
         make_client: from the endpoints, `runtime`, and what is spent.
 
     Returns:
@@ -60,7 +60,7 @@ def judge(
     writer = JudgeWriter(all_labels(splits.train["label"], splits.labels), rule, llm, data, domain)
     money = Budget(budget)
 
-    async def ask(store: AnswerStore) -> dict[str, list[Judgement]]:
+    async def ask(store: ResponseStore) -> dict[str, list[Judgement]]:
         async with make_client(llm, runtime, money) as client:
             return await ask_judges(samples, writer, client, store, money, offline=runtime.offline)
 

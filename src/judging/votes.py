@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from src.config.filter import JudgeRule
+from src.config.filter import JudgeParams
 from src.judging.rubric import Judgement
 from src.stats import cohen_kappa
 
@@ -61,7 +61,7 @@ class Verdict:
 
 
 def faults_of(
-    judgements: Sequence[Judgement], rule: JudgeRule, label_fault: str | None = None
+    judgements: Sequence[Judgement], rule: JudgeParams, label_fault: str | None = None
 ) -> Faults:
     """Of each voter, why it rejects a sample.
 
@@ -91,7 +91,7 @@ def decide(
         weights: of voters, from `vote_weights`; all the same without.
     """
     if not faults:
-        return Verdict(None, {}, JudgeScores(), None, "no judge of another model answered")
+        return Verdict(None, {}, JudgeScores(), None, "no judge of another model responded")
     votes = accepting(faults)
     weight = {voter: (weights or {}).get(voter, 1.0) for voter in votes}
     if not sum(weight.values()):  # voters that count little elsewhere are all that there is here
@@ -134,7 +134,7 @@ def vote_weights(votes: Sequence[Mapping[str, bool]]) -> dict[str, float]:
     return weights if any(weights.values()) else dict.fromkeys(voters, 1.0)
 
 
-def agreement(votes: Sequence[Mapping[str, bool]]) -> float | None:
+def observed_agreement(votes: Sequence[Mapping[str, bool]]) -> float | None:
     """Share of pairs of voters that both accept or both reject a sample; None without a pair.
 
     Args:
@@ -167,7 +167,7 @@ def _pairs(votes: Sequence[Mapping[str, bool]]) -> list[tuple[bool, bool]]:
     return [pair for each in votes for pair in combinations(each.values(), 2)]
 
 
-def _fault(judgement: Judgement, rule: JudgeRule) -> str | None:
+def _fault(judgement: Judgement, rule: JudgeParams) -> str | None:
     """Why a judge rejects."""
     if judgement.label_consistency < rule.min_label_consistency:
         what = f"label consistency {judgement.label_consistency:g} < {rule.min_label_consistency:g}"

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from src.config.generate import BudgetParams
 from src.config.llm import PriceParams
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
 
 MILLION = Decimal(1_000_000)
 TEMPLATE_TOKENS = 64  # what a chat template adds to the prompt, at most
@@ -35,11 +35,11 @@ class Spend:
         return Spend(self.tokens - other.tokens, self.cost - other.cost)
 
 
-def spent_on(answer: Answer, price: PriceParams) -> Spend:
-    """What an answer came to, by the endpoint's own count of tokens."""
-    cached = min(answer.cached_tokens, answer.prompt_tokens)
-    cost = _cost(price, answer.prompt_tokens - cached, cached, answer.completion_tokens)
-    return Spend(answer.prompt_tokens + answer.completion_tokens, cost)
+def spent_on(response: Response, price: PriceParams) -> Spend:
+    """What a response came to, by the endpoint's own count of tokens."""
+    cached = min(response.cached_tokens, response.prompt_tokens)
+    cost = _cost(price, response.prompt_tokens - cached, cached, response.completion_tokens)
+    return Spend(response.prompt_tokens + response.completion_tokens, cost)
 
 
 def most_for(request: Request) -> Spend:
@@ -73,7 +73,7 @@ class Budget:
         self._settled = asyncio.Event()
 
     def add(self, spend: Spend) -> None:
-        """Count an answer that was bought before and is used now."""
+        """Count a response that was bought before and is used now."""
         self.spent += spend
 
     async def reserve(self, most: Spend) -> bool:

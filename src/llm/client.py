@@ -1,9 +1,9 @@
 """Asks models: as many requests at once as each endpoint takes, and another one where it is dead.
 
     async with Client(llm, runtime, budget) as client:
-        reply = await client.ask(ask.requests, store.commit)
+        received = await client.ask(ask.requests, store.commit)
 
-The reply is an Answer with the request that got it, a Failure after the last try, or OutOfBudget.
+What comes is Received (the response with its request), a Failure after the last try, or OutOfBudget.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from src.llm.budget import Budget, Spend, most_for, spent_on
 from src.llm.connections import Connections
 from src.llm.endpoint import Endpoint
 from src.llm.limits import PATIENCE, ErrorRate, Patience, Signal
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
 from src.llm.troubles import Trouble
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 30.0  # of a log of how far the requests are
 REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
-GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once answered is given up
+GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once responded is given up
 KEPT = "what was bought is kept"
-Commit = Callable[[Request, Answer], Awaitable[None]]
+Commit = Callable[[Request, Response], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer, the request that got it, and what failed before."""
+class Received:
+    """A response, the request that got it, and what failed before."""
 
     request: Request
-    answer: Answer
+    response: Response
     tries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A request that got no answer, and what happened at each try."""
+    """A request that got no response, and what happened at each try."""
 
     request: Request
     tries: tuple[str, ...]
@@ -82,7 +82,7 @@ class Client:
         self._connections = Connections(runtime, reuse_prefix=reuse_prefix)
         self._errors = ErrorRate(runtime.error_window)
         self._kinds: Counter[str] = Counter()
-        self._under_way: set[asyncio.Task[Answer | Trouble]] = set()
+        self._under_way: set[asyncio.Task[Response | Trouble]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,26 +107,26 @@ class Client:
         Twice what all endpoints together may be asked, because some wait before they are made
         again.
         """
-        return 2 * sum(endpoint.places.most for endpoint in self._endpoints.values())
+        return 2 * sum(endpoint.slots.most for endpoint in self._endpoints.values())
 
     @property
     def running(self) -> int:
         """Requests under way."""
-        return sum(endpoint.places.running for endpoint in self._endpoints.values())
+        return sum(endpoint.slots.running for endpoint in self._endpoints.values())
 
     @property
     def failures(self) -> int:
-        """Requests that got no answer after their last try."""
+        """Requests that got no response after their last try."""
         return self._kinds.total()
 
     async def ask(
         self, requests: Sequence[Request], commit: Commit
-    ) -> Reply | Failure | OutOfBudget:
-        """The answer to the first of the requests that can be had.
+    ) -> Received | Failure | OutOfBudget:
+        """The response to the first of the requests that can be had.
 
         Args:
             requests: ways to ask the same, best first, see `prompts.Ask`.
-            commit: stores an answer; nothing reads it before.
+            commit: stores a response; nothing reads it before.
 
         Raises:
             UserError: no endpoint is left: each is down, refuses the key, or does not know the
@@ -136,49 +136,49 @@ class Client:
         failed = 0
         while True:
             request, endpoint = await self._choose(requests)
-            outcome = await self._try(request, endpoint, commit)
-            if isinstance(outcome, Answer):
+            result = await self._try(request, endpoint, commit)
+            if isinstance(result, Response):
                 self._count(None)
-                return Reply(request, outcome, tuple(tries))
-            if isinstance(outcome, OutOfBudget):
-                return outcome
-            if outcome is None:
+                return Received(request, result, tuple(tries))
+            if isinstance(result, OutOfBudget):
+                return result
+            if result is None:
                 continue
-            tries.append(f"{endpoint.params.name}: {outcome.what}")
-            failed += outcome.counts
+            tries.append(f"{endpoint.params.name}: {result.what}")
+            failed += result.counts
             most = self._runtime.tries
-            if outcome.final or failed >= most or len(tries) >= REFUSALS_A_TRY * most:
-                self._count(outcome.what)
+            if result.final or failed >= most or len(tries) >= REFUSALS_A_TRY * most:
+                self._count(result.what)
                 return Failure(request, tuple(tries))
-            if endpoint.given_up is None and not outcome.no_schema:
-                await asyncio.sleep(self._patience.wait_s(outcome.retry_after_s, len(tries)))
+            if endpoint.given_up is None and not result.no_schema:
+                await asyncio.sleep(self._patience.wait_s(result.retry_after_s, len(tries)))
 
     async def _try(
         self, request: Request, endpoint: Endpoint, commit: Commit
-    ) -> Answer | Trouble | OutOfBudget | None:
+    ) -> Response | Trouble | OutOfBudget | None:
         """One try; None where the endpoint became of no use while the request waited for it."""
         signal: Signal = "other"
-        await endpoint.places.acquire()
+        await endpoint.slots.acquire()
         try:
             entered = endpoint.breaker.enter() if endpoint.takes(request) else None
             if entered is None:
                 return None
             try:
-                outcome = await self._pay_for(request, endpoint, commit)
+                result = await self._pay_for(request, endpoint, commit)
             except BaseException:
                 endpoint.breaker.left(entered)
                 raise
-            if isinstance(outcome, OutOfBudget):
+            if isinstance(result, OutOfBudget):
                 endpoint.breaker.left(entered)
             else:
-                signal = self._learn(endpoint, entered, outcome)
-            return outcome
+                signal = self._learn(endpoint, entered, result)
+            return result
         finally:
-            endpoint.places.release(signal)
+            endpoint.slots.release(signal)
 
     async def _pay_for(
         self, request: Request, endpoint: Endpoint, commit: Commit
-    ) -> Answer | Trouble | OutOfBudget:
+    ) -> Response | Trouble | OutOfBudget:
         """One call within the rates and the budget.
 
         Who waits for it may be called off by another request's error; the call itself goes on until
@@ -193,53 +193,51 @@ class Client:
         call.add_done_callback(self._under_way.discard)
         return await asyncio.shield(call)
 
-    async def _buy(self, request: Request, most: Spend, commit: Commit) -> Answer | Trouble:
-        """One call that the budget has room for; an answer is stored before it is returned."""
+    async def _buy(self, request: Request, most: Spend, commit: Commit) -> Response | Trouble:
+        """One call that the budget has room for; a response is stored before it is returned."""
         spent = most  # of a call that is called off the endpoint may have done all
         try:
-            outcome = await self._connections.call(request)
-            if isinstance(outcome, Answer):
+            result = await self._connections.call(request)
+            if isinstance(result, Response):
                 # an endpoint that counts no tokens must not pass for a free one
-                counted = outcome.prompt_tokens or outcome.completion_tokens
-                spent = spent_on(outcome, request.endpoint.price) if counted else most
-            elif not outcome.perhaps_paid:
+                counted = result.prompt_tokens or result.completion_tokens
+                spent = spent_on(result, request.endpoint.price) if counted else most
+            elif not result.perhaps_paid:
                 spent = Spend()
         finally:
             self._budget.settle(most, spent)
-        if isinstance(outcome, Answer):
-            await commit(request, outcome)
-        return outcome
+        if isinstance(result, Response):
+            await commit(request, result)
+        return result
 
-    def _learn(self, endpoint: Endpoint, entered: int, outcome: Answer | Trouble) -> Signal:
-        """What the outcome says of the endpoint."""
+    def _learn(self, endpoint: Endpoint, entered: int, result: Response | Trouble) -> Signal:
+        """What the result says of the endpoint."""
         name = endpoint.params.name
-        if isinstance(outcome, Answer):
-            endpoint.answered = True
+        if isinstance(result, Response):
+            endpoint.responded = True
             if endpoint.breaker.good():
-                log.info("endpoint %s answers again", name)
-                endpoint.places.restart()
+                log.info("endpoint %s responds again", name)
+                endpoint.slots.restart()
             return "good"
-        if outcome.no_schema:
+        if result.no_schema:
             endpoint.takes_schema = False
             endpoint.breaker.left(entered)
             log.info("endpoint %s takes no JSON schema; asking for text", name)
-        elif outcome.remedy:
-            self._give_up(endpoint, f"answers {outcome.what}; {outcome.remedy}")
-        elif outcome.final:  # the request is at fault, not the endpoint
+        elif result.remedy:
+            self._give_up(endpoint, f"responds with {result.what}; {result.remedy}")
+        elif result.final:  # the request is at fault, not the endpoint
             endpoint.breaker.left(entered)
-        elif endpoint.breaker.bad(
-            entered, outcome.retry_after_s or 0.0, certain=outcome.unreachable
-        ):
-            patient = endpoint.answered or outcome.signal == "congested"
+        elif endpoint.breaker.bad(entered, result.retry_after_s or 0.0, certain=result.unreachable):
+            patient = endpoint.responded or result.signal == "congested"
             if endpoint.breaker.failed_probes >= (
                 GIVE_UP_PROBES if patient else self._runtime.tries
             ):
                 remedy = "start it, or correct llm.endpoints in params.yaml"
-                self._give_up(endpoint, f"does not answer ({outcome.what}); {remedy}")
+                self._give_up(endpoint, f"does not respond ({result.what}); {remedy}")
             else:
                 pause = endpoint.breaker.wait_s
-                log.warning("endpoint %s: %s; not asked for %.0f s", name, outcome.what, pause)
-        return outcome.signal
+                log.warning("endpoint %s: %s; not asked for %.0f s", name, result.what, pause)
+        return result.signal
 
     def _give_up(self, endpoint: Endpoint, why: str) -> None:
         if endpoint.given_up is None:

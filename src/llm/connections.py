@@ -1,7 +1,7 @@
-"""One call to one endpoint, whatever comes of it: an answer, or the trouble.
+"""One call to one endpoint, whatever comes of it: a response, or the trouble.
 
 connections = Connections(runtime)
-outcome = await connections.call(request)
+result = await connections.call(request)
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
 from src.llm import embedded
 from src.llm.keys import api_key
-from src.llm.requests import Answer, Request
-from src.llm.troubles import Trouble, no_reply, refusal
+from src.llm.requests import Request, Response
+from src.llm.troubles import Trouble, no_response, refusal
 
 if TYPE_CHECKING:
     import openai
 
 
-class BadReplyError(Exception):
-    """The endpoint's reply is no answer: no JSON, or JSON of another form."""
+class BadResponseError(Exception):
+    """The body that came holds no response: no JSON, or JSON of another form."""
 
 
 class Connections:
@@ -38,7 +38,7 @@ class Connections:
             await client.close()
         self._engines.close()
 
-    async def call(self, request: Request) -> Answer | Trouble:
+    async def call(self, request: Request) -> Response | Trouble:
         """Ask once.
 
         Raises:
@@ -55,21 +55,21 @@ class Connections:
             parameters["seed"] = int(request.key[:8], 16) >> 1
         try:
             if endpoint.api == "chat":
-                reply: Any = await client.chat.completions.create(
+                body: Any = await client.chat.completions.create(
                     model=model,
                     messages=[{"role": "user", "content": request.prompt}],
                     **parameters,
                 )
             else:
-                reply = await client.completions.create(
+                body = await client.completions.create(
                     model=model, prompt=request.prompt, **parameters
                 )
-            return _read_answer(reply, endpoint)
+            return _read_response(body, endpoint)
         except openai.APIStatusError as error:
             return refusal(error, request)
         except openai.APIConnectionError as error:  # time-outs as well
-            return no_reply(error)
-        except BadReplyError as error:
+            return no_response(error)
+        except BadResponseError as error:
             return Trouble(str(error), perhaps_paid=True)
         except (openai.OpenAIError, ValueError):
             return Trouble("the body is not JSON", perhaps_paid=True)
@@ -101,12 +101,12 @@ class Connections:
         return self._clients[endpoint.name]
 
 
-def _read_answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN401  (unchecked JSON)
-    """The first choice of a reply; the openai client hands on whatever JSON has come."""
+def _read_response(body: Any, endpoint: EndpointParams) -> Response:  # noqa: ANN401  (unchecked JSON)
+    """The first choice of a body; the openai client hands on whatever JSON has come."""
     try:
-        choice, usage = reply.choices[0], reply.usage
+        choice, usage = body.choices[0], body.usage
         text = choice.message.content if endpoint.api == "chat" else choice.text
-        answer = Answer(
+        response = Response(
             text=_storable(text or ""),
             finish_reason=str(choice.finish_reason or "stop"),
             prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
@@ -114,8 +114,8 @@ def _read_answer(reply: Any, endpoint: EndpointParams) -> Answer:  # noqa: ANN40
             cached_tokens=_cached_tokens(usage),
         )
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise BadReplyError(f"the body has no text of a {endpoint.api} answer") from error
-    return answer
+        raise BadResponseError(f"the body has no text of a {endpoint.api} response") from error
+    return response
 
 
 def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)

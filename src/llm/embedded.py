@@ -89,7 +89,7 @@ def serve(
     Args:
         path: of the GGUF file.
         slots: requests at once.
-        context: tokens of one request and its answer, at most.
+        context: tokens of one request and its response, at most.
         threads: None takes as many as there are free cores.
         reuse_prefix: else a model with sliding windows reads each prompt anew.
         pooling: the server embeds, and this is how a text's vector comes of those of its tokens;

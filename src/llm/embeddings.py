@@ -57,7 +57,7 @@ def identity(params: EmbeddingParams) -> str:
         return json.dumps([hashlib.file_digest(file, "sha256").hexdigest(), params.pooling])
 
 
-def place(params: EmbeddingParams) -> str:
+def location(params: EmbeddingParams) -> str:
     """The model in an error's words."""
     if params.backend == "gguf":
         return f"embedding model {params.model!r}"
@@ -118,28 +118,28 @@ def _ask(client: openai.OpenAI, params: EmbeddingParams, batch: Sequence[str]) -
             model=params.model or "", input=list(batch), encoding_format="float"
         )
         items = sorted(reply.data, key=lambda item: item.index)
-        places = [item.index for item in items]
+        positions = [item.index for item in items]
         vectors = np.array([item.embedding for item in items], dtype=np.float32)
     except openai.APIStatusError as error:
         raise UserError(
-            f"{place(params)} answers HTTP {error.status_code}; {_remedy(error, params)}"
+            f"{location(params)} responds with HTTP {error.status_code}; {_remedy(error, params)}"
         ) from None
     except openai.APIConnectionError:  # time-outs as well
         raise UserError(
-            f"{place(params)} cannot be reached; start it, or correct embedding.base_url"
+            f"{location(params)} cannot be reached; start it, or correct embedding.base_url"
         ) from None
     except (openai.OpenAIError, AttributeError, TypeError, ValueError):
         raise UserError(
-            f"{place(params)}: the reply holds no vectors; is it an embedding model?"
+            f"{location(params)}: the reply holds no vectors; is it an embedding model?"
         ) from None
-    if places != list(range(len(batch))):
+    if positions != list(range(len(batch))):
         raise UserError(
-            f"{place(params)} gave {len(places)} vectors for {len(batch)} texts; set "
+            f"{location(params)} gave {len(positions)} vectors for {len(batch)} texts; set "
             "embedding.batch_size to 1, or use another model"
         )
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise UserError(f"{place(params)} gave a vector without a direction; use another model")
+        raise UserError(f"{location(params)} gave a vector without a direction; use another model")
     return np.asarray(vectors / lengths, dtype=np.float32)
 
 

@@ -22,9 +22,9 @@ class Endpoint:
     ) -> None:
         self.params = params
         self.breaker = Breaker(runtime.breaker_failures, time.monotonic, patience)
-        self.places = Concurrency(params.concurrency or runtime.concurrency)
+        self.slots = Concurrency(params.concurrency or runtime.concurrency)
         self.takes_schema = True
-        self.answered = False
+        self.responded = False
         self.given_up: str | None = None  # why
         self._rates = _rates(params)
 

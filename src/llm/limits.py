@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 FIRST_LIMIT = 16  # requests at once before anything is known: a dead endpoint costs no more
-GROWTH = 3  # a good answer raises the limit by this much, until the endpoint first pushes back
+GROWTH = 3  # a good response raises the limit by this much, until the endpoint first pushes back
 REGROWTH = 1 / 32  # a round's growth after that: a twentieth refused at random costs no speed
 PUSHED_BACK = 0.2  # share of refusals in a round over which the limit has been found
 NOT_BY_CHANCE = 4  # refusals in a round, at least, for that
@@ -30,7 +30,7 @@ class Patience:
         longest_wait_s: before any try, whatever the server asks for.
         first_pause_s: of an endpoint that fails in a row; twice as long at each failed probe.
         longest_pause_s: of an endpoint, whatever it asks for.
-        grace_s: at an error, for the answers that are under way: they are paid for.
+        grace_s: at an error, for the responses that are under way: they are paid for.
     """
 
     first_wait_s: float = 0.2
@@ -78,21 +78,21 @@ class Concurrency:
         self._new_round()
 
     async def acquire(self) -> None:
-        """Wait for a place, first come first served."""
+        """Wait for a slot, first come first served."""
         if self.running < int(self.limit) and not self._waiting:
             self.running += 1
             return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(slot)
         try:
-            await place
+            await slot
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():  # it got the place and can't use it
+            if slot.done() and not slot.cancelled():  # it got the slot and can't use it
                 self._leave()
             raise
 
     def release(self, signal: Signal) -> None:
-        """Give the place back and learn from how it went."""
+        """Give the slot back and learn from how it went."""
         self._round[signal] += 1
         if signal == "good" and self._searching:
             self._set(self.limit + GROWTH)
@@ -116,14 +116,14 @@ class Concurrency:
     def _leave(self) -> None:
         self.running -= 1
         while self._waiting and self.running < int(self.limit):
-            place = self._waiting.popleft()
-            if not place.done():
+            slot = self._waiting.popleft()
+            if not slot.done():
                 self.running += 1
-                place.set_result(None)
+                slot.set_result(None)
 
 
 class Breaker:
-    """Closed while an endpoint answers; open for a pause once it fails in a row; then one probe."""
+    """Closed while an endpoint responds; open for a pause once it fails in a row; then one probe."""
 
     def __init__(
         self, failures: int, clock: Callable[[], float], patience: Patience = PATIENCE
@@ -163,7 +163,7 @@ class Breaker:
         return self._openings
 
     def good(self) -> bool:
-        """It answered. True where that closes an open circuit."""
+        """It responded. True where that closes an open circuit."""
         closes = self._opens_at is not None
         self._in_a_row, self._opens_at, self._probing = 0, None, False
         self.failed_probes, self._pause = 0, self._patience.first_pause_s

@@ -1,8 +1,8 @@
-"""A request to a model, the key that its answer is recorded under, and its slot.
+"""A request to a model, the key that its response is recorded under, and its reuse key.
 
-The key changes with every word of the prompt, so with the train rows that it shows. The slot does
-not: it is the place of "answer number n for this class under these settings", where an answer
-that was written from other rows can be found.
+The key changes with every word of the prompt, and so with the train rows that it shows. The reuse
+key leaves those rows out: it stands for "response number n for this class under these settings",
+and finds a response that was written from other rows.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def digest(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a model wrote, as it came."""
 
     text: str
@@ -82,7 +82,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One call: everything in it that decides the answer, and nothing else."""
+    """One call: everything in it that decides the response, and nothing else."""
 
     endpoint: EndpointParams
     prompt: str
@@ -90,20 +90,20 @@ class Request:
     sampling: GenerateParams | Sampling
     sample_index: int
     cache_salt: str
-    prompt_version: str = ""  # of the template; the prompt itself is what decides the answer
+    prompt_version: str = ""  # of the template; the prompt itself is what decides the response
     as_json: bool = False  # ask for JSON by a schema, where the endpoint takes one
     response_format: Mapping[str, JsonValue] = field(default_factory=lambda: RESPONSE_FORMAT)
-    slot: str = ""  # see `slot_of`; empty: no other answer will do
-    seeds: tuple[Seed, ...] = ()  # that the answer was written from
-    reused_key: str = ""  # of the earlier request whose answer this one is given
+    reuse_key: str = ""  # see `reuse_key_for`; empty: no other response will do
+    seeds: tuple[Seed, ...] = ()  # that the response was written from
+    earlier_key: str = ""  # of the earlier request whose response this one is given
 
     @property
-    def answer_key(self) -> str:
-        """The key that the answer is recorded under."""
-        return self.reused_key or self.key
+    def response_key(self) -> str:
+        """The key that the response is recorded under."""
+        return self.earlier_key or self.key
 
-    def slot_of(self, prompt: str, examples: Mapping[str, JsonValue]) -> str:
-        """The slot: the key with the prompt as it is without what depends on the train rows.
+    def reuse_key_for(self, prompt: str, examples: Mapping[str, JsonValue]) -> str:
+        """The key with the prompt as it is without what depends on the train rows.
 
         Args:
             prompt: the same prompt, but with placeholders for those parts.
@@ -130,9 +130,9 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of canonical JSON of what decides the answer.
+        """SHA-256 of canonical JSON of what decides the response.
 
-        Without the sample index all samples of one prompt would be one answer; the endpoint's
+        Without the sample index all samples of one prompt would be one response; the endpoint's
         name, weight and key are left out, since they do not change what it says.
         """
         return digest(self._identity(self.prompt))

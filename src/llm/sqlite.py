@@ -1,7 +1,7 @@
-"""SQLite files that several processes share: answers of models, and vectors of texts.
+"""SQLite files that several processes share: responses of models, and vectors of texts.
 
 with open_database(CACHE, TABLES) as database, transaction(database):
-    database.execute("INSERT INTO answers VALUES (?, ?)", entry)
+    database.execute("INSERT INTO responses VALUES (?, ?)", entry)
 """
 
 from __future__ import annotations

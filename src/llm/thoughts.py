@@ -1,4 +1,4 @@
-"""What a model that reasons aloud writes before its answer."""
+"""What a model that reasons aloud writes before its response."""
 
 from __future__ import annotations
 

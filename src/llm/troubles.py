@@ -1,4 +1,4 @@
-"""Why a call brought no answer, and what follows from that."""
+"""Why a call brought no response, and what follows from that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a try got no answer, and what follows from it."""
+    """Why a try got no response, and what follows from it."""
 
     what: str
     signal: Signal = "other"
@@ -27,8 +27,8 @@ class Trouble:
     remedy: str | None = None  # the endpoint is of no use to any request
 
 
-def no_reply(error: openai.APIConnectionError) -> Trouble:
-    """Nobody there, no answer in time, or a connection that was cut.
+def no_response(error: openai.APIConnectionError) -> Trouble:
+    """Nobody there, no response in time, or a connection that was cut.
 
     The openai client's own classes do not say which; what they were raised from does. None of it
     is quoted, but the address: it could hold a key or a customer's words.
@@ -44,7 +44,7 @@ def no_reply(error: openai.APIConnectionError) -> Trouble:
         if isinstance(cause, aiohttp.ClientConnectorError):
             return Trouble(f"cannot connect: {cause.os_error}", counts=0, unreachable=True)
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return Trouble("no answer in time", "congested", perhaps_paid=True)
+        return Trouble("no response in time", "congested", perhaps_paid=True)
     return Trouble("the connection was cut", perhaps_paid=True)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from src.config.data import Language
 from src.config.plan import PlanParams
-from src.planning.imbalance import measure
+from src.planning.imbalance import imbalance_of
 from src.planning.keywords import mine_keywords
 from src.planning.neighbours import nearest_classes
 from src.planning.plan import Plan
@@ -51,7 +51,7 @@ def analyze_metrics(labels: pd.Series[str], plan: Plan, params: PlanParams) -> A
     """
     tier, needed = plan.classes["tier"], plan.classes["needed"]
     return AnalyzeMetrics(
-        **asdict(measure(labels)),
+        **asdict(imbalance_of(labels)),
         minority_classes=int((tier != "majority").sum()),
         ultra_minority_classes=int((tier == "ultra").sum()),
         needed=int(needed.sum()),

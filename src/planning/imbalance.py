@@ -1,6 +1,6 @@
 """How unequal the classes are.
 
-    measure(train["label"]).gini
+    imbalance_of(train["label"]).gini
 
 What is done about it is planned in `strategies`.
 """
@@ -37,12 +37,12 @@ def entropy(counts: np.ndarray) -> float:
     return float((shares * np.log(1 / shares)).sum())
 
 
-def measure(labels: pd.Series) -> Imbalance:
+def imbalance_of(labels: pd.Series) -> Imbalance:
     """Inequality of the classes in one column of labels."""
-    return measure_counts(labels.value_counts().to_numpy())
+    return imbalance_of_counts(labels.value_counts().to_numpy())
 
 
-def measure_counts(counts: np.ndarray) -> Imbalance:
+def imbalance_of_counts(counts: np.ndarray) -> Imbalance:
     """Inequality of classes of so many rows, at least one each."""
     spread = entropy(counts)
     return Imbalance(

@@ -39,17 +39,17 @@ def nearest_classes(
         told
     )
     means = [np.asarray(rows[(labels == name).to_numpy()].mean(axis=0)) for name in names]
-    places = normalize(np.vstack(means))
+    directions = normalize(np.vstack(means))
     shown = np.array([counts[name] >= MIN_ROWS for name in names])
     if not shown.any():
         shown[:] = True
-    near = places @ places.T
+    near = directions @ directions.T
     near[:, ~shown] = -np.inf
     np.fill_diagonal(near, -np.inf)
     ordered = np.argsort(-near, axis=1, kind="stable")[:, :most]
     return {
-        name: tuple(names[other] for other in ordered[place] if np.isfinite(near[place, other]))
-        for place, name in enumerate(names)
+        name: tuple(names[other] for other in ordered[index] if np.isfinite(near[index, other]))
+        for index, name in enumerate(names)
     }
 
 

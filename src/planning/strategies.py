@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from src.config.plan import PlanParams, Strategy
 from src.errors import UserError
-from src.planning.imbalance import Counts, gini, measure_counts
+from src.planning.imbalance import Counts, gini, imbalance_of_counts
 from src.records.metrics.analyze import TIE, GiniGoal, Imbalance
-from src.records.metrics.balance import Outcome
+from src.records.metrics.balance import BalanceFigures
 
 NO_LIMIT = 10**12  # rows
 SHOWN_GINI = 0.35  # of the strategy gini in the table, where no target_gini is set
@@ -121,7 +121,7 @@ def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts
     return room.within(np.where(room.override < 0, wanted, room.override))
 
 
-def compare(counts: pd.Series, params: PlanParams) -> dict[str, Outcome]:
+def compare(counts: pd.Series, params: PlanParams) -> dict[str, BalanceFigures]:
     """What each strategy would come to at these settings.
 
     Args:
@@ -130,15 +130,15 @@ def compare(counts: pd.Series, params: PlanParams) -> dict[str, Outcome]:
     """
     kept = room_of(counts, params).kept
     return {
-        strategy: outcome(measure_counts(target), int((target - kept).sum()))
+        strategy: balance_figures(imbalance_of_counts(target), int((target - kept).sum()))
         for strategy in get_args(Strategy)
         for target in [targets(strategy, counts, params)]
     }
 
 
-def outcome(measured: Imbalance, needed: int) -> Outcome:
+def balance_figures(measured: Imbalance, needed: int) -> BalanceFigures:
     """The line of the table for classes measured with `needed` samples among their rows."""
-    return Outcome(
+    return BalanceFigures(
         needed=needed,
         gini=measured.gini,
         imbalance_ratio=measured.imbalance_ratio,
@@ -211,7 +211,7 @@ def least_fill(start: Counts, most: Counts, samples: int, goal: float) -> Counts
 
     found = [at(level) for level in levels]
     enough = max(goal, min(found)) + TIE
-    turn = next(place for place, value in enumerate(found) if value <= enough)
+    turn = next(index for index, value in enumerate(found) if value <= enough)
     if turn == 0:
         return start
     below, level = levels[turn - 1], levels[turn]

@@ -1,4 +1,4 @@
-"""Find private data in calls and utterances, and put words that stand in speech in its place.
+"""Find private data in calls and utterances, and put spoken placeholders instead of it.
 
     find_private("我叫张伟号码是幺三八零零幺三八零零零", "zh", ["10086"])
     -> [Found("name", 2, 4), Found("mobile", 7, 18)]
@@ -11,7 +11,7 @@ across fillers (幺三五嗯八八六七) and, given the turn separator, across 
 after words such as 验证码, and misheard phone numbers, which a checksum cannot recognise.
 
 Rules, not a model: a name is found after words that introduce one, an address by its numbers. A
-bare surname with a title (王女士), a place without a number and a partly masked number are kept.
+bare surname with a title (王女士), an address without a number and a partly masked number are kept.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from src.privacy.wording import (
     ENGLISH_EMAIL,
     ENGLISH_NAMES,
     PLATE,
+    address_pattern,
     any_of,
     name_pattern,
-    place_pattern,
 )
 
 
@@ -67,7 +67,7 @@ def _chinese(separator: str | None) -> Patterns:
             (
                 "address",
                 re.compile(rf"{COUNTING}[号弄栋幢座单组队社楼层]|[A-Za-z][座栋区]"),
-                place_pattern(gap),
+                address_pattern(gap),
             ),
             ("name", re.compile("我[叫是]|姓|名|人|主|先生|女士|小姐|称呼"), name_pattern(turn)),
         ),

@@ -29,7 +29,9 @@ PLATE = (
 )
 COUNTING = "[0-9０-９零〇幺一二两三四五六七八九十百千]"
 COUNT = COUNTING + "{1,6}"
-PLACE = r"[^\WA-Za-z0-9我你您他她的在住是到去这那哪个们啊呃嗯哎呢吧了就往来从离叫啥着于查询知]"
+ADDRESS_PART = (
+    r"[^\WA-Za-z0-9我你您他她的在住是到去这那哪个们啊呃嗯哎呢吧了就往来从离叫啥着于查询知]"
+)
 ROOM = rf"(?:{COUNT}(?:室|房)|{D}{{3,4}}(?!{D}|[年兆块元个GgMm%百千万]))"
 ENGLISH_COUNT = (
     r"(?:\d{1,5}[A-Za-z]?|(?i:(?:(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\s)?"
@@ -95,7 +97,7 @@ def any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
-def place_pattern(gap: str) -> re.Pattern[str]:
+def address_pattern(gap: str) -> re.Pattern[str]:
     """Road with a house number, or two of building, entrance and room, or a named estate."""
     numbered = rf"{COUNT}(?:号楼|[栋幢座])"
     building = rf"(?:{numbered}|[A-Za-z](?:号楼|[栋幢座]))"
@@ -104,11 +106,11 @@ def place_pattern(gap: str) -> re.Pattern[str]:
     inner = rf"(?:{gap}{building})?(?:{gap}{unit})?(?:{gap}{floor})?(?:{gap}{ROOM})?"
     no_road = "线网电光修走铁公马一回套思各条道个这那哪几两多问带过上销出"
     return re.compile(
-        rf"{PLACE}{{1,20}}(?:(?<![{no_road}])路|(?<![逛上])街|大道|胡同|巷)(?:{COUNT}弄)?"
+        rf"{ADDRESS_PART}{{1,20}}(?:(?<![{no_road}])路|(?<![逛上])街|大道|胡同|巷)(?:{COUNT}弄)?"
         rf"{COUNT}(?:号楼|号(?![码段卡线键])院?){inner}"
-        rf"|{PLACE}{{2,10}}(?:小区|花园|公寓|家园|家属院|新村|苑|大厦|大楼|广场)"
+        rf"|{ADDRESS_PART}{{2,10}}(?:小区|花园|公寓|家园|家属院|新村|苑|大厦|大楼|广场)"
         rf"(?:[A-Za-z]区)?(?:{numbered}{inner}|[A-Za-z][座栋]{gap}{ROOM}|{unit}{inner}|{floor}{gap}{ROOM}|{ROOM})"
-        rf"|{PLACE}{{2,10}}[村屯乡镇]{COUNT}[组队社](?:{COUNT}号)?"
+        rf"|{ADDRESS_PART}{{2,10}}[村屯乡镇]{COUNT}[组队社](?:{COUNT}号)?"
         rf"|{building}{gap}(?:{unit}(?:{gap}{floor})?(?:{gap}{ROOM})?|{ROOM})"
         rf"|{unit}{gap}(?:{floor}{gap})?{ROOM}"
         rf"|{floor}{gap}{COUNT}室"

@@ -74,5 +74,5 @@ def read_record(path: Path, kind: type[T]) -> T:
 def explained(error: ValidationError) -> str:
     """What is wrong with the first field that is: `evaluate.ours: Field required`."""
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"])) or "the whole of it"
-    return f"is not as it was written ({place}: {first['msg']})"
+    field = ".".join(map(str, first["loc"])) or "the whole of it"
+    return f"is not as it was written ({field}: {first['msg']})"

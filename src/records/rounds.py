@@ -73,7 +73,7 @@ class Round:
     difference: Interval
     predictions: tuple[int, ...]
 
-    def said_on(self, truth: Sequence[str]) -> list[str]:
+    def predictions_on(self, truth: Sequence[str]) -> list[str]:
         """The predictions as class names.
 
         Raises:

@@ -149,7 +149,7 @@ class Screened:
         return self.candidate.label
 
     @property
-    def measured(self) -> SampleScores:
+    def known_scores(self) -> SampleScores:
         """The scores of a sample that the gate has seen.
 
         Raises:

@@ -24,8 +24,8 @@ from src.records.metrics.evaluate import EvaluateMetrics
 from src.reporting.markdown import table
 from src.reporting.report import (
     METRIC_NAMES,
-    arms_of,
     interval_of,
+    methods_of,
     scored,
     shortfalls,
     signed,
@@ -64,7 +64,7 @@ def render_card(results: Results, settings: Settings) -> str:
         m=metrics,
         e=metrics.evaluate,
         verdict=verdict(metrics.evaluate),
-        best_free=named("arm", metrics.evaluate.best_free, "en"),
+        best_free=named("method", metrics.evaluate.best_free, "en"),
         domain=settings.generate.domain,
         data=settings.data,
         rules=_rules(settings.filter),
@@ -141,10 +141,10 @@ def _scores(evaluate: EvaluateMetrics) -> str:
         ["method", *METRIC_NAMES.values(), "macro-F1 vs best free"],
         (
             [
-                named("arm", arm, "en") + mark.get(arm, ""),
-                *(scored(interval_of(evaluate.arms[arm], metric)) for metric in METRIC_NAMES),
-                signed(against[arm].macro_f1) if arm in against else "-",
+                named("method", method, "en") + mark.get(method, ""),
+                *(scored(interval_of(evaluate.methods[method], metric)) for metric in METRIC_NAMES),
+                signed(against[method].macro_f1) if method in against else "-",
             ]
-            for arm in arms_of(evaluate)
+            for method in methods_of(evaluate)
         ),
     )

@@ -15,8 +15,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config.arms import FREE_ARMS
 from src.config.data import Language
+from src.config.methods import FREE_METHODS
 from src.data.dialogue import split_turns
 from src.diagnostics.differences import ATTRIBUTE
 from src.records.metrics.balance import BalanceMetrics
@@ -26,8 +26,8 @@ from src.records.samples import Screened
 from src.reporting.report import (
     EXAMPLES,
     METRIC_NAMES,
-    arms_of,
-    outcome,
+    conclusion,
+    methods_of,
     scored,
     shortfalls,
     signed,
@@ -105,9 +105,9 @@ def render_html(
         m=metrics,
         e=metrics.evaluate,
         verdict=verdict_in(metrics.evaluate, language),
-        outcome=outcome(metrics.evaluate),
-        arms=arms_of(metrics.evaluate),
-        free_arms=FREE_ARMS,
+        conclusion=conclusion(metrics.evaluate),
+        methods=methods_of(metrics.evaluate),
+        free_methods=FREE_METHODS,
         metric_names=METRIC_NAMES,
         significant=SIGNIFICANT,
         kept_rows=sum(row.real for row in metrics.balance.per_class.values()),
@@ -140,11 +140,11 @@ def verdict_in(evaluate: EvaluateMetrics, language: Language) -> str:
         return verdict(evaluate)
     words, ours, free = WORDS[language], evaluate.ours, evaluate.best_free
     return words["verdict"].format(
-        opening=words[f"verdict_{outcome(evaluate)}"],
-        ours=named("arm", ours, language),
-        free=named("arm", free, language),
-        after=f"{evaluate.arms[ours].macro_f1.value:.3f}",
-        before=f"{evaluate.arms[free].macro_f1.value:.3f}",
+        opening=words[f"verdict_{conclusion(evaluate)}"],
+        ours=named("method", ours, language),
+        free=named("method", free, language),
+        after=f"{evaluate.methods[ours].macro_f1.value:.3f}",
+        before=f"{evaluate.methods[free].macro_f1.value:.3f}",
         difference=signed(evaluate.versus_best_free[ours].macro_f1),
     )
 

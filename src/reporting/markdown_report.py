@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from src.config.arms import FREE_ARMS, Arm
+from src.config.methods import FREE_METHODS, Method
 from src.diagnostics.bias_words import largest_lines
 from src.records.metrics.evaluate import EvaluateMetrics
 from src.records.metrics.filter import FilterMetrics
@@ -21,8 +21,8 @@ from src.reporting.report import (
     EXAMPLES,
     METRIC_NAMES,
     Metrics,
-    arms_of,
     interval_of,
+    methods_of,
     scored,
     shortfalls,
     signed,
@@ -62,26 +62,26 @@ def render_report(results: Results, settings: Settings, pictures: Mapping[str, s
 
 
 def _scores(evaluate: EvaluateMetrics) -> list[str]:
-    arms, tail = arms_of(evaluate), evaluate.tail
+    methods, tail = methods_of(evaluate), evaluate.tail
     scores = [
         [
-            _arm(arm, evaluate),
-            *(scored(interval_of(evaluate.arms[arm], metric)) for metric in METRIC_NAMES),
-            f"{evaluate.dev[arm].macro_f1:.3f}",
+            _method(method, evaluate),
+            *(scored(interval_of(evaluate.methods[method], metric)) for metric in METRIC_NAMES),
+            f"{evaluate.dev[method].macro_f1:.3f}",
         ]
-        for arm in arms
+        for method in methods
     ]
     differences = [
         [
-            arm,
+            method,
             *(
-                signed(interval_of(reference[arm], metric)) if arm in reference else "-"
+                signed(interval_of(reference[method], metric)) if method in reference else "-"
                 for reference in (evaluate.versus_original, evaluate.versus_best_free)
                 for metric in ("macro_f1", "tail_recall")
             ),
         ]
-        for arm in arms
-        if arm != "original"
+        for method in methods
+        if method != "original"
     ]
     free = evaluate.best_free
     return [
@@ -89,12 +89,12 @@ def _scores(evaluate: EvaluateMetrics) -> list[str]:
         f"On {evaluate.test_rows:,} test rows, which no model was shown and nothing was chosen "
         f"by. Tail recall is the mean recall of the {tail.classes} tail classes; it rests on "
         f"{tail.test_rows:,} of these rows. Brackets are bootstrap intervals over the test "
-        "rows. Arms were compared on dev macro-F1 to choose the best free one and ours.",
-        table(["arm", *METRIC_NAMES.values(), "dev macro-F1"], scores),
+        "rows. Methods were compared on dev macro-F1 to choose the best free one and ours.",
+        table(["method", *METRIC_NAMES.values(), "dev macro-F1"], scores),
         "Differences, paired on the same test rows; one whose interval includes 0 may be noise:",
         table(
             [
-                "arm",
+                "method",
                 "macro-F1 vs original",
                 "tail recall vs original",
                 f"macro-F1 vs {free}",
@@ -105,10 +105,10 @@ def _scores(evaluate: EvaluateMetrics) -> list[str]:
     ]
 
 
-def _arm(arm: Arm, evaluate: EvaluateMetrics) -> str:
-    if arm == evaluate.ours:
-        return f"**{arm}** (ours)"
-    return f"{arm} (best free)" if arm == evaluate.best_free else arm
+def _method(method: Method, evaluate: EvaluateMetrics) -> str:
+    if method == evaluate.ours:
+        return f"**{method}** (ours)"
+    return f"{method} (best free)" if method == evaluate.best_free else method
 
 
 def _balance(metrics: Metrics) -> list[str]:
@@ -179,7 +179,7 @@ def _models(metrics: Metrics) -> list[str]:
     columns += ["distinct pairs", "dev gain alone", "dev gain on top"]
     return [
         "## Models",
-        "A request without a usable answer counts as a sample that was dropped. Kept is what the "
+        "A request without a usable response counts as a sample that was dropped. Kept is what the "
         "label check and the judges left. Distinct pairs of tokens are compared on equal numbers of "
         "samples of each class. Dev gains are differences in macro-F1 on dev: of a model's samples "
         "alone against none, and of all samples against those of the other models.",
@@ -195,7 +195,7 @@ def _judges(screened: FilterMetrics) -> list[str]:
         [name, f"{one.judged:,}", f"{one.accepted / one.judged:.1%}", f"{one.weight:.2f}"]
         for name, one in screened.judges.items()
     ]
-    agree, kappa = screened.judges_agree, screened.judges_kappa
+    agree, kappa = screened.judges_agreement, screened.judges_kappa
     return [
         "## Judges",
         f"Two of them agree on {_figure(agree, '.1%')} of the samples, Fleiss' kappa "
@@ -242,7 +242,7 @@ def _bias(screened: FilterMetrics) -> list[str]:
     ]
 
 
-def _classes(per_class: pd.DataFrame, ours: Arm) -> list[str]:
+def _classes(per_class: pd.DataFrame, ours: Method) -> list[str]:
     rows = per_class.sort_values(["train_rows", "label"]).to_dict("records")
     cells = [
         [
@@ -258,7 +258,7 @@ def _classes(per_class: pd.DataFrame, ours: Arm) -> list[str]:
     ]
     return [
         "## Classes",
-        f"The rarest first; before is `{FREE_ARMS[0]}`, after is `{ours}`. A recall over few "
+        f"The rarest first; before is `{FREE_METHODS[0]}`, after is `{ours}`. A recall over few "
         "test rows says little.",
         table(
             ["class", "train rows", "generated", "test rows", "recall", "change", "F1"],

@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from pylopdf_fonts_zh_cn import sans_path
 
-from src.config.arms import FREE_ARMS
+from src.config.methods import FREE_METHODS
 from src.records.metrics.choose import Tried
 from src.reporting.report import METRIC_NAMES
 
@@ -43,10 +43,10 @@ def class_counts(frame: pd.DataFrame) -> Figure:
     rows = frame.sort_values(["before", "label"], ascending=[False, True])
     with _style():
         figure, axes = _bars(len(rows))
-        place = np.arange(len(rows))
-        axes.barh(place, rows["after"], height=0.8, color=ORANGE, label="after")
-        axes.barh(place, rows["before"], height=0.4, color=BLUE, label="before")
-        for y, before, after in zip(place, rows["before"], rows["after"], strict=True):
+        position = np.arange(len(rows))
+        axes.barh(position, rows["after"], height=0.8, color=ORANGE, label="after")
+        axes.barh(position, rows["before"], height=0.4, color=BLUE, label="before")
+        for y, before, after in zip(position, rows["before"], rows["after"], strict=True):
             text = f"{before:,}" if before == after else f"{before:,} → {after:,}"
             axes.annotate(
                 text,
@@ -78,11 +78,11 @@ def recall_per_class(frame: pd.DataFrame) -> Figure:
     before, after = rows["recall_before"].to_numpy(), rows["recall_after"].to_numpy()
     with _style():
         figure, axes = _bars(len(rows))
-        place = np.arange(len(rows))
+        position = np.arange(len(rows))
         colours = [RED if worse else BLUE for worse in after < before]
-        axes.hlines(place, before, after, colors=colours, linewidth=2)
-        axes.scatter(before, place, color=GREY, edgecolor="black", linewidth=0.5, zorder=3)
-        axes.scatter(after, place, color=colours, zorder=4, s=28)
+        axes.hlines(position, before, after, colors=colours, linewidth=2)
+        axes.scatter(before, position, color=GREY, edgecolor="black", linewidth=0.5, zorder=3)
+        axes.scatter(after, position, color=colours, zorder=4, s=28)
         names = [
             f"{label}  ({support:,})"
             for label, support in zip(rows["label"], rows["support"], strict=True)
@@ -138,34 +138,36 @@ def confusion(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) 
 
 
 def headline(table: pd.DataFrame) -> Figure:
-    """One panel a metric, one line an arm: the value and its interval.
+    """One panel a metric, one line a method: the value and its interval.
 
     Args:
-        table: arm, metric, value, low, high; shown in this order.
+        table: method, metric, value, low, high; shown in this order.
     """
-    arms = table["arm"].unique().tolist()
+    methods = table["method"].unique().tolist()
     metrics = table["metric"].unique().tolist()
     with _style():
-        figure = Figure(figsize=(4 * len(metrics), 1.3 + 0.4 * len(arms)), layout="constrained")
+        figure = Figure(figsize=(4 * len(metrics), 1.3 + 0.4 * len(methods)), layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for axes, metric in zip(panels, metrics, strict=True):
-            rows = table[table["metric"] == metric].set_index("arm").loc[arms]
-            for place, (arm, row) in enumerate(rows.iterrows()):
-                colour = BLUE if arm not in FREE_ARMS else QUIET
-                axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5, alpha=0.5)
-                axes.scatter(row["value"], place, color=colour, zorder=3)
+            rows = table[table["metric"] == metric].set_index("method").loc[methods]
+            for position, (method, row) in enumerate(rows.iterrows()):
+                colour = BLUE if method not in FREE_METHODS else QUIET
+                axes.hlines(
+                    position, row["low"], row["high"], color=colour, linewidth=2.5, alpha=0.5
+                )
+                axes.scatter(row["value"], position, color=colour, zorder=3)
                 axes.annotate(
                     f"{row['value']:.3f}",
-                    (row["value"], place),
+                    (row["value"], position),
                     xytext=(0, 6),
                     textcoords="offset points",
                     ha="center",
                     fontsize=8,
                 )
             axes.set_title(METRIC_NAMES.get(metric, metric))
-            axes.set_ylim(len(arms) - 0.5, -0.7)
+            axes.set_ylim(len(methods) - 0.5, -0.7)
             axes.margins(x=0.12)
-        panels[0].set_yticks(range(len(arms)), [arm.replace("_", " ") for arm in arms])
+        panels[0].set_yticks(range(len(methods)), [method.replace("_", " ") for method in methods])
         figure.supxlabel("on the test rows, with intervals; grey: no generated samples", fontsize=9)
     return figure
 

@@ -1,4 +1,4 @@
-"""What every account of a run says: the verdict, the arms in their order, intervals as text.
+"""What every account of a run says: the verdict, the methods in their order, intervals as text.
 
     metrics = read_metrics()
     verdict(metrics.evaluate)
@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.paths import METRICS, REPORTS
 from src.records.interval import Interval
 from src.records.json_files import read_record
@@ -29,8 +29,8 @@ from src.records.scores import ScoreIntervals
 
 REPORT = REPORTS / "report.md"
 EXAMPLES = 5  # shown of what each rule dropped
-Outcome = Literal["helped", "hurt", "noise"]
-OPENINGS: dict[Outcome, str] = {
+Conclusion = Literal["helped", "hurt", "noise"]
+OPENINGS: dict[Conclusion, str] = {
     "helped": "The generated samples helped",
     "hurt": "The generated samples hurt",
     "noise": "The generated samples made no difference beyond noise",
@@ -64,8 +64,8 @@ def read_metrics(folder: Path = METRICS) -> Metrics:
     )
 
 
-def outcome(evaluate: EvaluateMetrics) -> Outcome:
-    """Whether ours is better than the best free arm, worse, or neither beyond noise."""
+def conclusion(evaluate: EvaluateMetrics) -> Conclusion:
+    """Whether ours is better than the best free method, worse, or neither beyond noise."""
     difference = evaluate.versus_best_free[evaluate.ours].macro_f1
     if difference.low > 0:
         return "helped"
@@ -75,36 +75,40 @@ def outcome(evaluate: EvaluateMetrics) -> Outcome:
 def verdict(evaluate: EvaluateMetrics) -> str:
     """One sentence: did the generated samples beat the best method that needs none?
 
-    `ours`, the better augmented arm on dev, against `best_free`, by the paired interval of the
+    `ours`, the better augmented method on dev, against `best_free`, by the paired interval of the
     difference in macro-F1.
     """
     ours, free = evaluate.ours, evaluate.best_free
     return (
-        f"{OPENINGS[outcome(evaluate)]}: macro-F1 {evaluate.arms[ours].macro_f1.value:.3f} with "
-        f"{ours} against {evaluate.arms[free].macro_f1.value:.3f} with {free}, the best method that "
+        f"{OPENINGS[conclusion(evaluate)]}: macro-F1 {evaluate.methods[ours].macro_f1.value:.3f} with "
+        f"{ours} against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that "
         f"needs no samples; difference {signed(evaluate.versus_best_free[ours].macro_f1)}."
     )
 
 
-def arms_table(evaluate: EvaluateMetrics) -> pd.DataFrame:
-    """One row an arm and metric, in the order of the arms: arm, metric, value, low, high."""
+def methods_table(evaluate: EvaluateMetrics) -> pd.DataFrame:
+    """One row a method and metric, in the order of the methods: method, metric, value, low, high."""
     return pd.DataFrame(
         [
-            {"arm": arm, "metric": metric, **asdict(interval_of(evaluate.arms[arm], metric))}
-            for arm in arms_of(evaluate)
+            {
+                "method": method,
+                "metric": metric,
+                **asdict(interval_of(evaluate.methods[method], metric)),
+            }
+            for method in methods_of(evaluate)
             for metric in METRIC_NAMES
         ],
-        columns=["arm", "metric", "value", "low", "high"],
+        columns=["method", "metric", "value", "low", "high"],
     )
 
 
-def arms_of(evaluate: EvaluateMetrics) -> list[Arm]:
-    """The arms that were scored, in the order in which they are always shown."""
-    return [arm for arm in get_args(Arm) if arm in evaluate.arms]
+def methods_of(evaluate: EvaluateMetrics) -> list[Method]:
+    """The methods that were scored, in the order in which they are always shown."""
+    return [method for method in get_args(Method) if method in evaluate.methods]
 
 
 def interval_of(scores: ScoreIntervals, metric: str) -> Interval:
-    """One metric of an arm, by the name of its field."""
+    """One metric of a method, by the name of its field."""
     found: Interval = getattr(scores, metric)
     return found
 

@@ -27,7 +27,7 @@ AS_TEXT = ("label", "actual", "predicted")  # columns: a class may be called 7
 
 @dataclass(frozen=True)
 class Confused:
-    """Test rows of one class that are taken for another: by the best free arm, and by ours."""
+    """Test rows of one class that are taken for another: by the best free method, and by ours."""
 
     actual: str
     predicted: str
@@ -52,7 +52,7 @@ class Results:
         confusion_before: counts of test rows, true class (index) by predicted class (columns), of
             `original`.
         confusion_after: the same of ours.
-        confused: pairs of classes, of the first seed; none that both arms tell apart.
+        confused: pairs of classes, of the first seed; none that both methods tell apart.
         accepted: samples that the gate let pass, in the order in which they were asked for.
         rejected: samples that it dropped.
     """
@@ -74,7 +74,7 @@ def read_results(
 
     Args:
         metrics: folder of the metrics files, with the tables in its folder `plots`.
-        predictions: folder of <arm>.csv.
+        predictions: folder of <method>.csv.
         accepted: samples that the gate let pass.
         rejected: samples that it dropped.
         data: where the test rows are.
@@ -84,9 +84,9 @@ def read_results(
     """
     measured, plots = read_metrics(metrics), metrics / PLOTS.name
     test = read_split(data.test, data, read_labels(data.labels))
-    arms = measured.evaluate.best_free, measured.evaluate.ours
+    methods = measured.evaluate.best_free, measured.evaluate.ours
     before, after = (
-        seeds[0] for seeds in read_predictions(predictions, "test", test, arms).values()
+        seeds[0] for seeds in read_predictions(predictions, "test", test, methods).values()
     )
     return Results(
         metrics=measured,
@@ -103,11 +103,11 @@ def read_results(
 def confused(
     truth: Iterable[str], before: Iterable[str], after: Iterable[str]
 ) -> tuple[Confused, ...]:
-    """Pairs of two classes that are confused by one of two arms, sorted by name.
+    """Pairs of two classes that are confused by one of two methods, sorted by name.
 
     Args:
         truth: class of each row.
-        before: what the one arm predicts.
+        before: what the one method predicts.
         after: what the other does.
     """
     labels = list(truth)

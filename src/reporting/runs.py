@@ -17,8 +17,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from src.config.arms import Arm
 from src.config.data import DataParams
+from src.config.methods import Method
 from src.config.params import Params
 from src.data.schema import load_splits
 from src.evaluation.predictions import read_predictions
@@ -43,7 +43,7 @@ from src.reporting.report import REPORT, interval_of
 
 TRAINING, EVALUATION = "training", "evaluation"  # contexts of a dataset
 SCORES = ("macro_f1", "tail_recall", "accuracy")  # that the run of the pipeline shows
-ARM_STAGE = "train-baseline"
+METHOD_STAGE = "train-baseline"
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def stages(arms: Iterable[str]) -> list[str]:
+def stages(methods: Iterable[str]) -> list[str]:
     """Names of the stages that are kept, in the order of the pipeline."""
-    trained = [f"{ARM_STAGE}@{arm}" for arm in arms]
+    trained = [f"{METHOD_STAGE}@{method}" for method in methods]
     return ["generate", "filter", "balance", "choose", *trained, "evaluate", "report"]
 
 
@@ -117,11 +117,11 @@ def describe(stage: str, params: Params, files: Files | None = None) -> StageRun
     Raises:
         UserError: a file is missing or broken.
     """
-    name, _, arm = stage.partition("@")
-    places = files or Files()
-    if name == ARM_STAGE:
-        return _train(params, places, cast("Arm", arm))
-    return DESCRIBE[name](params, places)
+    name, _, method = stage.partition("@")
+    found = files or Files()
+    if name == METHOD_STAGE:
+        return _train(params, found, cast("Method", method))
+    return DESCRIBE[name](params, found)
 
 
 def _generate(params: Params, files: Files) -> StageRun:
@@ -177,48 +177,50 @@ def _curves(tried: Iterable[Tried]) -> dict[str, dict[int, float]]:
     return curves
 
 
-def _train(params: Params, files: Files, arm: Arm) -> StageRun:
-    """An arm, with the same names in all of them; scores are the mean over its seeds."""
+def _train(params: Params, files: Files, method: Method) -> StageRun:
+    """A method, with the same names in all of them; scores are the mean over its seeds."""
     from src.training.model_file import read_model
 
-    model = files.models / f"{arm}.skops"
-    seeds, scores = _scores(arm, files.predictions, params.data, params.evaluate.tail_max_support)
+    model = files.models / f"{method}.skops"
+    seeds, scores = _scores(
+        method, files.predictions, params.data, params.evaluate.tail_max_support
+    )
     return StageRun(
-        f"{ARM_STAGE}@{arm}",
+        f"{METHOD_STAGE}@{method}",
         _only(params, "baseline", "evaluate"),
         {**scores, "seeds": seeds, "c": read_model(model)["classifier"].C},
         headline={name: scores[name] for name in ("test/macro_f1", "test/tail_recall")},
-        datasets=dict.fromkeys(_learned_from(arm, params, files), TRAINING),
+        datasets=dict.fromkeys(_learned_from(method, params, files), TRAINING),
         model=model,
-        tags={"arm": arm, "model_md5": md5(model)},
+        tags={"method": method, "model_md5": md5(model)},
     )
 
 
-def _learned_from(arm: Arm, params: Params, files: Files) -> list[Path]:
+def _learned_from(method: Method, params: Params, files: Files) -> list[Path]:
     """Who needs no samples has every real row, the others have those that `plan.head_cap` leaves."""
     from src.training.rows import has_every_row
 
     choice = None
-    if arm == "chosen":
+    if method == "chosen":
         choice = read_record(files.metrics / "choose.json", ChooseMetrics).chosen
-    if has_every_row(arm, choice):
+    if has_every_row(method, choice):
         return [params.data.train]
-    if arm == "unfiltered":
+    if method == "unfiltered":
         real = params.data.train if params.plan.head_cap is None else files.train
         return [real, files.candidates]
     return [files.train]
 
 
 def _scores(
-    arm: Arm, predictions: Path, data: DataParams, tail_max_support: int
+    method: Method, predictions: Path, data: DataParams, tail_max_support: int
 ) -> tuple[int, dict[str, float]]:
     """How many seeds there are, and `dev/macro_f1` and the like."""
     import pandas as pd
 
     splits = load_splits(data)
     tail = tail_classes(splits.train["label"], tail_max_support)
-    on_dev = read_predictions(predictions, "dev", splits.dev, [arm])[arm]
-    on_test = read_predictions(predictions, "test", splits.test, [arm])[arm]
+    on_dev = read_predictions(predictions, "dev", splits.dev, [method])[method]
+    on_test = read_predictions(predictions, "test", splits.test, [method])[method]
     found: dict[str, float] = {}
     for split, rows, seeds in (("dev", splits.dev, on_dev), ("test", splits.test, on_test)):
         each = [asdict(score(rows["label"], predicted, tail)) for predicted in seeds]
@@ -232,7 +234,7 @@ def _evaluate(params: Params, files: Files) -> StageRun:
     numbers = _without(flat_numbers(fields_of(found)), "per_class.", "rounds.") | {
         f"recall.{label}": row.recall_after for label, row in found.per_class.items()
     }
-    ours, versus = found.arms[found.ours], found.versus_best_free[found.ours]
+    ours, versus = found.methods[found.ours], found.versus_best_free[found.ours]
     rounds = {int(number): one for number, one in (found.rounds or {}).items()}
     curves = {
         "rounds/macro_f1": {number: one.macro_f1.value for number, one in rounds.items()},

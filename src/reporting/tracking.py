@@ -1,6 +1,6 @@
 """MLflow: one parent run for a run of the pipeline, one nested run for each stage of it.
 
-The only place that imports mlflow. What is kept of a stage says `reporting.runs`; settings and
+The only module that imports mlflow. What is kept of a stage says `reporting.runs`; settings and
 headline metrics are on the parent as well, so that the table of runs compares experiments. Runs
 go to MLFLOW_TRACKING_URI, or to mlflow.db and mlartifacts/ in the project's root. Whatever MLflow
 does, the stage's results stand: a failure is a warning. `MLFLOW_TRACKING=off` records nothing.
@@ -33,7 +33,7 @@ from src.reporting.naming import (
     settings_digest,
 )
 from src.reporting.run_store import is_off, prepare
-from src.reporting.runs import ARM_STAGE, Files, StageRun, describe, md5
+from src.reporting.runs import METHOD_STAGE, Files, StageRun, describe, md5
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +56,7 @@ def track(stage: str, **files: Path) -> None:
 
     Args:
         stage: its name as DVC says it.
-        files: where it wrote, named as in `runs.Files`, if not at the usual places.
+        files: where it wrote, named as in `runs.Files`, if not at the default paths.
     """
     if is_off():
         return
@@ -65,7 +65,7 @@ def track(stage: str, **files: Path) -> None:
 
 
 def register(params: Params) -> None:
-    """Make the model of our best arm the champion of the registry; never raises.
+    """Make the model of our best method the champion of the registry; never raises.
 
     A model that is not in MLflow yet is recorded first; one that is registered already keeps its
     version.
@@ -75,7 +75,7 @@ def register(params: Params) -> None:
         return
     with _only_warned("register the model"):
         ours = read_record(METRICS / "evaluate.json", EvaluateMetrics).ours
-        version = _register(describe(f"{ARM_STAGE}@{ours}", params))
+        version = _register(describe(f"{METHOD_STAGE}@{ours}", params))
         log.info("%s@%s is version %s: %s", REGISTERED, ALIAS, version, ours)
 
 
@@ -188,12 +188,12 @@ def _log_numbers(client: MlflowClient, child: str, parent: Run, run: StageRun) -
     flat = flat_settings(run.params)
     _log(client, child, flat, run.metrics, run.curves)
     headline = run.metrics if run.headline is None else run.headline
-    place = run.stage.replace("@", "/")
+    prefix = run.stage.replace("@", "/")
     _log(
         client,
         parent.info.run_id,
         {key: value for key, value in flat.items() if key not in parent.data.params},
-        {f"{place}/{key}": value for key, value in headline.items()},
+        {f"{prefix}/{key}": value for key, value in headline.items()},
     )
 
 

@@ -3,7 +3,7 @@
 WORDS["zh"]["classes"]  ->  "各类别"
 named("rule", "pii", "zh")  ->  "隐私信息"
 
-A key that starts with arm_, rule_, direction_, private_ or failure_ is the readable name of a value
+A key that starts with method_, rule_, direction_, private_ or failure_ is the readable name of a value
 in the metrics files, one that starts with picture_ the caption of a chart; a value without one is
 shown as it is.
 """
@@ -46,16 +46,16 @@ WORDS: dict[Language, dict[str, str]] = {
         "without_weights": "without class weights",
         "mcnemar": '{ours} test rows are right with "{name}" only, {theirs} with "{against}" only '
         "(McNemar, p {p}).",
-        "heads_lost": "Large classes that lost recall beyond noise: {labels}.",
-        "heads_kept": "No large class lost recall beyond noise.",
-        "arms": "All methods",
-        "arms_note": "Brackets are {confidence} intervals. Differences are paired on the same test "
+        "head_class_regressions": "Head-class regressions (recall lost beyond noise): {labels}.",
+        "no_head_class_regressions": "No head-class regression: no class outside the tail lost recall beyond noise.",
+        "methods": "All methods",
+        "methods_note": "Brackets are {confidence} intervals. Differences are paired on the same test "
         "rows; one is coloured where its whole interval lies on one side of 0. Free methods need "
         "no generated samples. Which free method is the best, and which is ours, was decided on "
         "dev.",
         "method": "method",
         "vs_best_free": "vs best free",
-        "more_measures": "Further measures",
+        "further_metrics": "Further metrics",
         "second": "The same with another classifier: {family}",
         "curve": "How many samples are enough",
         "curve_note": "On the dev rows, by samples a class; the bands are intervals. Blue lines are "
@@ -133,7 +133,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "gender_both": "has male and female words",
         "checks": "Could the result be an artefact?",
         "leakage": "{checked} samples were compared with the dev and test rows; {copies} copy one.",
-        "giveaway": "A classifier that is to tell samples from real rows reaches an AUC of {auc} "
+        "detectability": "A classifier that is to tell samples from real rows reaches an AUC of {auc} "
         "(0.5 = it cannot, 1 = always). What gives them away:",
         "feature": "feature",
         "direction": "samples have",
@@ -147,7 +147,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "no_failures": "none",
         "per_accepted": "tokens for each accepted sample",
         "models": "What each model is worth",
-        "models_note": "A request without a usable answer counts as a sample that was dropped. "
+        "models_note": "A request without a usable response counts as a sample that was dropped. "
         "Kept is what the label check and the judges left. Distinct word pairs are compared on equal "
         "numbers of samples of each class. Dev gains are differences in macro-F1 on dev: of a model's "
         "samples alone against none, and of all samples against those of the other models.",
@@ -168,17 +168,17 @@ WORDS: dict[Language, dict[str, str]] = {
         "settings_open": "Show the settings of this run",
         "signature": "Signature",
         "separator": ", ",
-        "arm_original": "Real rows only",
-        "arm_class_weight": "Class weights",
-        "arm_oversample": "Oversampling",
-        "arm_effective_number": "Effective-number weights",
-        "arm_logit_adjustment": "Logit adjustment",
-        "arm_eda": "Word edits (EDA)",
-        "arm_smote": "SMOTE",
-        "arm_unfiltered": "Samples without the gate",
-        "arm_augmented": "Generated samples",
-        "arm_augmented_class_weight": "Generated samples + class weights",
-        "arm_chosen": "Chosen on dev",
+        "method_original": "Real rows only",
+        "method_class_weight": "Class weights",
+        "method_oversample": "Oversampling",
+        "method_effective_number": "Effective-number weights",
+        "method_logit_adjustment": "Logit adjustment",
+        "method_eda": "Word edits (EDA)",
+        "method_smote": "SMOTE",
+        "method_unfiltered": "Samples without the gate",
+        "method_augmented": "Generated samples",
+        "method_augmented_class_weight": "Generated samples + class weights",
+        "method_chosen": "Chosen on dev",
         "rule_format": "format",
         "rule_length": "length",
         "rule_repetition": "repetition",
@@ -206,8 +206,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "failure_unreadable": "unreadable",
         "failure_refused": "refused",
         "failure_empty": "empty",
-        "failure_no_answer": "no answer",
-        "picture_headline": "Every arm on the test rows",
+        "failure_no_response": "no response",
+        "picture_headline": "Every method on the test rows",
         "picture_learning_curve": "Dev scores by samples a class",
         "picture_recall_per_class": "Recall per class before and after",
         "picture_class_counts": "Train rows per class before and after",
@@ -218,12 +218,12 @@ WORDS: dict[Language, dict[str, str]] = {
         "verdict_helped": "生成的样本有用",
         "verdict_hurt": "生成的样本有害",
         "verdict_noise": "生成的样本没有带来超出噪声的差别",
-        "verdict": "{opening}：“{ours}”的 macro-F1 为 {after}，不需要样本的最好方案“{free}”为 {before}，"
+        "verdict": "{opening}：“{ours}”的 macro-F1 为 {after}，不需要样本的最佳方法“{free}”为 {before}，"
         "相差 {difference}。",
         "in_short": "在 {classes} 个类别、{real} 条真实样本之外，加入了 {samples} 条生成样本。测试集 {test} 条，"
         "模型没有见过，也没有用来做任何选择；其中 {tail_test} 条属于最稀少的 {tail} 个类别（尾部）。",
-        "best_free": "最好的免费方案",
-        "ours": "本方法",
+        "best_free": "最佳免费方法",
+        "ours": "本项目",
         "free": "免费",
         "macro_f1": "macro-F1",
         "tail_recall": "尾部召回",
@@ -242,14 +242,14 @@ WORDS: dict[Language, dict[str, str]] = {
         "without_weights": "不加类别权重",
         "mcnemar": "只有“{name}”判对的测试样本 {ours} 条，只有“{against}”判对的 {theirs} 条"
         "（McNemar 检验，p {p}）。",
-        "heads_lost": "召回下降超出噪声的大类别：{labels}。",
-        "heads_kept": "没有大类别的召回下降超出噪声。",
-        "arms": "全部方案",
-        "arms_note": "方括号内为 {confidence} 区间。差值在同样的测试样本上成对计算，整个区间在 0 的一侧时才着色。"
-        "免费方案不需要生成样本。哪个免费方案最好、哪个方案代表本方法，都由开发集决定。",
-        "method": "方案",
-        "vs_best_free": "与最好免费方案之差",
-        "more_measures": "其他指标",
+        "head_class_regressions": "头部类别退化（召回下降超出噪声）：{labels}。",
+        "no_head_class_regressions": "没有头部类别退化：召回下降都在噪声以内。",
+        "methods": "全部方法",
+        "methods_note": "方括号内为 {confidence} 区间。差值在同样的测试样本上成对计算，整个区间在 0 的一侧时才着色。"
+        "免费方法不需要生成样本。哪个免费方法最佳、哪个方法代表本项目，都由开发集决定。",
+        "method": "方法",
+        "vs_best_free": "与最佳免费方法之差",
+        "further_metrics": "其他指标",
         "second": "换一个分类器的结果：{family}",
         "curve": "生成多少才够",
         "curve_note": "开发集上的结果，横轴为每类样本数；色带为区间。蓝线加类别权重，灰线不加；"
@@ -287,7 +287,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "predicted": "判成",
         "before": "之前",
         "after": "之后",
-        "gate": "质量关",
+        "gate": "质量门禁",
         "gate_note": "每条被剔除的样本只计入第一条剔除它的规则。",
         "candidates": "候选",
         "rejected_by": "剔除：{rule}",
@@ -323,7 +323,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "gender_both": "男女用词都有",
         "checks": "结果会不会是假象",
         "leakage": "{checked} 条样本与开发集、测试集比对，照抄的有 {copies} 条。",
-        "giveaway": "训练一个分类器来分辨样本与真实数据，AUC 为 {auc}（0.5 = 分不出，1 = 全分得出）。露馅的地方：",
+        "detectability": "可分辨性：训练一个分类器来区分样本与真实数据，AUC 为 {auc}（0.5 表示无法区分，1 表示完全可以区分）。区分依据：",
         "feature": "特征",
         "direction": "样本中",
         "weight": "权重",
@@ -336,7 +336,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "no_failures": "无",
         "per_accepted": "每条通过样本的 token",
         "models": "各模型的贡献",
-        "models_note": "没有得到可用回答的请求按一条被淘汰的样本计。“保留”是标签检查和评审之后剩下的样本。"
+        "models_note": "没有得到可用响应的请求按一条被剔除的样本计。“保留”是标签检查和评审之后剩下的样本。"
         "不重复的二元组在各类别取相同条数的样本来比较。开发集收益是开发集 macro-F1 之差："
         "“单独”是只用该模型的样本与不用样本之差，“额外”是全部样本与其他模型的样本之差。",
         "model": "模型",
@@ -356,17 +356,17 @@ WORDS: dict[Language, dict[str, str]] = {
         "settings_open": "显示本次运行的设置",
         "signature": "签名",
         "separator": "、",
-        "arm_original": "只用真实样本",
-        "arm_class_weight": "类别权重",
-        "arm_oversample": "过采样",
-        "arm_effective_number": "有效样本数权重",
-        "arm_logit_adjustment": "logit 调整",
-        "arm_eda": "词语改写（EDA）",
-        "arm_smote": "SMOTE",
-        "arm_unfiltered": "不过滤的生成样本",
-        "arm_augmented": "生成样本",
-        "arm_augmented_class_weight": "生成样本 + 类别权重",
-        "arm_chosen": "开发集选定",
+        "method_original": "只用真实样本",
+        "method_class_weight": "类别权重",
+        "method_oversample": "过采样",
+        "method_effective_number": "有效样本数权重",
+        "method_logit_adjustment": "logit 调整",
+        "method_eda": "词语改写（EDA）",
+        "method_smote": "SMOTE",
+        "method_unfiltered": "不过滤的生成样本",
+        "method_augmented": "生成样本",
+        "method_augmented_class_weight": "生成样本 + 类别权重",
+        "method_chosen": "开发集选定",
         "rule_format": "格式",
         "rule_length": "长度",
         "rule_repetition": "重复",
@@ -394,8 +394,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "failure_unreadable": "无法读取",
         "failure_refused": "拒绝回答",
         "failure_empty": "空白",
-        "failure_no_answer": "没有回答",
-        "picture_headline": "各方案在测试集上的结果",
+        "failure_no_response": "没有响应",
+        "picture_headline": "各方法在测试集上的结果",
         "picture_learning_curve": "开发集得分与每类样本数",
         "picture_recall_per_class": "各类别之前与之后的召回",
         "picture_class_counts": "各类别之前与之后的训练样本数",
@@ -405,5 +405,5 @@ WORDS: dict[Language, dict[str, str]] = {
 
 
 def named(kind: str, value: str, language: Language) -> str:
-    """The readable name of such a value: of an arm, a rule, a kind of private data or failure."""
+    """The readable name of such a value: of a method, a rule, a kind of private data or failure."""
     return WORDS[language].get(f"{kind}_{value}", value.replace("_", " "))

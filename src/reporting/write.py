@@ -13,7 +13,7 @@ from src.reporting import plots
 from src.reporting.card import render_card
 from src.reporting.html import render_html
 from src.reporting.markdown_report import render_report
-from src.reporting.report import REPORT, arms_table
+from src.reporting.report import REPORT, methods_table
 from src.reporting.results import Results
 from src.reporting.settings import Settings
 from src.reporting.words import named
@@ -39,7 +39,7 @@ def draw(folder: Path, results: Results) -> dict[str, Path]:
     """Write the charts; name in `words` -> PNG file, in the order in which they are shown."""
     evaluate = results.metrics.evaluate
     figures = {
-        "headline": plots.headline(arms_table(evaluate)),
+        "headline": plots.headline(methods_table(evaluate)),
         "learning_curve": plots.learning_curve(evaluate.curve, evaluate.recommended),
         "recall_per_class": plots.recall_per_class(results.per_class),
         "class_counts": plots.class_counts(results.class_counts),

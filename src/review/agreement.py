@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from src.records.decisions import Decision
-from src.records.metrics.filter import Agreement, PairAgreement, RejectRate
+from src.records.metrics.filter import PairAgreement, RejectRate, ReviewerAgreement
 from src.review.decisions import verdicts
 from src.stats import cohen_kappa, wilson
 
 
-def agreement(decisions: Iterable[Decision]) -> Agreement:
-    """Agreement among reviewers; a relabel agrees with one to the same class only."""
+def reviewer_agreement(decisions: Iterable[Decision]) -> ReviewerAgreement:
+    """ReviewerAgreement among reviewers; a relabel agrees with one to the same class only."""
     by_reviewer: dict[str, dict[str, str]] = defaultdict(dict)
     for one in decisions:
         to = f" {one.label}" if one.decision == "relabel" else ""
@@ -24,7 +24,7 @@ def agreement(decisions: Iterable[Decision]) -> Agreement:
     seen = Counter(sample for answers in by_reviewer.values() for sample in answers)
     pairs = tuple(_pairs(by_reviewer))
     compared = sum(pair.shared for pair in pairs)
-    return Agreement(
+    return ReviewerAgreement(
         sum(count > 1 for count in seen.values()),
         sum(pair.agreed for pair in pairs) / compared if compared else None,
         pairs,

@@ -18,7 +18,7 @@ from src.records.samples import Candidate
 
 
 def with_decision(decisions: Iterable[Decision], new: Decision) -> list[Decision]:
-    """The decisions with a new one, in place of what its reviewer said of the sample before."""
+    """The decisions with a new one, instead of the reviewer's earlier one on the sample."""
     key = (new.id, new.reviewer)
     return [*(one for one in decisions if (one.id, one.reviewer) != key), new]
 

@@ -24,7 +24,7 @@ NOT_SCORES = (*NEEDED, "reason_to_look", "seed_ids", "suggested")
 
 
 @dataclass(frozen=True)
-class Sample:
+class QueuedSample:
     """One row of the queue.
 
     Attributes:
@@ -58,14 +58,14 @@ class Desk:
         language: of the page.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[QueuedSample, ...]
     classes: Mapping[str, LabelInfo]
     keywords: Mapping[str, tuple[str, ...]]
     seeds: Mapping[str, tuple[str, ...]]
     language: str
 
 
-def read_queue(path: Path, separator: str | None) -> tuple[Sample, ...]:
+def read_queue(path: Path, separator: str | None) -> tuple[QueuedSample, ...]:
     """The samples of the queue, whichever optional columns it has.
 
     Raises:
@@ -73,11 +73,11 @@ def read_queue(path: Path, separator: str | None) -> tuple[Sample, ...]:
     """
     if not path.exists():
         raise UserError(f"{path} not found; run `dvc repro filter`, or name the file by --queue")
-    samples: dict[str, Sample] = {}
+    samples: dict[str, QueuedSample] = {}
     for line, row in read_rows(path, NEEDED):
         if row["id"] in samples:
             raise UserError(f"{path} line {line}: id {row['id']!r} stands there again; remove one")
-        samples[row["id"]] = Sample(
+        samples[row["id"]] = QueuedSample(
             id=row["id"],
             label=row["label"],
             turns=tuple(split_turns(row["text"], separator)),
@@ -145,7 +145,7 @@ class Shown:
     decision: Decision | None
 
 
-def shown(sample: Sample, desk: Desk, decision: Decision | None) -> Shown:
+def shown(sample: QueuedSample, desk: Desk, decision: Decision | None) -> Shown:
     """A sample with what helps to decide, and the reviewer's own decision on it."""
     return Shown(
         id=sample.id,

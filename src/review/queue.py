@@ -56,7 +56,7 @@ def review_queue(
     scores = [
         field.name
         for field in fields(SampleScores)
-        if any(getattr(one.measured, field.name) is not None for one in accepted)
+        if any(getattr(one.known_scores, field.name) is not None for one in accepted)
     ]
     return pd.DataFrame(
         [
@@ -67,7 +67,7 @@ def review_queue(
                 "text": one.text,
                 "reason_to_look": "{:.2f} {}".format(*_doubt(one)),
                 "seed_ids": " ".join(one.candidate.seed_ids),
-                **asdict(one.measured),
+                **asdict(one.known_scores),
             }
             for one in drawn
         ],
@@ -82,7 +82,7 @@ def _lot(one: Screened, seed: int) -> str:
 
 def _doubt(one: Screened) -> tuple[float, str]:
     """The worst score and what it says; the first of `DOUBTS` among equals."""
-    doubts = [(float(getattr(one.measured, name)), says) for name, says in DOUBTS.items()]
-    if one.measured.label_score is not None:
-        doubts.insert(0, (1 - one.measured.label_score, "likely to be of another class"))
+    doubts = [(float(getattr(one.known_scores, name)), says) for name, says in DOUBTS.items()]
+    if one.known_scores.label_score is not None:
+        doubts.insert(0, (1 - one.known_scores.label_score, "likely to be of another class"))
     return max(doubts, key=lambda doubt: doubt[0])

@@ -1,4 +1,4 @@
-"""Stage evaluate: every arm on dev and test, with intervals and paired tests.
+"""Stage evaluate: every method on dev and test, with intervals and paired tests.
 
 python -m src.stages.evaluate
 """
@@ -20,7 +20,7 @@ from src.config.evaluate import EvaluateParams
 from src.config.filter import FilterParams
 from src.config.load import load
 from src.data.schema import load_splits, with_plain_text
-from src.diagnostics.detectability import giveaway
+from src.diagnostics.detectability import detectability
 from src.diagnostics.leakage import check_leakage, require_no_leakage
 from src.evaluation.signature import signature
 from src.evaluation.tables import plot_tables
@@ -32,7 +32,7 @@ from src.records.metrics.balance import BalanceMetrics
 from src.records.metrics.choose import ChooseMetrics
 from src.records.samples import read_screened
 from src.reporting.tracking import track
-from src.training.compare import compare, read_answers
+from src.training.compare import compare, read_method_predictions
 from src.training.rows import read_training_rows
 from src.training.second import second_comparison
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @stage
 def main(
-    predictions: Annotated[Path, typer.Option(help="folder of <arm>.csv")] = PREDICTIONS,
+    predictions: Annotated[Path, typer.Option(help="folder of <method>.csv")] = PREDICTIONS,
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
     accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
@@ -54,31 +54,31 @@ def main(
     rules = load(FilterParams)
     baseline = load(BaselineParams)
     splits, samples = load_splits(data), read_screened(accepted)
-    answers = read_answers(predictions, splits, evaluate)
+    by_method = read_method_predictions(predictions, splits, evaluate)
     counts = read_record(metrics / "balance.json", BalanceMetrics).per_class
     found = read_record(metrics / "choose.json", ChooseMetrics)
     leakage = check_leakage(samples, splits, data, rules.contamination.max_overlap)
     require_no_leakage(leakage)
     sign = signature(data, evaluate)
-    result = compare(answers, counts, found, evaluate, leakage.figures(), sign)
+    result = compare(by_method, counts, found, evaluate, leakage.figures(), sign)
     if samples:
-        result = replace(result, giveaway=giveaway(samples, splits.train, data))
+        result = replace(result, detectability=detectability(samples, splits.train, data))
     if evaluate.second_classifier:
         rows = read_training_rows(splits.train, train, data)
         texts = with_plain_text(splits.test, data)["text"].tolist()
         second = second_comparison(
-            *(answers, rows, texts, found.chosen, evaluate, embedding, baseline.seed)
+            *(by_method, rows, texts, found.chosen, evaluate, embedding, baseline.seed)
         )
         result = replace(result, second=second)
     result = replace(result, rounds=summaries(read_rounds(rounds)) or None)
     write_record(metrics / "evaluate.json", result)
-    before, after = answers.first("original"), answers.first(answers.ours)
+    before, after = by_method.first("original"), by_method.first(by_method.ours)
     for name, table in plot_tables(splits.test["label"], before, after, counts).items():
         write_csv(metrics / PLOTS.name / f"{name}.csv", table)
-    for arm, scores in result.arms.items():
+    for method, scores in result.methods.items():
         log.info(
             "evaluate: %-22s macro-F1 %.3f, tail recall %.3f, accuracy %.3f",
-            *(arm, scores.macro_f1.value, scores.tail_recall.value, scores.accuracy.value),
+            *(method, scores.macro_f1.value, scores.tail_recall.value, scores.accuracy.value),
         )
     track("evaluate", metrics=metrics)
 

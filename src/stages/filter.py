@@ -30,12 +30,12 @@ from src.gate.funnel import filter_metrics
 from src.gate.score_table import read_scores
 from src.gate.screening import screen_all
 from src.judging.rubric import Judgement
-from src.judging.run import judge
+from src.judging.run import judge_samples
 from src.paths import (
     ACCEPTED,
     CANDIDATES,
     DECISIONS,
-    JUDGE_CASSETTE,
+    JUDGE_RESPONSES,
     METRICS,
     PLAN,
     REJECTED,
@@ -62,7 +62,9 @@ def main(
     accepted: Annotated[Path, typer.Option(help="where accepted samples go")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="where rejected samples go")] = REJECTED,
     queue: Annotated[Path, typer.Option(help="where the sample for people goes")] = REVIEW_QUEUE,
-    cassette: Annotated[Path, typer.Option(help="where the judges' answers go")] = JUDGE_CASSETTE,
+    responses: Annotated[
+        Path, typer.Option(help="where the judges' responses go")
+    ] = JUDGE_RESPONSES,
     metrics: Annotated[Path, typer.Option(help="folder for filter.json")] = METRICS,
 ) -> None:
     """Write accepted, rejected, the review queue and metrics/filter.json."""
@@ -73,11 +75,13 @@ def main(
     generate = load(GenerateParams)
     runtime = load(RuntimeParams)
     splits, decided = load_splits(data), read_decisions(decisions)
-    write_jsonl(cassette, [])
+    write_jsonl(responses, [])
 
     def ask(samples: Sequence[Screened]) -> Mapping[str, Sequence[Judgement]]:
         domain, budget = generate.domain, generate.budget
-        return judge(samples, splits, rules.judge, llm, data, runtime, domain, budget, cassette)
+        return judge_samples(
+            samples, splits, rules.judge, llm, data, runtime, domain, budget, responses
+        )
 
     screened = screen_all(
         read_candidates(candidates),

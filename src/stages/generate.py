@@ -25,9 +25,9 @@ from src.generation.failures import write_failures
 from src.generation.prompts import PromptWriter
 from src.generation.record import generate_metrics, say
 from src.generation.run import run
-from src.llm.cache import CACHE, open_store, write_used
-from src.llm.recordings import RECORDINGS
-from src.paths import CANDIDATES, CASSETTE, DECISIONS, FAILURES, METRICS, PLAN
+from src.llm.recorded import PACKED
+from src.llm.response_store import CACHE, open_store, write_used
+from src.paths import CANDIDATES, DECISIONS, FAILURES, METRICS, PLAN, RESPONSES
 from src.planning.plan import read_plan
 from src.records.decisions import read_decisions
 from src.records.json_files import write_record
@@ -40,18 +40,18 @@ from src.review.decisions import verdicts
 def main(
     plan: Annotated[Path, typer.Option(help="the plan of analyze")] = PLAN,
     candidates: Annotated[Path, typer.Option(help="where the samples go")] = CANDIDATES,
-    failures: Annotated[Path, typer.Option(help="where requests without answer go")] = FAILURES,
-    cassette: Annotated[Path, typer.Option(help="where the answers used go")] = CASSETTE,
+    failures: Annotated[Path, typer.Option(help="where requests without response go")] = FAILURES,
+    responses: Annotated[Path, typer.Option(help="where the responses used go")] = RESPONSES,
     metrics: Annotated[Path, typer.Option(help="folder for generate.json")] = METRICS,
     decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
-    recordings: Annotated[Path, typer.Option(help="folder of shipped answers")] = RECORDINGS,
-    cache: Annotated[Path, typer.Option(help="SQLite file of answers bought here")] = CACHE,
+    packed: Annotated[Path, typer.Option(help="folder of shipped responses")] = PACKED,
+    cache: Annotated[Path, typer.Option(help="SQLite file of responses bought here")] = CACHE,
     log_file: Annotated[Path | None, typer.Option(help="where the log goes as well")] = None,
     dry_run: Annotated[
         bool, typer.Option(help="show plan, cost and prompts; call nothing")
     ] = False,
 ) -> None:
-    """Write candidates, failures, the cassette and metrics/generate.json."""
+    """Write candidates, failures, the responses and metrics/generate.json."""
     if log_file is not None:
         also_log_to(log_file)
     data = load(DataParams)
@@ -73,7 +73,7 @@ def main(
     )
     decided = verdicts(read_decisions(decisions))
     gate = Gate(train, splits.dev, splits.test, words, rules, data, decided)
-    with open_store(recordings, cache) as store:
+    with open_store(packed, cache) as store:
         if dry_run:
             last = metrics / "generate.json"
             typer.echo(estimated(planned, writer, store, wanted, llm, data, runtime, last))
@@ -83,7 +83,7 @@ def main(
         )
         write_candidates(candidates, generated.candidates)
         write_failures(failures, generated.failures)
-        write_used(store, cassette)
+        write_used(store, responses)
     write_record(metrics / "generate.json", generate_metrics(generated, train, data))
     say(generated, store)
     track("generate", metrics=metrics)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 @stage
 def main(
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
-    predictions: Annotated[Path, typer.Option(help="folder of <arm>.csv")] = PREDICTIONS,
+    predictions: Annotated[Path, typer.Option(help="folder of <method>.csv")] = PREDICTIONS,
     accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
     out: Annotated[Path, typer.Option(help="folder for report, page, card and charts")] = REPORTS,

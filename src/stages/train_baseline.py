@@ -1,6 +1,6 @@
-"""Stage train-baseline: the classifier of one arm; all arms have the same settings.
+"""Stage train-baseline: the classifier of one method; all methods have the same settings.
 
-python -m src.stages.train_baseline --arm augmented
+python -m src.stages.train_baseline --method augmented
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from src.cli import stage
-from src.config.arms import Arm
 from src.config.baseline import BaselineParams
 from src.config.data import DataParams
 from src.config.evaluate import EvaluateParams
 from src.config.load import load
+from src.config.methods import Method
 from src.data.schema import load_splits, with_plain_text
 from src.evaluation.predictions import write_predictions
 from src.evaluation.scoring import tail_classes
@@ -27,30 +27,30 @@ from src.records.samples import read_candidates
 from src.reporting.tracking import track
 from src.training.model_file import write_model
 from src.training.rows import read_training_rows
-from src.training.train import train as train_arm
+from src.training.train import train as train_method
 
 log = logging.getLogger(__name__)
 
 
 @stage
 def main(
-    arm: Annotated[Arm, typer.Option(help="which arm to train")],
+    method: Annotated[Method, typer.Option(help="which method to train")],
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     candidates: Annotated[Path, typer.Option(help="all samples, for unfiltered")] = CANDIDATES,
     metrics: Annotated[Path, typer.Option(help="folder of choose.json, for chosen")] = METRICS,
     predictions: Annotated[Path, typer.Option(help="folder for dev and test")] = PREDICTIONS,
     out: Annotated[Path, typer.Option(help="folder for the model")] = MODELS,
 ) -> None:
-    """Write models/<arm>.skops, of the first seed, and the predictions of all seeds."""
+    """Write models/<method>.skops, of the first seed, and the predictions of all seeds."""
     data = load(DataParams)
     evaluate = load(EvaluateParams)
     splits = load_splits(data)
     dev, test = (with_plain_text(frame, data) for frame in (splits.dev, splits.test))
     choice = None
-    if arm == "chosen":
+    if method == "chosen":
         choice = read_record(metrics / "choose.json", ChooseMetrics).chosen
-    trained = train_arm(
-        arm,
+    trained = train_method(
+        method,
         read_training_rows(splits.train, train, data, read_candidates(candidates)),
         dev,
         [*dev["text"], *test["text"]],
@@ -59,12 +59,14 @@ def main(
         tail_classes(splits.train["label"], evaluate.tail_max_support),
         choice,
     )
-    write_model(out / f"{arm}.skops", trained.model)
+    write_model(out / f"{method}.skops", trained.model)
     seeds = len(trained.predictions)
-    log.info("train-baseline: %s on %d rows, %d seeds, c %g", arm, trained.rows, seeds, trained.c)
-    write_predictions(predictions / f"{arm}.csv", splits, trained.predictions)
+    log.info(
+        "train-baseline: %s on %d rows, %d seeds, c %g", method, trained.rows, seeds, trained.c
+    )
+    write_predictions(predictions / f"{method}.csv", splits, trained.predictions)
     written = {"train": train, "candidates": candidates, "predictions": predictions, "models": out}
-    track(f"train-baseline@{arm}", **written)
+    track(f"train-baseline@{method}", **written)
 
 
 if __name__ == "__main__":

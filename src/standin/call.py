@@ -20,7 +20,7 @@ Line = tuple[Role, str]  # role, words
 
 
 class Call:
-    """One call being composed; slots keep their value from turn to turn."""
+    """One call being composed; placeholders keep their value from turn to turn."""
 
     def __init__(
         self,
@@ -32,10 +32,12 @@ class Call:
     ) -> None:
         self.bank, self.support, self.params = bank, support, params
         self.split, self.rng, self.common = split, rng, bank.common
-        self.slots = {name: pick(rng, values) for name, values in self.common.slots.items()}
-        self.slots["tail"] = "".join(pick(rng, "零幺二三四五六七八九") for _ in range(4))
+        self.placeholders = {
+            name: pick(rng, values) for name, values in self.common.placeholders.items()
+        }
+        self.placeholders["tail"] = "".join(pick(rng, "零幺二三四五六七八九") for _ in range(4))
         for name in ("plan", "pack", "service", "fee"):
-            self.slots[f"{name}2"] = pick(rng, self.common.slots[name])
+            self.placeholders[f"{name}2"] = pick(rng, self.common.placeholders[name])
 
     def pick_scenario(self, class_id: int) -> Scenario:
         """A scenario of the class; some situations are common and some are rare, as in life."""
@@ -124,7 +126,7 @@ class Call:
         return self._line(turn.role, turn.variants)
 
     def _line(self, role: Role, variants: Sequence[str]) -> Line:
-        return role, pick(self.rng, variants).format_map(self.slots)
+        return role, pick(self.rng, variants).format_map(self.placeholders)
 
     def _exchange(self, block: Ways) -> list[Line]:
         return [self._line(role, variants) for role, variants in block.items()]

@@ -68,7 +68,7 @@ def surface(texts: pd.Series) -> Figures:
 def hardness(
     corpus: dict[Split, pd.DataFrame], classes: pd.DataFrame, params: BaselineParams
 ) -> Figures:
-    """How well the `original` arm does on test, and how new the tail's test calls are to it."""
+    """How well the `original` method does on test, and how new the tail's test calls are to it."""
     from src.training.classifier import build, fit, predict
     from src.training.rows import TrainingRows, rows_for
 
@@ -83,13 +83,13 @@ def hardness(
         for split in ("train", "test")
     )
     data = rows_for("original", TrainingRows(train, train), params.seed)
-    said = predict(fit(build(params, data.class_weight), data.frame), test["text"].tolist())
+    predicted = predict(fit(build(params, data.class_weight), data.frame), test["text"].tolist())
     tail = test["label"].isin(classes.loc[classes["train"] < TAIL_SUPPORT, "name"])
     new = ~test["scenario"].isin(set(train["scenario"]))
     smallest = test["label"].value_counts().min()
     return {
         "test rows of the smallest class": str(smallest),
-        "test accuracy of `original`": f"{(said == test['label']).mean():.3f}",
+        "test accuracy of `original`": f"{(predicted == test['label']).mean():.3f}",
         "tail test calls of scenarios that train lacks": f"{new[tail].mean():.0%}",
     }
 

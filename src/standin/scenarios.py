@@ -61,7 +61,7 @@ class Common:
         links: how a caller comes to the point.
         backchannels: a word of the other side.
         closings: the question for more, and the goodbye.
-        slots: placeholder -> values.
+        placeholders: name -> values.
         confusable: class id -> classes that it is taken for.
         noise: what roughens the turns.
     """
@@ -72,7 +72,7 @@ class Common:
     links: tuple[str, ...]
     backchannels: Ways
     closings: tuple[Ways, Ways]
-    slots: Mapping[str, tuple[str, ...]]
+    placeholders: Mapping[str, tuple[str, ...]]
     confusable: Mapping[int, tuple[int, ...]]
     noise: Noise
 

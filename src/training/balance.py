@@ -22,8 +22,8 @@ from src.data.dialogue import plain
 from src.data.schema import ORIGIN, QUALITY, WRITER, csv_columns
 from src.gate.ngrams import fit_ngrams
 from src.gate.selection import select
-from src.planning.imbalance import measure, measure_counts
-from src.planning.strategies import compare, outcome
+from src.planning.imbalance import imbalance_of, imbalance_of_counts
+from src.planning.strategies import balance_figures, compare
 from src.records.metrics.balance import BalanceMetrics, BeforeAfter, ClassBalance
 from src.records.samples import Screened
 
@@ -129,7 +129,7 @@ def balance_metrics(
         params: the settings of the plan.
     """
     support = classes.set_index("label")["support"]
-    before, after = measure_counts(support.to_numpy()), measure(merged[label])
+    before, after = imbalance_of_counts(support.to_numpy()), imbalance_of(merged[label])
     real = merged.loc[merged[ORIGIN] == "real", label].value_counts()
     made = merged.loc[merged[ORIGIN] == "synthetic", label].value_counts()
     per_class = {
@@ -152,7 +152,7 @@ def balance_metrics(
         shortfall=sum(one.shortfall for one in per_class.values()),
         dropped=sum(one.dropped for one in per_class.values()),
         strategies=compare(support, params),
-        before=outcome(before, needed=0),
-        achieved=outcome(after, needed=int(made.sum())),
+        before=balance_figures(before, needed=0),
+        achieved=balance_figures(after, needed=int(made.sum())),
         per_class=per_class,
     )

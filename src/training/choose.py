@@ -26,7 +26,7 @@ from src.evaluation.significance import Bootstrap, Resampling, bootstrap
 from src.records.metrics.choose import Choice, ChooseMetrics, Chosen, ModelGain, Tried
 from src.training.classifier import require_two_classes
 from src.training.rows import TrainingRows
-from src.training.trial import Said, Trial
+from src.training.trial import Predicted, Trial
 
 FEWEST = 200  # resamples; a quarter of those of the evaluation is enough to choose by
 
@@ -55,10 +55,10 @@ def choose(
     require_two_classes(rows.every["label"])
     fewer = replace(resampling, resamples=max(FEWEST, resampling.resamples // 4))
     trial = Trial(rows, dev, baseline, choosing.seeds, tail)
-    said = trial.run([without_samples(class_weight) for class_weight in (False, True)])
+    predicted = trial.run([without_samples(class_weight) for class_weight in (False, True)])
     amounts = sorted(set(choosing.samples_per_class) - {0}) if len(rows.samples) else []
     if not amounts:
-        return conclude(bootstrap(dev["label"], said, tail, fewer))
+        return conclude(bootstrap(dev["label"], predicted, tail, fewer))
     weighed = trial.run(
         [
             Choice(amounts[-1], class_weight, weight, by_quality)
@@ -73,9 +73,9 @@ def choose(
         for way in (best, without_samples(best.class_weight))
         for amount in amounts
     )
-    said |= weighed | trial.run([choice for choice in others if choice not in weighed])
-    found = conclude(bootstrap(dev["label"], said, tail, fewer))
-    written = _by_writer(trial, rows.samples, said, best)
+    predicted |= weighed | trial.run([choice for choice in others if choice not in weighed])
+    found = conclude(bootstrap(dev["label"], predicted, tail, fewer))
+    written = _by_writer(trial, rows.samples, predicted, best)
     if not written:
         return found
     gains = _gains(rows.samples, bootstrap(dev["label"], written, tail, fewer))
@@ -138,13 +138,13 @@ def _writers(samples: pd.DataFrame) -> dict[str, int]:
 
 
 def _by_writer(
-    trial: Trial, samples: pd.DataFrame, said: Said, choice: Choice
+    trial: Trial, samples: pd.DataFrame, predicted: Predicted, choice: Choice
 ) -> dict[str, list[NDArray[np.str_]]]:
     """Dev predictions with the samples of each of several models alone, and without them."""
     writers = _writers(samples)
     if len(writers) < 2:
         return {}
-    tried = {"none": said[without_samples(choice.class_weight)], "all": said[choice]}
+    tried = {"none": predicted[without_samples(choice.class_weight)], "all": predicted[choice]}
     for writer in writers:
         own = samples[WRITER] == writer
         for way, some in (("alone", own), ("without", ~own)):

@@ -1,6 +1,6 @@
-"""TF-IDF and a linear classifier, with the same settings for every arm.
+"""TF-IDF and a linear classifier, with the same settings for every method.
 
-It is small on purpose: what differs between two arms is their rows, and it trains in seconds.
+It is small on purpose: what differs between two methods is their rows, and it trains in seconds.
 Texts come without turn separators (`dialogue.plain`).
 
     model = fit(build(params.baseline, data.class_weight), data.frame)

@@ -1,7 +1,7 @@
 """Every method on dev and test, and whether ours beats the best one that needs no samples.
 
-    answers = read_answers(PREDICTIONS, splits, params.evaluate)
-    compare(answers, balance.per_class, found, params.evaluate, leakage, signature).versus_best_free
+    predictions = read_method_predictions(PREDICTIONS, splits, params.evaluate)
+    compare(predictions, balance.per_class, found, params.evaluate, leakage, signature).versus_best_free
 
 Dev decides which methods are compared (`free`, `ours`); test says how they do.
 """
@@ -17,10 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from src.config.arms import FREE_ARMS, OUR_ARMS, Arm
 from src.config.evaluate import EvaluateParams
+from src.config.methods import FREE_METHODS, OUR_METHODS, Method
 from src.data.schema import Splits
-from src.evaluation.paired import class_changes, heads_lost, mcnemar, tail_false_positives
+from src.evaluation.paired import (
+    class_changes,
+    head_class_regressions,
+    mcnemar,
+    tail_false_positives,
+)
 from src.evaluation.predictions import read_predictions
 from src.evaluation.scoring import score, tail_classes
 from src.evaluation.significance import best_free, bootstrap, resampling
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answers:
+class MethodPredictions:
     """What every method says of dev and test.
 
     Attributes:
@@ -61,37 +66,42 @@ class Answers:
     tail: frozenset[str]
 
     @cached_property
-    def dev_scores(self) -> dict[Arm, Scores]:
+    def dev_scores(self) -> dict[Method, Scores]:
         """The mean over the seeds."""
-        return {arm: mean_scores(self.dev, said, self.tail) for arm, said in self.on_dev.items()}
+        return {
+            method: mean_scores(self.dev, predicted, self.tail)
+            for method, predicted in self.on_dev.items()
+        }
 
     @property
-    def free(self) -> Arm:
+    def free(self) -> Method:
         """The method to beat, by dev macro-F1."""
-        return best_free({arm: scores.macro_f1 for arm, scores in self.dev_scores.items()})
+        return best_free({method: scores.macro_f1 for method, scores in self.dev_scores.items()})
 
     @property
-    def ours(self) -> Arm:
+    def ours(self) -> Method:
         """The method with samples that stands for them, by dev macro-F1."""
-        scored = (arm for arm in OUR_ARMS if arm in self.on_test)
-        return max(scored, key=lambda arm: self.dev_scores[arm].macro_f1)
+        scored = (method for method in OUR_METHODS if method in self.on_test)
+        return max(scored, key=lambda method: self.dev_scores[method].macro_f1)
 
-    def first(self, arm: Arm) -> NDArray[np.str_]:
+    def first(self, method: Method) -> NDArray[np.str_]:
         """Test predictions of a method's first seed."""
-        return self.on_test[arm][0]
+        return self.on_test[method][0]
 
 
-def read_answers(folder: Path, splits: Splits, evaluate: EvaluateParams) -> Answers:
+def read_method_predictions(
+    folder: Path, splits: Splits, evaluate: EvaluateParams
+) -> MethodPredictions:
     """The predictions of all methods that are compared.
 
     Raises:
         UserError: see `read_predictions`.
     """
-    return Answers(
+    return MethodPredictions(
         dev=splits.dev["label"],
         test=splits.test["label"],
-        on_dev=read_predictions(folder, "dev", splits.dev, evaluate.arms),
-        on_test=read_predictions(folder, "test", splits.test, evaluate.arms),
+        on_dev=read_predictions(folder, "dev", splits.dev, evaluate.methods),
+        on_test=read_predictions(folder, "test", splits.test, evaluate.methods),
         tail=tail_classes(splits.train["label"], evaluate.tail_max_support),
     )
 
@@ -100,22 +110,22 @@ def mean_scores(
     truth: pd.Series[str], seeds: Sequence[NDArray[np.str_]], tail: frozenset[str]
 ) -> Scores:
     """Each metric's mean over the seeds."""
-    scores = [astuple(score(truth, said, tail)) for said in seeds]
+    scores = [astuple(score(truth, predicted, tail)) for predicted in seeds]
     return Scores(*(sum(values) / len(scores) for values in zip(*scores, strict=True)))
 
 
 def compare(
-    answers: Answers,
+    predictions: MethodPredictions,
     counts: Mapping[str, ClassBalance],
     found: ChooseMetrics,
     evaluate: EvaluateParams,
     leakage: LeakageFigures,
     signature: str,
 ) -> EvaluateMetrics:
-    """The evaluation, without what may be missing: giveaway, second classifier and rounds.
+    """The evaluation, without what may be missing: detectability, second classifier and rounds.
 
     Args:
-        answers: of all methods in `evaluate.arms`.
+        predictions: of all methods in `evaluate.methods`.
         counts: rows of each class, from metrics/balance.json.
         found: of `choose`.
         evaluate: how intervals are made.
@@ -125,32 +135,36 @@ def compare(
     Raises:
         UserError: no tail class has a dev or test row.
     """
-    truth, tail, free, ours = answers.test, answers.tail, answers.free, answers.ours
-    draws = bootstrap(truth, answers.on_test, tail, resampling(evaluate))
-    mine, theirs = answers.first(ours), answers.first(free)
+    truth, tail, free, ours = predictions.test, predictions.tail, predictions.free, predictions.ours
+    draws = bootstrap(truth, predictions.on_test, tail, resampling(evaluate))
+    mine, theirs = predictions.first(ours), predictions.first(free)
     changes = class_changes(truth, theirs, mine)
-    lost = heads_lost(changes, tail)
+    lost = head_class_regressions(changes, tail)
     return EvaluateMetrics(
         chosen=found.chosen,
         recommended=found.recommended,
         curve=found.curve,
         per_model=found.per_model,
-        arms={arm: draws.scores(arm) for arm in evaluate.arms},
+        methods={method: draws.scores(method) for method in evaluate.methods},
         versus_original={
-            arm: draws.versus(arm, "original") for arm in evaluate.arms if arm != "original"
+            method: draws.versus(method, "original")
+            for method in evaluate.methods
+            if method != "original"
         },
         versus_best_free={
-            arm: draws.versus(arm, free) for arm in evaluate.arms if arm not in FREE_ARMS
+            method: draws.versus(method, free)
+            for method in evaluate.methods
+            if method not in FREE_METHODS
         },
         best_free=free,
         ours=ours,
-        dev=answers.dev_scores,
+        dev=predictions.dev_scores,
         tail=Tail(classes=len(tail), test_rows=int(truth.isin(tail).sum())),
         test_rows=len(truth),
         mcnemar=McNemarAgainst(**asdict(mcnemar(truth, mine, theirs)), against=free),
         per_class=_per_class(changes, counts),
-        heads_lost=lost,
-        heads_lost_count=len(lost),
+        head_class_regressions=lost,
+        head_class_regressions_count=len(lost),
         tail_false_positives=FalsePositives(
             ours=tail_false_positives(truth, mine, tail),
             best_free=tail_false_positives(truth, theirs, tail),

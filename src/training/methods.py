@@ -1,4 +1,4 @@
-"""What each arm trains on: the real rows, alone or with something that may help the tail.
+"""What each method trains on: the real rows, alone or with something that may help the tail.
 
 Some ways to fight imbalance need no model; generated rows have to beat them, and filtered rows
 have to beat as many unfiltered ones.
@@ -15,7 +15,7 @@ Which real rows a method is given is decided in `rows`, for every caller.
   al., Long-tail learning via logit adjustment, 2021; `classifier.adjusted`);
 - oversample: rows of smaller classes repeated;
 - eda: copies of rows with characters or words swapped, dropped and repeated (Wei and Zou, EDA,
-  2019; without its synonyms, for which no Chinese list is at hand);
+  2019; without its synonyms, for which no Chinese list ships with the project);
 - smote: points between neighbours in the space of TF-IDF (Chawla et al., SMOTE, 2002); a class of
   one row has none to go between and is repeated.
 
@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.records.metrics.choose import Choice
 
 ClassWeight = Literal["balanced"] | dict[str, float] | None
@@ -45,8 +45,8 @@ NO_SAMPLES = Choice(0, class_weight=False, sample_weight=1.0, by_quality=False)
 
 
 @dataclass(frozen=True)
-class ArmData:
-    """The rows of an arm and the class weights of its classifier.
+class MethodData:
+    """The rows of a method and the class weights of its classifier.
 
     Attributes:
         frame: columns text, label, origin, and weight (1 of a real row).
@@ -60,17 +60,17 @@ class ArmData:
 
 
 def training_frame(
-    arm: Arm,
+    method: Method,
     real: pd.DataFrame,
     accepted: pd.DataFrame,
     unfiltered: pd.DataFrame,
     seed: int,
     choice: Choice | None = None,
-) -> ArmData:
-    """The training rows of one arm; real rows come first, in their order, in every arm.
+) -> MethodData:
+    """The training rows of one method; real rows come first, in their order, in every method.
 
     Args:
-        arm: which of the arms.
+        method: which of the methods.
         real: train rows (text, label).
         accepted: samples that passed the gate and are merged (text, label, and quality for a
             choice that weighs by it); may be empty.
@@ -82,19 +82,19 @@ def training_frame(
         choice: what `chosen` uses.
     """
     rows = _rows(real, "real")
-    frame = _rows_of(arm, rows, accepted, unfiltered, seed, choice)
-    return ArmData(
+    frame = _rows_of(method, rows, accepted, unfiltered, seed, choice)
+    return MethodData(
         frame=frame,
-        class_weight=_class_weight(arm, frame, choice),
-        smote=_sizes(accepted) if arm == "smote" else {},
+        class_weight=_class_weight(method, frame, choice),
+        smote=_sizes(accepted) if method == "smote" else {},
     )
 
 
-def draws_something(arm: Arm, accepted: pd.DataFrame, choice: Choice | None) -> bool:
+def draws_something(method: Method, accepted: pd.DataFrame, choice: Choice | None) -> bool:
     """Whether another seed gives other rows."""
-    if arm == "chosen" and choice is not None and len(accepted):
+    if method == "chosen" and choice is not None and len(accepted):
         return 0 < choice.samples_per_class < accepted["label"].value_counts().max()
-    return arm in ("oversample", "eda", "smote", "unfiltered")
+    return method in ("oversample", "eda", "smote", "unfiltered")
 
 
 def _sizes(accepted: pd.DataFrame) -> dict[str, int]:
@@ -115,12 +115,12 @@ def balanced(frame: pd.DataFrame) -> dict[str, float]:
     return {str(label): float(mass.sum() / len(mass) / own) for label, own in mass.items()}
 
 
-def _class_weight(arm: Arm, frame: pd.DataFrame, choice: Choice | None) -> ClassWeight:
-    if arm in ("class_weight", "augmented_class_weight"):
+def _class_weight(method: Method, frame: pd.DataFrame, choice: Choice | None) -> ClassWeight:
+    if method in ("class_weight", "augmented_class_weight"):
         return "balanced"
-    if arm == "chosen" and choice is not None and choice.class_weight:
+    if method == "chosen" and choice is not None and choice.class_weight:
         return balanced(frame)
-    if arm != "effective_number":
+    if method != "effective_number":
         return None
     counts = frame["label"].value_counts()
     weights = (1 - BETA) / (1 - BETA**counts)
@@ -129,14 +129,14 @@ def _class_weight(arm: Arm, frame: pd.DataFrame, choice: Choice | None) -> Class
 
 
 def _rows_of(
-    arm: Arm,
+    method: Method,
     real: pd.DataFrame,
     accepted: pd.DataFrame,
     unfiltered: pd.DataFrame,
     seed: int,
     choice: Choice | None,
 ) -> pd.DataFrame:
-    match arm:
+    match method:
         case "original" | "class_weight" | "effective_number" | "logit_adjustment" | "smote":
             return real
         case "oversample":
@@ -150,7 +150,7 @@ def _rows_of(
         case "chosen":
             return with_samples(real, accepted, choice or NO_SAMPLES, seed)
         case _:
-            assert_never(arm)
+            assert_never(method)
 
 
 def with_samples(
@@ -221,16 +221,16 @@ def _edited(real: pd.DataFrame, accepted: pd.DataFrame, seed: int) -> pd.DataFra
 
 
 def _edit(text: str, rng: np.random.Generator) -> str:
-    """A tenth of the words swapped, dropped or said twice; characters where spaces are rare."""
+    """A tenth of the words swapped, dropped or repeated; characters where spaces are rare."""
     glue = " " if text.count(" ") * 10 > len(text) else ""
     units = text.split() if glue else list(text)
     for _ in range(max(1, round(EDITS * len(units)))):
-        place, other = (int(number) for number in rng.integers(len(units), size=2))
+        position, other = (int(number) for number in rng.integers(len(units), size=2))
         match int(rng.integers(3)):
             case 0:
-                units[place], units[other] = units[other], units[place]
+                units[position], units[other] = units[other], units[position]
             case 1 if len(units) > 1:
-                del units[place]
+                del units[position]
             case _:
-                units.insert(place, units[place])
+                units.insert(position, units[position])
     return glue.join(units)

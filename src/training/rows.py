@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.config.arms import FREE_ARMS, Arm
 from src.config.data import DataParams
+from src.config.methods import FREE_METHODS, Method
 from src.data.schema import ORIGIN, QUALITY, read_labels, read_split, with_plain_text
 from src.records.metrics.choose import Choice
 from src.records.samples import Candidate
-from src.training.methods import ArmData, training_frame
+from src.training.methods import MethodData, training_frame
 
 
 def no_rows() -> pd.DataFrame:
@@ -83,26 +83,28 @@ def read_training_rows(
     )
 
 
-def has_every_row(arm: Arm, choice: Choice | None = None) -> bool:
+def has_every_row(method: Method, choice: Choice | None = None) -> bool:
     """Whether the method learns from the real rows that a head cap drops, too.
 
     Args:
-        arm: which of the methods.
+        method: which of the methods.
         choice: what `chosen` uses; with no samples it is a free method.
     """
-    return arm in FREE_ARMS or (
-        arm == "chosen" and (choice is None or choice.samples_per_class == 0)
+    return method in FREE_METHODS or (
+        method == "chosen" and (choice is None or choice.samples_per_class == 0)
     )
 
 
-def rows_for(arm: Arm, rows: TrainingRows, seed: int, choice: Choice | None = None) -> ArmData:
+def rows_for(
+    method: Method, rows: TrainingRows, seed: int, choice: Choice | None = None
+) -> MethodData:
     """The rows and class weights that a method trains on.
 
     Args:
-        arm: which of the methods.
+        method: which of the methods.
         rows: what there is.
         seed: of what is drawn.
         choice: what `chosen` uses; no samples if not given.
     """
-    real = rows.every if has_every_row(arm, choice) else rows.kept
-    return training_frame(arm, real, rows.samples, rows.unfiltered, seed, choice)
+    real = rows.every if has_every_row(method, choice) else rows.kept
+    return training_frame(method, real, rows.samples, rows.unfiltered, seed, choice)

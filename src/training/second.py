@@ -1,6 +1,6 @@
-"""A second family of classifiers on the same arms, so that a gain is not one classifier's.
+"""A second family of classifiers on the same methods, so that a gain is not one classifier's.
 
-    second_comparison(answers, rows, test_texts, choice, params.evaluate, params.embedding, seed=0)
+    second_comparison(predictions, rows, test_texts, choice, params.evaluate, params.embedding, seed=0)
 
 Logistic regression on embeddings. Where the embedding is TF-IDF, its n-grams are first brought
 to `DIMENSIONS` by a truncated SVD (latent semantic analysis), fitted on all the training rows.
@@ -16,16 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from src.config.arms import OUR_ARMS, Arm
 from src.config.embedding import EmbeddingParams
 from src.config.evaluate import EvaluateParams
+from src.config.methods import OUR_METHODS, Method
 from src.evaluation.significance import bootstrap, resampling
 from src.gate.embedding import fit_embedder
 from src.gate.ngrams import Embed
 from src.records.metrics.choose import Choice
 from src.records.metrics.evaluate import Second
-from src.training.compare import Answers
-from src.training.methods import ArmData
+from src.training.compare import MethodPredictions
+from src.training.methods import MethodData
 from src.training.rows import TrainingRows, rows_for
 
 DIMENSIONS = 256
@@ -35,7 +35,7 @@ FAMILY = "logistic regression on embeddings"
 
 
 def second_comparison(
-    answers: Answers,
+    predictions: MethodPredictions,
     rows: TrainingRows,
     texts: Sequence[str],
     choice: Choice,
@@ -46,7 +46,7 @@ def second_comparison(
     """The methods that the verdict is about, by a classifier of another family.
 
     Args:
-        answers: of the first family, for the methods to compare and the classes of the test rows.
+        predictions: of the first family, for the methods to compare and the classes of the test rows.
         rows: what there is to learn from.
         texts: of the test rows, without turn separators.
         choice: what `chosen` uses.
@@ -54,40 +54,42 @@ def second_comparison(
         embedding: where texts become vectors; n-grams are those of all real rows.
         seed: of what is drawn, and of the classifier.
     """
-    free, ours = answers.free, answers.ours
-    arms: list[Arm] = list(dict.fromkeys(("original", "class_weight", free, ours)))
-    said = second_predictions(
-        {arm: rows_for(arm, rows, seed, choice) for arm in arms},
+    free, ours = predictions.free, predictions.ours
+    methods: list[Method] = list(dict.fromkeys(("original", "class_weight", free, ours)))
+    predicted = second_predictions(
+        {method: rows_for(method, rows, seed, choice) for method in methods},
         texts,
         fit_embedder(rows.every["text"].tolist(), embedding),
         seed,
     )
     draws = bootstrap(
-        answers.test,
-        {arm: [predicted] for arm, predicted in said.items()},
-        answers.tail,
+        predictions.test,
+        {method: [one] for method, one in predicted.items()},
+        predictions.tail,
         resampling(evaluate),
     )
     return Second(
         family=f"{FAMILY} ({embedding.backend})",
-        arms={arm: draws.scores(arm) for arm in arms},
-        versus_best_free={arm: draws.versus(arm, free) for arm in arms if arm in OUR_ARMS},
+        methods={method: draws.scores(method) for method in methods},
+        versus_best_free={
+            method: draws.versus(method, free) for method in methods if method in OUR_METHODS
+        },
     )
 
 
 def second_predictions(
-    arms: Mapping[Arm, ArmData], texts: Sequence[str], embed: Embed, seed: int
-) -> dict[Arm, NDArray[np.str_]]:
-    """Arm -> one predicted class a text, in order.
+    methods: Mapping[Method, MethodData], texts: Sequence[str], embed: Embed, seed: int
+) -> dict[Method, NDArray[np.str_]]:
+    """Method -> one predicted class a text, in order.
 
     Args:
-        arms: training rows with class weights; points of SMOTE are left out.
+        methods: training rows with class weights; points of SMOTE are left out.
         texts: to predict, without turn separators.
         embed: from texts to vectors.
         seed: of the SVD and the classifier.
     """
-    every = list(dict.fromkeys(text for data in arms.values() for text in data.frame["text"]))
-    place = {text: number for number, text in enumerate(every)}
+    every = list(dict.fromkeys(text for data in methods.values() for text in data.frame["text"]))
+    index = {text: number for number, text in enumerate(every)}
     known, asked = embed(every), embed(list(texts))
     if issparse(known):
         from sklearn.decomposition import TruncatedSVD
@@ -96,17 +98,17 @@ def second_predictions(
         svd = TruncatedSVD(size, random_state=seed).fit(known)
         known, asked = svd.transform(known), svd.transform(asked)
 
-    def fitted(data: ArmData) -> NDArray[np.str_]:
+    def fitted(data: MethodData) -> NDArray[np.str_]:
         from sklearn.linear_model import LogisticRegression
 
-        rows = known[[place[text] for text in data.frame["text"]]]
+        rows = known[[index[text] for text in data.frame["text"]]]
         model = LogisticRegression(
             C=C, class_weight=data.class_weight, max_iter=300, random_state=seed
         )
         weights = pd.Series(data.frame["weight"]).to_numpy(dtype=float)
         model.fit(rows, data.frame["label"].to_numpy(dtype=str), sample_weight=weights)
-        said: NDArray[np.str_] = model.predict(asked).astype(str)
-        return said
+        predicted: NDArray[np.str_] = model.predict(asked).astype(str)
+        return predicted
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return dict(zip(arms, pool.map(fitted, arms.values()), strict=True))
+        return dict(zip(methods, pool.map(fitted, methods.values()), strict=True))

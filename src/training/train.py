@@ -1,6 +1,6 @@
 """The classifier of one method: regularisation found on dev, then every seed of what it draws.
 
-    trained = train(arm, rows, dev, texts, params.baseline, seeds=5, tail=tail)
+    trained = train(method, rows, dev, texts, params.baseline, seeds=5, tail=tail)
     trained.model, trained.predictions[0]
 
 All methods have the same settings and the same search.
@@ -17,14 +17,14 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from src.config.arms import Arm
 from src.config.baseline import BaselineParams
+from src.config.methods import Method
 from src.evaluation.scoring import score
 from src.records.metrics.choose import Choice
 from src.training.classifier import adjusted, predict
-from src.training.methods import ArmData, draws_something
+from src.training.methods import MethodData, draws_something
 from src.training.rows import TrainingRows, rows_for
-from src.training.tuning import fit_arm, tuned
+from src.training.tuning import fit_method, tuned
 
 WORKERS = 2  # seeds at once
 STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4)  # of logit adjustment; the best on dev is taken
@@ -48,7 +48,7 @@ class Trained:
 
 
 def train(
-    arm: Arm,
+    method: Method,
     rows: TrainingRows,
     dev: pd.DataFrame,
     texts: Sequence[str],
@@ -60,7 +60,7 @@ def train(
     """Train a method and ask it for the class of each text.
 
     Args:
-        arm: which of the methods.
+        method: which of the methods.
         rows: what there is to learn from.
         dev: rows (text, label), texts without turn separators.
         texts: to predict, without turn separators.
@@ -72,15 +72,15 @@ def train(
     Raises:
         UserError: see `classifier.fit`; or no tail class has a dev row.
     """
-    first = rows_for(arm, rows, 0, choice)
+    first = rows_for(method, rows, 0, choice)
     best = tuned(baseline, first, dev, tail)
     c = float(best["classifier"].C)
-    if arm == "logit_adjustment":
+    if method == "logit_adjustment":
         best = _adjusted(best, first, dev, tail)
-    drawn = seeds if draws_something(arm, rows.samples, choice) else 1
+    drawn = seeds if draws_something(method, rows.samples, choice) else 1
     # Processes: liblinear's random numbers are one stream for all threads of a process.
     others = Parallel(n_jobs=min(WORKERS, drawn))(
-        delayed(fit_arm)(baseline, rows_for(arm, rows, seed, choice), c, seed)
+        delayed(fit_method)(baseline, rows_for(method, rows, seed, choice), c, seed)
         for seed in range(1, drawn)
     )
     predictions = tuple(predict(model, texts) for model in (best, *others))
@@ -88,7 +88,7 @@ def train(
 
 
 def dev_predictions(
-    arm: Arm,
+    method: Method,
     rows: TrainingRows,
     dev: pd.DataFrame,
     baseline: BaselineParams,
@@ -96,12 +96,14 @@ def dev_predictions(
     choice: Choice | None = None,
 ) -> list[str]:
     """What the first seed of a method says of each dev row; see `train`."""
-    model = tuned(baseline, rows_for(arm, rows, 0, choice), dev, tail)
-    said: list[str] = predict(model, dev["text"].tolist()).tolist()
-    return said
+    model = tuned(baseline, rows_for(method, rows, 0, choice), dev, tail)
+    predicted: list[str] = predict(model, dev["text"].tolist()).tolist()
+    return predicted
 
 
-def _adjusted(model: Pipeline, data: ArmData, dev: pd.DataFrame, tail: frozenset[str]) -> Pipeline:
+def _adjusted(
+    model: Pipeline, data: MethodData, dev: pd.DataFrame, tail: frozenset[str]
+) -> Pipeline:
     """With the strength that is best on dev."""
     labels, texts = data.frame["label"].tolist(), dev["text"].tolist()
     tried = [adjusted(model, labels, strength) for strength in STRENGTHS]

@@ -28,7 +28,7 @@ from src.training.tuning import strongest
 
 WORKERS = 2
 
-Said = dict[Choice, list[NDArray[np.str_]]]  # dev predictions, one array a draw
+Predicted = dict[Choice, list[NDArray[np.str_]]]  # dev predictions, one array a draw
 
 
 class Trial:
@@ -61,11 +61,11 @@ class Trial:
         self._baseline, self._seeds, self._tail = baseline, seeds, tail
         tfidf = clone(build(baseline, None)["tfidf"])
         texts = (text for frame in (rows.every, rows.kept, rows.samples) for text in frame["text"])
-        self._place = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        self._terms: csr_matrix = fit_terms(tfidf, list(self._place))
+        self._index = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        self._terms: csr_matrix = fit_terms(tfidf, list(self._index))
         self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
 
-    def run(self, choices: Sequence[Choice], samples: pd.DataFrame | None = None) -> Said:
+    def run(self, choices: Sequence[Choice], samples: pd.DataFrame | None = None) -> Predicted:
         """Dev predictions of each choice, one array a draw.
 
         The `c` of a choice is the one that suits its first draw, as in the methods (`tuning`).
@@ -90,10 +90,10 @@ class Trial:
             ],
             rows,
         )
-        said = {choice: [first[choice, best[choice], 0]] for choice in choices}
+        predicted = {choice: [first[choice, best[choice], 0]] for choice in choices}
         for (choice, _, _), predictions in more.items():
-            said[choice].append(predictions)
-        return said
+            predicted[choice].append(predictions)
+        return predicted
 
     def macro_f1(self, draws: Sequence[NDArray[np.str_]]) -> float:
         """Of dev, the mean over the draws."""
@@ -110,11 +110,11 @@ class Trial:
     def _fit(self, rows: TrainingRows, choice: Choice, c: float, seed: int) -> NDArray[np.str_]:
         data = rows_for("chosen", rows, seed, choice)
         classifier = build(self._baseline, data.class_weight, c)[-1]
-        terms = self._terms[[self._place[text] for text in data.frame["text"]]]
+        terms = self._terms[[self._index[text] for text in data.frame["text"]]]
         classifier.fit(
             terms,
             data.frame["label"].to_numpy(dtype=str),
             sample_weight=data.frame["weight"].to_numpy(),
         )
-        said: NDArray[np.str_] = classifier.predict(self._dev).astype(str)
-        return said
+        predicted: NDArray[np.str_] = classifier.predict(self._dev).astype(str)
+        return predicted

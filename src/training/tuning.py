@@ -1,9 +1,9 @@
-"""The strength of regularisation of each arm, found on dev among the values of `baseline.c`.
+"""The strength of regularisation of each method, found on dev among the values of `baseline.c`.
 
     model = tuned(params.baseline, data, dev, tail)
-    other = fit_arm(params.baseline, redrawn, model["classifier"].C, seed=1)
+    other = fit_method(params.baseline, redrawn, model["classifier"].C, seed=1)
 
-Every arm is tuned by the same rule, the free ones too: with one value for all, the arm that it
+Every method is tuned by the same rule, the free ones too: with one value for all, the method that it
 happens to suit would win. The rule is the strongest regularisation that is within one standard
 error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): what two
 values gain over each other on the rows of dev is mostly chance, and the simpler model travels.
@@ -19,15 +19,15 @@ from sklearn.pipeline import Pipeline
 from src.config.baseline import BaselineParams
 from src.evaluation.significance import Predictions, Resampling, bootstrap
 from src.training.classifier import build, fit, fit_each
-from src.training.methods import ArmData
+from src.training.methods import MethodData
 
 RESAMPLING = Resampling(resamples=300, confidence=0.95, seed=0)
 
 
 def tuned(
-    baseline: BaselineParams, data: ArmData, dev: pd.DataFrame, tail: frozenset[str]
+    baseline: BaselineParams, data: MethodData, dev: pd.DataFrame, tail: frozenset[str]
 ) -> Pipeline:
-    """The arm's classifier of the first seed, with the value that the rule of the module gives.
+    """The method's classifier of the first seed, with the value that the rule of the module gives.
 
     Args:
         baseline: the classifier and the values to try.
@@ -38,35 +38,35 @@ def tuned(
     unfitted = [build(baseline, data.class_weight, c) for c in baseline.c]
     models = dict(zip(baseline.c, fit_each(unfitted, data.frame, data.smote), strict=True))
     terms = models[baseline.c[0]]["tfidf"].transform(dev["text"].tolist())
-    said = {c: [model["classifier"].predict(terms)] for c, model in models.items()}
-    return models[strongest(dev["label"], said, tail)]
+    predicted = {c: [model["classifier"].predict(terms)] for c, model in models.items()}
+    return models[strongest(dev["label"], predicted, tail)]
 
 
 def strongest(
     truth: Sequence[str] | pd.Series[str],
-    said: Mapping[float, Sequence[Predictions]],
+    predicted: Mapping[float, Sequence[Predictions]],
     tail: frozenset[str],
 ) -> float:
     """The smallest value whose dev macro-F1 is within one standard error of the best one's.
 
     Args:
         truth: class of each dev row.
-        said: value -> predictions, one array a draw.
+        predicted: value -> predictions, one array a draw.
         tail: tail classes.
     """
-    if len(said) == 1:
-        return next(iter(said))
-    draws = bootstrap(truth, said, tail, RESAMPLING)
-    best = max(said, key=lambda c: draws.observed[c][0])
+    if len(predicted) == 1:
+        return next(iter(predicted))
+    draws = bootstrap(truth, predicted, tail, RESAMPLING)
+    best = max(predicted, key=lambda c: draws.observed[c][0])
 
     def is_near(c: float) -> bool:
         lost, error = draws.gain(best, c)
         return lost <= error
 
-    return min(c for c in said if is_near(c))
+    return min(c for c in predicted if is_near(c))
 
 
-def fit_arm(baseline: BaselineParams, data: ArmData, c: float, seed: int) -> Pipeline:
-    """The arm's classifier with this value."""
+def fit_method(baseline: BaselineParams, data: MethodData, c: float, seed: int) -> Pipeline:
+    """The method's classifier with this value."""
     seeded = baseline.model_copy(update={"seed": baseline.seed + seed})
     return fit(build(seeded, data.class_weight, c), data.frame, data.smote, seed)

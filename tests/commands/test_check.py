@@ -14,23 +14,23 @@ import pytest
 import yaml
 
 from src.commands import check
-from src.commands.check import Measured, Row, compare, measure, table_of
-from src.commands.thresholds import Rule, Thresholds, load_thresholds
+from src.commands.check import MetricValue, Row, compare, table_of, value_of
+from src.commands.thresholds import Threshold, Thresholds, load_thresholds
 from src.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 FILE = "metrics/evaluate.json"
 QUANTILE = 1.96
 SPANS = {  # value and SE of each metric with an interval
-    "arms.ours.macro_f1": (0.62, 0.011),
-    "arms.ours.tail_recall": (0.43, 0.022),
-    "arms.free.macro_f1": (0.59, 0.011),
+    "methods.ours.macro_f1": (0.62, 0.011),
+    "methods.ours.tail_recall": (0.43, 0.022),
+    "methods.free.macro_f1": (0.59, 0.011),
     "versus_best_free.ours.macro_f1": (0.028, 0.008),
 }
 RULES: dict[str, Any] = {
-    "arms.<ours>.macro_f1": {"better": "higher", "limit": 0.55},
-    "arms.<ours>.tail_recall": {"better": "higher"},
-    "arms.<best_free>.macro_f1": {"better": "higher"},
+    "methods.<ours>.macro_f1": {"better": "higher", "limit": 0.55},
+    "methods.<ours>.tail_recall": {"better": "higher"},
+    "methods.<best_free>.macro_f1": {"better": "higher"},
     "versus_best_free.<ours>.macro_f1": {"better": "higher", "limit": -0.1, "versus": "best_free"},
     "shortfall": {"better": "lower", "allowed": 5, "limit": 20},
 }
@@ -67,7 +67,7 @@ def problems(
 @pytest.mark.parametrize("shift", [pytest.param(0.0, id="ends"), pytest.param(0.2, id="values")])
 @pytest.mark.parametrize("seed", range(20))
 def test_a_rerun_with_other_seeds_is_no_alarm(seed: int, shift: float):
-    """Ends of intervals jitter by a tenth of their SE, values by a fifth, and nothing is said."""
+    """Ends of intervals jitter by a tenth of their SE, values by a fifth, and nothing is reported."""
     rng = Random(seed)
 
     def rerun() -> dict[str, Any]:
@@ -89,18 +89,22 @@ WORSE = "worse by more than allowed"
     [
         pytest.param(side(), {}, id="the same"),
         pytest.param(
-            side(arms__ours__macro_f1=-0.05), {"arms.<ours>.macro_f1": WORSE}, id="macro-F1 -0.05"
+            side(methods__ours__macro_f1=-0.05),
+            {"methods.<ours>.macro_f1": WORSE},
+            id="macro-F1 -0.05",
         ),
-        pytest.param(side(arms__ours__macro_f1=-0.0219), {}, id="within 2 SE"),
+        pytest.param(side(methods__ours__macro_f1=-0.0219), {}, id="within 2 SE"),
         pytest.param(
-            side(arms__ours__macro_f1=-0.0221), {"arms.<ours>.macro_f1": WORSE}, id="beyond 2 SE"
+            side(methods__ours__macro_f1=-0.0221),
+            {"methods.<ours>.macro_f1": WORSE},
+            id="beyond 2 SE",
         ),
         pytest.param(
-            side(arms__ours__tail_recall=-0.05),
-            {"arms.<ours>.tail_recall": WORSE},
+            side(methods__ours__tail_recall=-0.05),
+            {"methods.<ours>.tail_recall": WORSE},
             id="tail recall -0.05",
         ),
-        pytest.param(side(arms__ours__macro_f1=0.05), {}, id="better"),
+        pytest.param(side(methods__ours__macro_f1=0.05), {}, id="better"),
         pytest.param(
             side(versus_best_free__ours__macro_f1=-0.02),
             {"versus_best_free.<ours>.macro_f1": WORSE},
@@ -111,8 +115,8 @@ WORSE = "worse by more than allowed"
         pytest.param(side(shortfall=9), {"shortfall": WORSE}, id="lower is better, beyond"),
         pytest.param(side(shortfall=0), {}, id="lower is better, better"),
         pytest.param(
-            side(arms__ours__macro_f1=-0.05, shortfall=30),
-            {"arms.<ours>.macro_f1": WORSE, "shortfall": WORSE},
+            side(methods__ours__macro_f1=-0.05, shortfall=30),
+            {"methods.<ours>.macro_f1": WORSE, "shortfall": WORSE},
             id="two at once",
         ),
     ],
@@ -124,10 +128,10 @@ def test_what_is_worse_than_the_base(new: dict[str, Any], expected: dict[str, st
 
 def test_small_steps_end_at_the_limit():
     """Each is within the tolerance; the limit does not move with the base."""
-    low = side(arms__ours__macro_f1=-0.06)
-    assert problems(low, side(arms__ours__macro_f1=-0.069)) == {}
-    assert problems(low, side(arms__ours__macro_f1=-0.071)) == {
-        "arms.<ours>.macro_f1": "below its limit 0.55"
+    low = side(methods__ours__macro_f1=-0.06)
+    assert problems(low, side(methods__ours__macro_f1=-0.069)) == {}
+    assert problems(low, side(methods__ours__macro_f1=-0.071)) == {
+        "methods.<ours>.macro_f1": "below its limit 0.55"
     }
     assert problems(side(shortfall=20), side(shortfall=21)) == {"shortfall": "above its limit 20"}
 
@@ -150,24 +154,26 @@ def test_a_step_below_the_least_is_no_concern():
 )
 def test_a_certain_gain_may_not_vanish(low: float, value: float, expected: str):
     """Also where it was so small that its end is within the tolerance."""
-    rule = Rule(better="higher", versus="best_free")
-    row = Row("m", rule, Measured(0.008, low, 0.015), Measured(value, -0.01, 0.01), allowed=0.01)
+    rule = Threshold(better="higher", versus="best_free")
+    row = Row(
+        "m", rule, MetricValue(0.008, low, 0.015), MetricValue(value, -0.01, 0.01), allowed=0.01
+    )
     assert row.problem == expected
 
 
 def test_ours_is_what_each_side_hands_out():
-    """Another arm of ours is compared with the one before it."""
+    """Another method of ours is compared with the one before it."""
     old = side()
     new = {key.replace(".ours.", ".other."): value for key, value in side().items()}
     assert problems(old, new | {"ours": "other"}) == {}
-    worse = new | span("arms.other.macro_f1", 0.57, 0.55, 0.59)
-    assert problems(old, worse | {"ours": "other"}) == {"arms.<ours>.macro_f1": WORSE}
+    worse = new | span("methods.other.macro_f1", 0.57, 0.55, 0.59)
+    assert problems(old, worse | {"ours": "other"}) == {"methods.<ours>.macro_f1": WORSE}
     assert check.changes({FILE: (old, new | {"ours": "other"})}) == ["- ours: `ours` -> `other`"]
 
 
-def test_a_gain_over_another_arm_is_not_compared():
+def test_a_gain_over_another_method_is_not_compared():
     """The competitor became better, not ours worse; the limit still holds."""
-    rival = side(best_free="rival") | span("arms.rival.macro_f1", 0.6, 0.58, 0.62)
+    rival = side(best_free="rival") | span("methods.rival.macro_f1", 0.6, 0.58, 0.62)
     weak = span("versus_best_free.ours.macro_f1", 0.001, -0.01, 0.01)
     assert problems(side(), rival | weak) == {}
     lost = span("versus_best_free.ours.macro_f1", -0.11, -0.12, -0.10)
@@ -181,7 +187,7 @@ def test_a_metric_without_a_base_has_only_its_limit():
     rows = compare({FILE: ({"ours": "ours"}, side())}, thresholds(RULES), QUANTILE)
     assert [row.base for row in rows] == [None] * len(RULES)
     assert table_of(rows).splitlines()[2] == (
-        "| `evaluate: arms.<ours>.macro_f1` | - | 0.62 | - | -0.022 | ok, no base |"
+        "| `evaluate: methods.<ours>.macro_f1` | - | 0.62 | - | -0.022 | ok, no base |"
     )
 
 
@@ -208,7 +214,9 @@ def test_a_number_without_an_interval_needs_what_is_allowed():
 
 def test_a_group_is_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A kind that is not there counts 0, and so does an empty group; a wrong name is an error."""
-    assert measure("failures.*", {"failures.a": 2, "failures.b": 3, "other.a": 7}) == Measured(5)
+    assert value_of("failures.*", {"failures.a": 2, "failures.b": 3, "other.a": 7}) == MetricValue(
+        5
+    )
     monkeypatch.chdir(tmp_path)
     Path("metrics").mkdir()
     Path(FILE).write_text('{"failures": {}, "other": 3}', encoding="utf-8")
@@ -285,10 +293,10 @@ def save(flat: dict[str, Any]) -> None:
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         *parents, last = name.split(".")
-        place = nested
+        position = nested
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
+            position = position.setdefault(parent, {})
+        position[last] = value
     Path(FILE).write_text(json.dumps(nested), encoding="utf-8")
 
 
@@ -306,9 +314,9 @@ def test_exit_codes_with_real_dvc(repository: Path, capsys: pytest.CaptureFixtur
     assert checked("main") == 0
     assert capsys.readouterr().out.count("| ok |") == len(RULES)
 
-    save(side(arms__ours__macro_f1=-0.05))
+    save(side(methods__ours__macro_f1=-0.05))
     assert checked("main") == 1
-    worse = f"| `evaluate: arms.<ours>.macro_f1` | 0.62 | 0.57 | -0.05 | -0.022 | **{WORSE}** |"
+    worse = f"| `evaluate: methods.<ours>.macro_f1` | 0.62 | 0.57 | -0.05 | -0.022 | **{WORSE}** |"
     assert worse in capsys.readouterr().out.splitlines()
 
     assert checked("nosuch") == 2

@@ -32,7 +32,7 @@ old==3.0 ; python_full_version < '3.0'
 
 @contextmanager
 def server(status: int) -> Iterator[EndpointParams]:
-    """An endpoint that answers everything with one status."""
+    """An endpoint that responses everything with one status."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -172,7 +172,7 @@ def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])
-def test_an_endpoint_that_answers_is_there(status: int):
+def test_an_endpoint_that_responses_is_there(status: int):
     """Not every server has a list of models."""
     with server(status) as endpoint:
         assert doctor.check_endpoint(endpoint).ok
@@ -190,11 +190,11 @@ def test_an_endpoint_that_is_down():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
     check = doctor.check_endpoint(remote(url), timeout_s=2)
-    assert check.remedy.startswith(f"no answer from {url} in 2 s; start it")
+    assert check.remedy.startswith(f"no response from {url} in 2 s; start it")
 
 
 def test_an_endpoint_without_its_key_is_not_asked():
-    """The key is missing, so the answer would say nothing."""
+    """The key is missing, so the response would say nothing."""
     check = doctor.check_endpoint(remote("http://127.0.0.1:9/v1", "NO_SUCH_KEY_HERE"))
     assert "NO_SUCH_KEY_HERE" in check.remedy
 

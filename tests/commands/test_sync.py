@@ -15,8 +15,8 @@ from mlflow.entities import Run
 
 from src import paths
 from src.commands import check, sync
-from src.config.arms import Arm
 from src.config.load import parsed
+from src.config.methods import Method
 from src.config.params import load_params
 from src.evaluation.scoring import METRICS
 from src.files import write_json, write_text
@@ -27,15 +27,15 @@ from src.reporting.run_store import QUIET
 from src.reporting.runs import md5
 from src.reporting.tracking import ALIAS, EXPERIMENT, REGISTERED, register, track
 from src.stages import choose, train_baseline
-from tests.small_run import ARMS
+from tests.small_run import METHODS
 from tests.stages.small_project import TRAIN_ROWS
 
-TRAINED: tuple[Arm, ...] = ("original", "augmented")
-LIVE = ["choose", *(f"train-baseline@{arm}" for arm in TRAINED)]
+TRAINED: tuple[Method, ...] = ("original", "augmented")
+LIVE = ["choose", *(f"train-baseline@{method}" for method in TRAINED)]
 EVERY = sorted(
     [
         *("balance", "choose", "evaluate", "filter", "generate", "report"),
-        *(f"train-baseline@{arm}" for arm in ARMS),
+        *(f"train-baseline@{method}" for method in METHODS),
     ]
 )
 SCORES = {f"{split}/{metric}" for split in ("dev", "test") for metric in METRICS}
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 @pytest.fixture(scope="module")
 def finished(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose choice and two arms were run in a workspace of DVC, by a queue.
+    """A project whose choice and two methods were run in a workspace of DVC, by a queue.
 
     The other stages came from DVC's cache: they left their files, here and there, and no run.
     """
@@ -58,9 +58,9 @@ def finished(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("DVC_EXP_NAME", "grimy-alga")
         patch.setenv("DVC_STAGE", "choose")
         choose.main()
-        for arm in TRAINED:
-            patch.setenv("DVC_STAGE", f"train-baseline@{arm}")
-            train_baseline.main(arm)
+        for method in TRAINED:
+            patch.setenv("DVC_STAGE", f"train-baseline@{method}")
+            train_baseline.main(method)
     shutil.copytree(workspace, root, dirs_exist_ok=True)
     return root
 
@@ -141,20 +141,20 @@ def test_runs_of_a_queue_are_in_the_project(finished: Path):
     assert len(list((finished / "mlartifacts").rglob("model.skops"))) == len(TRAINED)
 
 
-def test_arms_can_be_compared(finished: Path):
+def test_methods_can_be_compared(finished: Path):
     """The same names in each, a tag, and the rows that it learned from."""
     _, stages = runs(finished)
-    arms = {name: run for name, run in stages.items() if name != "choose"}
-    assert {frozenset(run.data.metrics) for run in arms.values()} == {
+    methods = {name: run for name, run in stages.items() if name != "choose"}
+    assert {frozenset(run.data.metrics) for run in methods.values()} == {
         frozenset(SCORES | {"seeds", "c"})
     }
-    assert {run.data.tags["arm"] for run in arms.values()} == set(TRAINED)
+    assert {run.data.tags["method"] for run in methods.values()} == set(TRAINED)
     learned = {
         name.partition("@")[2]: [one.dataset.name for one in run.inputs.dataset_inputs]
-        for name, run in arms.items()
+        for name, run in methods.items()
     }
     assert learned == {"original": ["train"], "augmented": ["train_balanced"]}
-    (balanced,) = arms["train-baseline@augmented"].inputs.dataset_inputs
+    (balanced,) = methods["train-baseline@augmented"].inputs.dataset_inputs
     assert balanced.dataset.digest == md5(finished / paths.BALANCED)
     assert json.loads(balanced.dataset.profile)["num_rows"] == sum(TRAIN_ROWS.values()) + 48
     assert [tag.value for tag in balanced.tags] == ["training"]
@@ -185,7 +185,7 @@ def test_what_was_missed_is_added_once(applied: Path):
     assert parent.info.run_name.startswith("grimy-alga-")
     assert sorted(stages) == EVERY
     found = evaluated()
-    assert parent.data.metrics["evaluate/macro_f1"] == found.arms[found.ours].macro_f1.value
+    assert parent.data.metrics["evaluate/macro_f1"] == found.methods[found.ours].macro_f1.value
     assert parent.data.metrics["filter/accepted"] == 72
     sync.main()
     (again,), _ = runs(applied)
@@ -244,13 +244,13 @@ def refused(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def champion(root: Path, database: str = "mlflow.db") -> tuple[str, str]:
-    """Version and arm of the champion."""
+    """Version and method of the champion."""
     version = client_of(root, database).get_model_version_by_alias(REGISTERED, ALIAS)
     assert Path(version.source).name.startswith("m-")
-    return str(version.version), version.tags["arm"]
+    return str(version.version), version.tags["method"]
 
 
-def test_the_model_of_our_arm_becomes_the_champion(
+def test_the_model_of_our_method_becomes_the_champion(
     applied: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """An equal model keeps its version, under another commit too; another one gets the next."""
@@ -281,14 +281,14 @@ def test_a_model_that_was_never_recorded_is_registered(
     model = mlflow.pyfunc.load_model(f"models:/{REGISTERED}@{ALIAS}")
     test = pd.read_csv("data/test.csv")
     texts = test["sentence_sep"].str.replace("[SEP]", " ", regex=False)
-    said = model.predict(texts.to_numpy(dtype=str))
-    assert (said == test["label_raw"]).mean() == pytest.approx(
-        evaluated().arms["chosen"].accuracy.value, abs=1e-6
+    predicted = model.predict(texts.to_numpy(dtype=str))
+    assert (predicted == test["label_raw"]).mean() == pytest.approx(
+        evaluated().methods["chosen"].accuracy.value, abs=1e-6
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         pytest.param("MLFLOW_TRACKING", "off", "MLFLOW_TRACKING is off", id="off"),
         pytest.param("MLFLOW_TRACKING_URI", "http://127.0.0.1:9", "did not register", id="dead"),
@@ -300,7 +300,7 @@ def test_a_model_that_cannot_be_registered_is_a_warning(
     caplog: pytest.LogCaptureFixture,
     name: str,
     value: str,
-    said: str,
+    message: str,
 ):
     """The check has passed, and still does; a check that fails registers nothing."""
     monkeypatch.setenv(name, value)
@@ -308,14 +308,16 @@ def test_a_model_that_cannot_be_registered_is_a_warning(
 
     def checked(limit: float) -> None:
         rules = {
-            "metrics/evaluate.json": {"arms.<ours>.macro_f1": {"better": "higher", "limit": limit}}
+            "metrics/evaluate.json": {
+                "methods.<ours>.macro_f1": {"better": "higher", "limit": limit}
+            }
         }
         tolerance = {"least": 0.01, "standard_errors": 2}
         write_json(thresholds, {"tolerance": tolerance, "metrics": rules})
         check.main(base="main", thresholds=thresholds, champion=True)
 
     checked(limit=0.3)
-    assert said in "".join(caplog.messages)
+    assert message in "".join(caplog.messages)
     caplog.clear()
     with pytest.raises(SystemExit, match="1"):
         checked(limit=0.9)

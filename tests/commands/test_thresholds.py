@@ -29,7 +29,7 @@ from src.errors import UserError
     ],
 )
 def test_broken_thresholds_say_where(text: str, message: str, tmp_path: Path):
-    """Value, place and remedy."""
+    """Value, file and remedy."""
     path = tmp_path / "thresholds.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=re.escape(message)):

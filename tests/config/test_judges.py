@@ -10,11 +10,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from src.config.filter import JudgeRule
+from src.config.filter import JudgeParams
 from src.config.params import load_params
 from src.errors import UserError
 
-RULE = JudgeRule(
+RULE = JudgeParams(
     enabled=True,
     endpoints=("a", "b"),
     classifier=False,
@@ -83,10 +83,10 @@ def test_different_models_and_addresses_are_different_judges(tmp_path: Path) -> 
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any], says: str) -> None:
     """With what is allowed."""
     with pytest.raises(ValidationError, match=says):
-        JudgeRule.model_validate({**RULE.model_dump(), **change})
+        JudgeParams.model_validate({**RULE.model_dump(), **change})
 
 
 def test_a_judge_that_is_off_needs_no_endpoint() -> None:
     """The default of a project without an API."""
     off = {**RULE.model_dump(), "enabled": False, "endpoints": []}
-    assert JudgeRule.model_validate(off).endpoints == ()
+    assert JudgeParams.model_validate(off).endpoints == ()

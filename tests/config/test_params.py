@@ -25,13 +25,13 @@ SHIPPED = Path("params.yaml")
 def write_params(folder: Path, path: tuple[str | int, ...], value: object = ...) -> Path:
     """The shipped settings with one value changed, or removed where it is `...`."""
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
-    place = raw
+    position = raw
     for part in path[:-1]:
-        place = place[part]
+        position = position[part]
     if value is ...:
-        del place[path[-1]]
+        del position[path[-1]]
     else:
-        place[path[-1]] = value
+        position[path[-1]] = value
     file = folder / "params.yaml"
     file.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
     return file
@@ -112,11 +112,11 @@ def test_the_shipped_settings_are_legal() -> None:
             id="ngrams-the-wrong-way-round",
         ),
         pytest.param(
-            ("evaluate", "arms"),
+            ("evaluate", "methods"),
             ["original", "augmented"],
-            "evaluate: arms must include ['class_weight', 'oversample']: "
+            "evaluate: methods must include ['class_weight', 'oversample']: "
             "every verdict is against them",
-            id="arms-without-competitors",
+            id="methods-without-competitors",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Chat fine-tuning examples: a turn a line, the class name as the answer."""
+"""Chat fine-tuning examples: a turn a line, the class name as the assistant's message."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_standardised(
         pytest.param("我爸[SEP]我妈", "both", id="both"),
         pytest.param("他说她来", "none", id="pronouns-are-not-told-apart"),
         pytest.param("月底先生效", "none", id="takes-effect-first"),
-        pytest.param("墨西哥和阿拉伯的小伙伴", "none", id="places-and-partners"),
+        pytest.param("墨西哥和阿拉伯的小伙伴", "none", id="regions-and-partners"),
         pytest.param("牛奶奶粉", "none", id="milk"),
     ],
 )

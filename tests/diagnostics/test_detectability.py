@@ -1,4 +1,4 @@
-"""Giveaway: samples told from real rows by style, and by what."""
+"""Detectability: samples told from real rows by style, and by what."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from src.config.data import DataParams
-from src.diagnostics.detectability import FEW, delong, giveaway, style_features
-from src.records.metrics.evaluate import Giveaway
+from src.diagnostics.detectability import FEW, delong, detectability, style_features
+from src.records.metrics.evaluate import Detectability
 from src.records.samples import Candidate, Screened
 
 WORDS = "我想查一下话费套餐宽带流量办理取消怎么还没到账呢请帮看"
@@ -36,9 +36,9 @@ def screened(texts: list[str]) -> list[Screened]:
     return [Screened(Candidate(f"s-{n}", "查话费", text), text) for n, text in enumerate(texts)]
 
 
-def told(samples: list[str], rows: list[str], data: DataParams) -> Giveaway:
+def told(samples: list[str], rows: list[str], data: DataParams) -> Detectability:
     """All of one class."""
-    return giveaway(screened(samples), pd.DataFrame({"text": rows, "label": "查话费"}), data)
+    return detectability(screened(samples), pd.DataFrame({"text": rows, "label": "查话费"}), data)
 
 
 def test_the_same_style_is_not_told_apart(data: DataParams) -> None:
@@ -92,7 +92,9 @@ def test_only_rows_of_the_samples_classes_are_compared(data: DataParams) -> None
     accepted = screened(calls(100, 1))
     mine = pd.DataFrame({"text": calls(100, 2), "label": "查话费"})
     others = pd.DataFrame({"text": calls(100, 3, turns=9), "label": "办套餐"})
-    assert giveaway(accepted, pd.concat([others, mine]), data) == giveaway(accepted, mine, data)
+    assert detectability(accepted, pd.concat([others, mine]), data) == detectability(
+        accepted, mine, data
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,11 @@ def test_only_rows_of_the_samples_classes_are_compared(data: DataParams) -> None
         pytest.param(50, FEW - 1, id="few-rows"),
     ],
 )
-def test_of_few_texts_nothing_is_said(samples: int, rows: int, data: DataParams) -> None:
+def test_of_few_texts_there_is_no_result(samples: int, rows: int, data: DataParams) -> None:
     """Any AUC is possible, and the counts say why."""
     found = told(calls(samples, 1, turns=1), calls(rows, 2), data)
     expected_rows = rows if samples else 0  # without samples no class is compared
-    assert found == Giveaway(0.5, 0.0, 1.0, (), samples, expected_rows)
+    assert found == Detectability(0.5, 0.0, 1.0, (), samples, expected_rows)
 
 
 def test_just_enough_texts_are_told_apart(data: DataParams) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from src.evaluation.paired import (
     binomial_p,
     class_changes,
-    heads_lost,
+    head_class_regressions,
     holm,
     mcnemar,
     tail_false_positives,
@@ -50,7 +50,7 @@ def test_p_is_that_of_scipy(one: int, other: int) -> None:
 
 
 def test_only_rows_on_which_the_two_differ_count() -> None:
-    """Missing and unknown answers are wrong; rows that both hit or both miss change nothing."""
+    """Missing and unknown predictions are wrong; rows that both hit or both miss change nothing."""
     truth = ["a"] * 8 + ["b"] * 4
     theirs = ["a"] + [None] * 7 + ["b", "b", "a", "x"]
     ours = [""] + ["a"] * 7 + ["b", "b", "a", "y"]
@@ -126,7 +126,7 @@ def test_few_rows_can_prove_nothing(rows: int, measurable: bool) -> None:
     """A class is measurable from the number of rows at which the test can reach 0.05."""
     changes = class_changes(["a"] * rows, ["a"] * rows, [None] * rows)
     assert changes["measurable"].tolist() == [measurable]
-    assert (heads_lost(changes, frozenset()) == ("a",)) is measurable
+    assert (head_class_regressions(changes, frozenset()) == ("a",)) is measurable
 
 
 @pytest.mark.parametrize(
@@ -138,21 +138,21 @@ def test_few_rows_can_prove_nothing(rows: int, measurable: bool) -> None:
         pytest.param(set(), 0.08, ("big",), id="a-gain-is-no-loss"),
     ],
 )
-def test_heads_lost(tail: set[str], alpha: float, expected: tuple[str, ...]) -> None:
+def test_head_class_regressions(tail: set[str], alpha: float, expected: tuple[str, ...]) -> None:
     """Classes outside the tail, recall down, adjusted p below alpha: big has 2 x 0.0039."""
-    assert heads_lost(class_changes(TRUTH, BEFORE, AFTER), tail, alpha) == expected
+    assert head_class_regressions(class_changes(TRUTH, BEFORE, AFTER), tail, alpha) == expected
 
 
-ANSWER = st.sampled_from(["a", "b", "c", "x", None])
+PREDICTION = st.sampled_from(["a", "b", "c", "x", None])
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), ANSWER, ANSWER), min_size=1, max_size=40))
+@given(st.lists(st.tuples(st.sampled_from("abc"), PREDICTION, PREDICTION), min_size=1, max_size=40))
 def test_recalls_and_counts_agree_with_scoring(rows: list[tuple]) -> None:
     """Recalls are those of `scoring.per_class`; gains and losses add up to McNemar's counts."""
     truth, before, after = (list(column) for column in zip(*rows, strict=True))
     changes = class_changes(truth, before, after)
-    for said, column in ((before, "recall_before"), (after, "recall_after")):
-        expected = per_class(truth, said)
+    for predicted, column in ((before, "recall_before"), (after, "recall_after")):
+        expected = per_class(truth, predicted)
         assert changes["label"].tolist() == expected["label"].tolist()
         assert changes[column].tolist() == pytest.approx(expected["recall"].tolist())
     whole = mcnemar(truth, after, before)

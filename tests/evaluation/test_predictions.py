@@ -1,4 +1,4 @@
-"""Predictions are written by arm, and read again for the rows that they are of."""
+"""Predictions are written by method, and read again for the rows that they are of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPLITS = Splits(TRAIN, DEV, TEST, {})
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Predictions of one arm with two seeds."""
+    """Predictions of one method with two seeds."""
     seeds = [np.array(["a", "NA", "b"]), np.array(["b", "b", "a"])]
     write_predictions(tmp_path / "eda.csv", SPLITS, seeds)
     return tmp_path
@@ -30,8 +30,8 @@ def test_predictions_come_back_split_by_split(folder: Path) -> None:
     """Ids and class names stay text; one array a seed, in the order of the rows."""
     on_dev = read_predictions(folder, "dev", DEV, ["eda"])
     on_test = read_predictions(folder, "test", TEST, ["eda"])
-    assert [said.tolist() for said in on_dev["eda"]] == [["a", "NA"], ["b", "b"]]
-    assert [said.tolist() for said in on_test["eda"]] == [["b"], ["a"]]
+    assert [predicted.tolist() for predicted in on_dev["eda"]] == [["a", "NA"], ["b", "b"]]
+    assert [predicted.tolist() for predicted in on_test["eda"]] == [["b"], ["a"]]
     assert (folder / "eda.csv").read_text(encoding="utf-8") == (
         "split,row_id,seed_0,seed_1\ndev,001,a,b\ndev,d2,NA,b\ntest,t1,b,a\n"
     )
@@ -41,5 +41,7 @@ def test_predictions_of_other_rows_are_refused(folder: Path) -> None:
     """So are those that are not there."""
     with pytest.raises(UserError, match=r"eda\.csv is of other dev rows; run `dvc repro`"):
         read_predictions(folder, "dev", DEV.iloc[::-1], ["eda"])
-    with pytest.raises(UserError, match=r"smote\.csv not found; run `dvc repro` to train the arm"):
+    with pytest.raises(
+        UserError, match=r"smote\.csv not found; run `dvc repro` to train the method"
+    ):
         read_predictions(folder, "dev", DEV, ["smote"])

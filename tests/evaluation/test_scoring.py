@@ -72,7 +72,7 @@ def approx(*values: str) -> object:
         pytest.param(
             [*TRUTH[:9], "z"], *("3/4", "1/2", "9/10", "3/4", "2/3"), id="last-tail-row-lost"
         ),
-        pytest.param([None] * 10, "0", "0", "0", "0", "0", id="no-answer-at-all"),
+        pytest.param([None] * 10, "0", "0", "0", "0", "0", id="no-prediction-at-all"),
     ],
 )
 def test_headline_metrics_by_hand(
@@ -118,15 +118,15 @@ def test_per_class_by_hand() -> None:
 
 
 def test_confusion_by_hand() -> None:
-    """Rows sum to the support; other classes and missing answers have columns of their own."""
+    """Rows sum to the support; other classes and missing predictions have columns of their own."""
     table = confusion(["b", "a", "a", "b"], ["a", "a", "z", None])
     assert table.index.tolist() == ["a", "b"]
-    assert table.columns.tolist() == ["a", "b", "z", "(no answer)"]
+    assert table.columns.tolist() == ["a", "b", "z", "(no prediction)"]
     assert table.to_numpy().tolist() == [[1, 0, 1, 0], [1, 0, 0, 1]]
     assert (table.index.name, table.columns.name) == ("true", "predicted")
 
 
-def test_confusion_of_right_answers_is_square() -> None:
+def test_confusion_of_right_responses_is_square() -> None:
     """Columns that nothing needs are not there."""
     table = confusion(["b", "a"], np.array(["b", "a"]))
     assert table.columns.tolist() == ["a", "b"]
@@ -174,23 +174,25 @@ PAIRS = st.lists(st.tuples(LABELS, st.sampled_from([*"abcdez", "", None])), min_
 @settings(deadline=None)
 @given(PAIRS)
 def test_scores_are_those_of_scikit_learn(pairs: list[tuple[str, str | None]]) -> None:
-    """With a stand-in for missing answers and `labels=` the classes with test rows."""
+    """With a stand-in for missing predictions and `labels=` the classes with test rows."""
     truth, predicted = zip(*pairs, strict=True)
     classes = sorted(set(truth))
     tail = sorted({"a", "b"} & set(truth))
     assume(tail)
-    answers = [answer or "missing" for answer in predicted]
+    predictions = [prediction or "missing" for prediction in predicted]
     scores = score(truth, predicted, frozenset("ab"))
     macro = {"average": "macro", "zero_division": 0}
-    assert scores.macro_f1 == pytest.approx(f1_score(truth, answers, labels=classes, **macro))
-    assert scores.tail_recall == pytest.approx(recall_score(truth, answers, labels=tail, **macro))
-    assert scores.accuracy == pytest.approx(accuracy_score(truth, answers))
-    recalls = recall_score(truth, answers, labels=classes, **macro)
+    assert scores.macro_f1 == pytest.approx(f1_score(truth, predictions, labels=classes, **macro))
+    assert scores.tail_recall == pytest.approx(
+        recall_score(truth, predictions, labels=tail, **macro)
+    )
+    assert scores.accuracy == pytest.approx(accuracy_score(truth, predictions))
+    recalls = recall_score(truth, predictions, labels=classes, **macro)
     assert scores.balanced_accuracy == pytest.approx(recalls)
-    micro = recall_score(truth, answers, labels=tail, average="micro", zero_division=0)
+    micro = recall_score(truth, predictions, labels=tail, average="micro", zero_division=0)
     assert scores.tail_recall_micro == pytest.approx(micro)
     table = per_class(truth, predicted)[["precision", "recall", "f1", "support"]]
-    expected = precision_recall_fscore_support(truth, answers, labels=classes, zero_division=0)
+    expected = precision_recall_fscore_support(truth, predictions, labels=classes, zero_division=0)
     np.testing.assert_allclose(table.to_numpy().T, np.array(expected))
     assert confusion(truth, predicted).sum(axis=1).tolist() == table["support"].tolist()
 

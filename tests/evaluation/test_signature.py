@@ -20,7 +20,7 @@ def test_the_signature_names_what_decides_the_numbers(tmp_path: Path, data: Data
     evaluate = load_params().evaluate.model_copy(update={"seeds": 3, "bootstrap": 500, "seed": 7})
     before = signature(data, evaluate)
     assert before == (  # of the SHA-256 of "traindevtest"
-        f"arms:11|seeds:3|bs:500|seed:7|tail:<=49|data:665ccd10|sklearn:{sklearn.__version__}"
+        f"methods:11|seeds:3|bs:500|seed:7|tail:<=49|data:665ccd10|sklearn:{sklearn.__version__}"
     )
     files["test"].write_text("more", encoding="utf-8")
     assert signature(data, evaluate) != before

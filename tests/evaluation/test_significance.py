@@ -1,4 +1,4 @@
-"""The bootstrap: paired, stratified, repeatable; and the choice of the arm to beat."""
+"""The bootstrap: paired, stratified, repeatable; and the choice of the method to beat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from src.config.arms import FREE_ARMS, OUR_ARMS, Arm
+from src.config.methods import FREE_METHODS, OUR_METHODS, Method
 from src.config.params import load_params
 from src.errors import UserError
 from src.evaluation.scoring import METRICS, score
@@ -47,9 +47,9 @@ def same(value: float, low: float, high: float) -> ScoreIntervals:
 
 
 def run(drawn: Resampling = SMALL) -> Bootstrap[str]:
-    """A small bootstrap of two arms."""
-    arms = {"original": [noisy(0.5, 1)], "augmented": [noisy(0.9, 2)]}
-    return bootstrap(TRUTH, arms, TAIL, drawn)
+    """A small bootstrap of two methods."""
+    methods = {"original": [noisy(0.5, 1)], "augmented": [noisy(0.9, 2)]}
+    return bootstrap(TRUTH, methods, TAIL, drawn)
 
 
 def test_values_are_the_scores_of_all_rows() -> None:
@@ -97,8 +97,8 @@ def test_differences_are_paired() -> None:
     assert draws.gain("augmented", "original") == (0, 0)
 
 
-def test_a_clear_gain_excludes_zero_and_turns_with_the_arms() -> None:
-    """Arm minus reference; the reverse has the opposite sign and bounds."""
+def test_a_clear_gain_excludes_zero_and_turns_with_the_methods() -> None:
+    """Method minus reference; the reverse has the opposite sign and bounds."""
     forth, back = run().versus("augmented", "original"), run().versus("original", "augmented")
     for metric in ("macro_f1", "accuracy"):
         assert of(forth, metric).low > 0
@@ -115,7 +115,7 @@ def test_a_gain_is_told_with_its_standard_error() -> None:
     assert error == pytest.approx(np.sqrt(np.mean((differences - differences.mean()) ** 2)))
 
 
-def test_adding_an_arm_changes_no_other() -> None:
+def test_adding_an_method_changes_no_other() -> None:
     """The resamples depend on the seed and the test rows only."""
     augmented = {"augmented": [noisy(0.9, 2)]}
     drawn = {"oversample": [noisy(0.5, n) for n in range(3)]}
@@ -133,7 +133,7 @@ def test_the_value_of_several_seeds_is_their_mean() -> None:
     """Observed is the mean of the seeds' scores; each resample is scored with one of them."""
     seeds = [noisy(0.2, 1), noisy(0.6, 2), noisy(1.0, 3)]
     draws = bootstrap(TRUTH, {"oversample": seeds}, TAIL, Resampling(300, 0.95, seed=0))
-    each = [score(TRUTH, said, TAIL) for said in seeds]
+    each = [score(TRUTH, predicted, TAIL) for predicted in seeds]
     for metric in METRICS:
         mean = sum(getattr(one, metric) for one in each) / 3
         assert of(draws.scores("oversample"), metric).value == pytest.approx(mean)
@@ -149,11 +149,11 @@ def test_seeds_widen_the_interval() -> None:
 
 
 def test_one_seed_stands_for_all() -> None:
-    """An arm that draws nothing is scored alike beside arms that do, as if repeated."""
+    """A method that draws nothing is scored alike beside methods that do, as if repeated."""
     drawn = [noisy(0.4, n) for n in range(3)]
     once, thrice = (
-        bootstrap(TRUTH, {"original": said, "eda": drawn}, TAIL, SMALL)
-        for said in ([noisy(0.5, 9)], [noisy(0.5, 9)] * 3)
+        bootstrap(TRUTH, {"original": predicted, "eda": drawn}, TAIL, SMALL)
+        for predicted in ([noisy(0.5, 9)], [noisy(0.5, 9)] * 3)
     )
     np.testing.assert_array_equal(once.resampled["original"], thrice.resampled["original"])
     for metric in METRICS:
@@ -162,7 +162,7 @@ def test_one_seed_stands_for_all() -> None:
 
 
 def test_seeds_are_paired() -> None:
-    """The same seed in all arms: seeds that shift two arms alike leave no difference."""
+    """The same seed in all methods: seeds that shift two methods alike leave no difference."""
     seeds = [noisy(right, n) for n, right in enumerate((0.1, 0.5, 0.9))]
     draws = bootstrap(TRUTH, {"oversample": seeds, "eda": list(seeds)}, TAIL, SMALL)
     assert draws.versus("eda", "oversample") == same(0, 0, 0)
@@ -203,11 +203,11 @@ def test_what_cannot_be_scored_is_explained(
 
 
 def test_a_full_size_bootstrap_takes_seconds() -> None:
-    """4,400 rows, 34 classes, 11 arms: 200 of the 2,000 resamples within a tenth of 50 s."""
+    """4,400 rows, 34 classes, 11 methods: 200 of the 2,000 resamples within a tenth of 50 s."""
     rng = np.random.default_rng(0)
     truth = [str(c) for c in rng.integers(34, size=4400)]
     start = time.perf_counter()
-    bootstrap(truth, {arm: [truth] for arm in get_args(Arm)}, {"0"}, SMALL)
+    bootstrap(truth, {method: [truth] for method in get_args(Method)}, {"0"}, SMALL)
     assert time.perf_counter() - start < 5
 
 
@@ -230,7 +230,7 @@ def test_the_settings_of_the_section_are_those_of_the_bootstrap() -> None:
         pytest.param((0.4, 0.3, 0.2, 0.1, 0.5, 0.5, 0.6), "smote", id="last"),
     ],
 )
-def test_the_arm_to_beat(dev_scores: tuple[float, ...], expected: str) -> None:
-    """The best free arm that was scored, never one with samples, the earlier of equals."""
-    free = dict(zip(FREE_ARMS, dev_scores, strict=False))
-    assert best_free(free | dict.fromkeys((*OUR_ARMS, "unfiltered"), 0.99)) == expected
+def test_the_method_to_beat(dev_scores: tuple[float, ...], expected: str) -> None:
+    """The best free method that was scored, never one with samples, the earlier of equals."""
+    free = dict(zip(FREE_METHODS, dev_scores, strict=False))
+    assert best_free(free | dict.fromkeys((*OUR_METHODS, "unfiltered"), 0.99)) == expected

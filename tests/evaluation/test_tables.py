@@ -34,10 +34,10 @@ def test_plots_have_one_row_a_class_with_test_rows() -> None:
         "b,2,30,2,1.0,1.0,0.8,1.0\n"
         "rare,1,1,9,0.0,1.0,0.0,0.666667\n"
     )
-    for name, said in (("before", BEFORE), ("after", AFTER)):
+    for name, predicted in (("before", BEFORE), ("after", AFTER)):
         pairs = tables[f"confusion_{name}"]
         assert pairs["actual"].tolist() == TRUTH.tolist()
-        assert pairs["predicted"].tolist() == said.tolist()
+        assert pairs["predicted"].tolist() == predicted.tolist()
 
 
 def test_the_learning_curve_has_one_row_a_choice() -> None:

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.config.plan import PlanParams
-from src.experimental.errors import allocate, follow_errors, promise, recall_by_class, taken_for
+from src.experimental.errors import (
+    allocate,
+    expected_gain,
+    follow_errors,
+    recall_by_class,
+    taken_for,
+)
 from src.planning.strategies import plan_classes, room_of
 
 PARAMS = PlanParams(
@@ -40,16 +46,16 @@ def test_recall_is_drawn_to_the_mean() -> None:
 
 def test_what_is_promised_is_the_recall_gap() -> None:
     """Nothing in a class that is always right."""
-    assert promise(np.array([0.5, 0.75, 1.0])) == pytest.approx([0.5, 0.25, 0.0])
+    assert expected_gain(np.array([0.5, 0.75, 1.0])) == pytest.approx([0.5, 0.25, 0.0])
 
 
 def test_a_class_promises_more_where_samples_gained() -> None:
     """Of equal classes the one that rose most, within the limits."""
-    promised = promise(np.full(3, 0.5), np.array([0.2, 0.0, -0.2]))
-    assert promised[0] > promised[1] > promised[2]
-    assert promised[1] == pytest.approx(0.5)
-    assert promised.max() <= 1.0
-    assert promised.min() >= 0.25
+    expected = expected_gain(np.full(3, 0.5), np.array([0.2, 0.0, -0.2]))
+    assert expected[0] > expected[1] > expected[2]
+    assert expected[1] == pytest.approx(0.5)
+    assert expected.max() <= 1.0
+    assert expected.min() >= 0.25
 
 
 @given(
@@ -64,9 +70,9 @@ def test_allocation_spends_the_budget_within_the_limits(
     classes: list[tuple[float, int, int]], budget: int
 ) -> None:
     """All of it is given out, or all the room there is; no class gets more than it may."""
-    promised = np.array([one for one, _, _ in classes])
+    expected = np.array([one for one, _, _ in classes])
     rows, most = (np.array([one[k] for one in classes], dtype=np.int64) for k in (1, 2))
-    given_out = allocate(promised, rows, most, budget)
+    given_out = allocate(expected, rows, most, budget)
     assert (given_out <= most).all()
     assert (given_out >= 0).all()
     assert given_out.sum() == min(budget, most.sum())
@@ -88,12 +94,12 @@ def test_classes_that_promise_alike_are_filled_from_below(rows: list[int], budge
 )
 def test_no_other_allocation_leaves_less(classes: list[tuple[float, int]], budget: int) -> None:
     """Against all of them: the summed gap over the root of the rows is the smallest."""
-    promised = np.array([one for one, _ in classes])
+    expected = np.array([one for one, _ in classes])
     rows = np.array([there for _, there in classes], dtype=np.int64)
-    found = allocate(promised, rows, np.full(len(classes), budget), budget)
+    found = allocate(expected, rows, np.full(len(classes), budget), budget)
     ways = (way for way in product(range(budget + 1), repeat=len(classes)) if sum(way) == budget)
-    least = min(float((promised / np.sqrt(rows + np.array(way))).sum()) for way in ways)
-    assert float((promised / np.sqrt(rows + found)).sum()) == pytest.approx(least)
+    least = min(float((expected / np.sqrt(rows + np.array(way))).sum()) for way in ways)
+    assert float((expected / np.sqrt(rows + found)).sum()) == pytest.approx(least)
 
 
 def test_allocation_golden() -> None:
@@ -138,6 +144,6 @@ def test_confused_classes_come_before_near_ones() -> None:
     """Both directions count; ties go by name; as many as there were neighbours."""
     near = {"a": ("b", "c"), "b": ("c", "a"), "c": ("b", "a")}
     truth = ["a", "a", "a", "c"]
-    said = ["c", "c", "a", "a"]
-    found = taken_for(truth, said, near)
+    predicted = ["c", "c", "a", "a"]
+    found = taken_for(truth, predicted, near)
     assert found == {"a": ("c", "b"), "b": ("c", "a"), "c": ("a", "b")}

@@ -74,7 +74,9 @@ def test_a_round_goes_on_from_the_last_kept_one(
     (first,) = played
     assert samples() == len(first.ids) == first.added == 15
     assert "| 1 | 162 | 15 | 15 | 0 |" in printed
-    write_round(FOLDER, replace(first, kept=True))  # whatever dev said: the plan is the matter here
+    write_round(
+        FOLDER, replace(first, kept=True)
+    )  # whatever the dev score: the plan is the matter here
     (_, second), _ = play(capsys)
     assert samples() == 30
     assert set(first.ids) <= set(second.ids)

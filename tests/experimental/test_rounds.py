@@ -72,9 +72,9 @@ def test_no_rounds_is_no_round(tmp_path: Path) -> None:
 
 def test_predictions_are_named_by_sorted_class() -> None:
     """Numbers stand for the sorted class names; other dev rows are refused."""
-    assert FIRST.said_on(["a", "a", "b"]) == ["a", "b", "b"]
+    assert FIRST.predictions_on(["a", "a", "b"]) == ["a", "b", "b"]
     with pytest.raises(UserError, match="round 1 was scored on 3 dev rows, and there are 2"):
-        FIRST.said_on(["a", "b"])
+        FIRST.predictions_on(["a", "b"])
 
 
 @pytest.mark.parametrize(

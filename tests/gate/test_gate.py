@@ -144,7 +144,7 @@ def test_near_duplicates_are_of_accepted_candidates_of_the_class(gate: Gate) -> 
         Fault("format", "1 turn, a dialogue has 2"),
         Fault("near_duplicate", "1.00 of it stands in candidate bill-0, over 0.85"),
     ]
-    assert verdicts.rejected[1].measured.near_duplicate == 1.0
+    assert verdicts.rejected[1].known_scores.near_duplicate == 1.0
 
 
 def test_counts_come_from_the_samples(gate: Gate) -> None:
@@ -185,7 +185,7 @@ def test_contamination_off_is_obeyed_scored_and_warned_about(
         gate = gate_of(switched(params, "contamination", on=False), data)
     assert "filter.contamination is off" in caplog.text
     (one,) = gate.screen([candidate(0, DEV["text"][0])]).accepted
-    assert one.measured.contamination == 1.0
+    assert one.known_scores.contamination == 1.0
 
 
 def test_given_keywords_go_before_mined_ones(params: FilterParams, data: DataParams) -> None:
@@ -277,11 +277,11 @@ def test_with_many_rows_verdicts_stay_and_small_shares_are_0(
     gate.screen(candidates[:hole] + candidates[hole + 1 :])
     found = by_id(gate.screen(candidates))
     for key, one in exact.items():
-        scores = one.measured
+        scores = one.known_scores
         for score in ("seed_overlap", "contamination", "contradiction", "near_duplicate"):
             if getattr(scores, score) <= FLOOR:
                 first = key.endswith("-0") or score != "near_duplicate"
-                small = 0.0 if first else getattr(found[key].measured, score)
+                small = 0.0 if first else getattr(found[key].known_scores, score)
                 scores = replace(scores, **{score: small})
         exact[key] = replace(one, scores=scores)
     assert found == exact
@@ -298,8 +298,8 @@ def test_only_rows_of_other_classes_contradict(params: FilterParams, data: DataP
     assert bad.fault is not None
     assert (bad.id, bad.fault.rule) == ("net-0", "contradiction")
     assert "train row r1 of class 'bill'" in bad.fault.detail
-    assert (fine.id, fine.measured.seed_overlap) == ("card-1", 1.0)
-    assert fine.measured.contradiction < 0.5
+    assert (fine.id, fine.known_scores.seed_overlap) == ("card-1", 1.0)
+    assert fine.known_scores.contradiction < 0.5
 
 
 def test_a_list_may_change_from_any_place(params: FilterParams, data: DataParams) -> None:

@@ -252,7 +252,7 @@ def test_english_utterances_without_turns() -> None:
     assert scores.rank[:-1].tolist() == [0] * 20
 
 
-def test_what_is_wanted_is_said_early() -> None:
+def test_what_is_wanted_comes_early() -> None:
     """Of two calls out of the same turns, the one that begins with its class fits it better."""
     first, last = (call(label, "early").split("[SEP]") for label in ("开发票", "取消彩铃"))
     candidates = [
@@ -267,11 +267,11 @@ def test_what_is_wanted_is_said_early() -> None:
 def test_leaving_one_out_equals_a_refit_without_it() -> None:
     """The closed form against brute force: each learned row is predicted by a model without it."""
     rng = np.random.default_rng(5)
-    places = rng.normal(size=(11, 4)).astype(np.float32)
+    positions = rng.normal(size=(11, 4)).astype(np.float32)
     owner = np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 1, 0])
     learned = np.array([0, 1, 2, 4, 5, 6, 7, 8, 9])  # 3 and 10 are predicted alone
-    values = leave_one_out(places, owner, learned, 3)
-    points, label = places.astype(float), owner[learned]
+    values = leave_one_out(positions, owner, learned, 3)
+    points, label = positions.astype(float), owner[learned]
     weight = len(learned) / 3 / np.bincount(label)[label]  # each class weighs the same
     member = np.eye(3)[label] - 1 / 3
 
@@ -282,7 +282,7 @@ def test_leaving_one_out_equals_a_refit_without_it() -> None:
         return np.asarray(points[row] @ beta)
 
     everyone = np.arange(len(learned))
-    for row in range(len(places)):
+    for row in range(len(positions)):
         expected = predicted(row, everyone[learned != row])
         assert values[row] == pytest.approx(expected, abs=1e-9)
     assert values[0] != pytest.approx(predicted(0, everyone), abs=1e-3)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from src.config.data import DataParams
 from src.config.filter import FilterParams
 from src.gate.limits import Limits, limits_from_train
-from src.gate.measures import Measured, Overlap, measure
+from src.gate.measurements import Measurements, Overlap, measure_candidate
 from src.gate.rules import (
     RULES,
     Rule,
@@ -42,10 +42,10 @@ def limits(params: FilterParams, data: DataParams) -> Limits:
     return limits_from_train(TRAIN, params.length, data)
 
 
-def styled(raw: str, data: DataParams, keywords: tuple[str, ...] = ()) -> Measured:
+def styled(raw: str, data: DataParams, keywords: tuple[str, ...] = ()) -> Measurements:
     """A candidate as the gate measures it."""
     text = match_surface(raw, SPOKEN, data.turn_separator, data.language)
-    return measure(raw, text, keywords, data)
+    return measure_candidate(raw, text, keywords, data)
 
 
 def altered(params: FilterParams, section: str, **changes: object) -> FilterParams:
@@ -133,7 +133,7 @@ def test_one_utterance_a_row_needs_no_turns(params: FilterParams, english: DataP
     limits = limits_from_train(train, params.length, english)
 
     def fault(text: str) -> str | None:
-        return format_fault(measure(text, text, (), english), params, limits)
+        return format_fault(measure_candidate(text, text, (), english), params, limits)
 
     assert fault("Where is my new card?") is None
     assert fault("我的卡丢了") == "0.00 of the words are en, under 0.8"
@@ -177,7 +177,7 @@ def test_length(
     text: str, detail: str | None, params: FilterParams, limits: Limits, data: DataParams
 ) -> None:
     """Bounds are allowed themselves; separators are no characters."""
-    assert length_fault(measure(text, text, (), data), params, limits) == detail
+    assert length_fault(measure_candidate(text, text, (), data), params, limits) == detail
 
 
 TOOK = "我昨天去营业厅办了一张新卡回来插上没有信号"
@@ -246,7 +246,7 @@ def test_keywords(
 
 def test_english_keywords_are_whole_words(english: DataParams) -> None:
     """A keyword inside another word is no hit; case does not matter."""
-    sample = measure("My Cards", "My Cards", ("card", "my"), english)
+    sample = measure_candidate("My Cards", "My Cards", ("card", "my"), english)
     assert sample.keyword_hits == 1
 
 
@@ -272,7 +272,7 @@ def test_private_data(
     data: DataParams,
 ) -> None:
     """It drops a sample only where it is not to be replaced."""
-    sample = replace(measure(GOOD, GOOD, (), data), private=private)
+    sample = replace(measure_candidate(GOOD, GOOD, (), data), private=private)
     assert pii_fault(sample, altered(params, "pii", action=action), limits) == expected
 
 
@@ -296,7 +296,7 @@ def test_copies_name_what_they_copy(
     data: DataParams,
 ) -> None:
     """Over the limit, not at it; the detail names the row."""
-    copied = replace(measure(GOOD, GOOD, (), data), **{field: Overlap(share, "r7")})
+    copied = replace(measure_candidate(GOOD, GOOD, (), data), **{field: Overlap(share, "r7")})
     expected = f"0.86 of it stands in {row} r7, over 0.85" if share > 0.85 else None
     assert rule(copied, params, limits) == expected
 
@@ -309,7 +309,7 @@ def test_a_rule_that_is_off_drops_nothing(
     names = [rule for rule, _ in RULES]
     params = altered(altered(params, "keywords", enabled=True), "pii", action="drop")
     copy = Overlap(1.0, "r7")
-    bad = measure("客服：", "客服", ("补卡",), data)
+    bad = measure_candidate("客服：", "客服", ("补卡",), data)
     bad = replace(
         bad,
         **dict.fromkeys(("seed", "held_out", "other", "earlier"), copy),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config.filter import FilterParams, LabelRule
+from src.config.filter import FilterParams, LabelParams
 from src.errors import UserError
 from src.gate.ngrams import Embed, Matrix
 from src.gate.screening import best_first, with_judgements, with_label_scores
@@ -19,7 +19,7 @@ from src.judging.rubric import Judgement
 from src.judging.votes import Vote
 from src.records.samples import Candidate, SampleScores, Screened
 
-RULE = LabelRule(enabled=True, min_score=0.5, action="drop")
+RULE = LabelParams(enabled=True, min_score=0.5, action="drop")
 NOBODY: set[str] = set()
 # a is surely of its class; b's class is the likeliest, but not likely; c's is another
 SCORES = pd.DataFrame(
@@ -57,7 +57,7 @@ def sample(name: str, label: str = "缴费", score: float | None = None) -> Scre
 SAMPLES = [sample(name) for name in "abc"]
 
 
-def altered(**changes: object) -> LabelRule:
+def altered(**changes: object) -> LabelParams:
     """The rule with some values changed."""
     return RULE.model_copy(update=changes)
 
@@ -88,7 +88,9 @@ def details(screened: list[Screened]) -> list[str]:
         ),
     ],
 )
-def test_a_threshold_and_what_follows(rule: LabelRule, kept: set[str], expected: list[str]) -> None:
+def test_a_threshold_and_what_follows(
+    rule: LabelParams, kept: set[str], expected: list[str]
+) -> None:
     """Dropped, or moved to the likelier class if there is one; people have the last word."""
     checked = with_label_scores(SAMPLES, SCORES, rule, kept)
     assert [one.id for one in checked] == ["a", "b", "c"]
@@ -100,10 +102,10 @@ def test_a_label_check_that_votes_drops_nothing_itself() -> None:
     for rule in (RULE, altered(action="relabel")):
         checked = with_label_scores(SAMPLES, SCORES, rule, NOBODY, decides=False)
         assert outcome(checked) == ["缴费"] * 3
-        assert [one.measured.label_score for one in checked] == [0.9, 0.4, 0.1]
+        assert [one.known_scores.label_score for one in checked] == [0.9, 0.4, 0.1]
 
 
-def test_what_is_said_of_a_label() -> None:
+def test_the_reason_names_the_label() -> None:
     """Every sample carries its scores; a dropped one says how likely, and what is likelier."""
     checked = with_label_scores(SAMPLES, SCORES, RULE, NOBODY)
     scored = replace(NO_DOUBT, label_score=0.9, label_rank=1, neighbours=0.8)
@@ -154,7 +156,7 @@ def voting(params: FilterParams, vote: Vote = "majority", *, classifier: bool) -
             {"glm4": True, "b": False, "c": False},
             id="outvoted",
         ),
-        pytest.param([], NOBODY, None, {}, id="nobody-answered"),
+        pytest.param([], NOBODY, None, {}, id="nobody-responded"),
     ],
 )
 def test_what_judges_say(
@@ -169,12 +171,12 @@ def test_what_judges_say(
     assert (checked.fault.rule if checked.fault else None) == reason
     assert checked.votes == votes
     expected = sum(judgement.score for judgement in judged) / len(judged) if judged else None
-    assert checked.measured.judge_score == (pytest.approx(expected) if judged else None)
-    assert checked.measured.chars == 9
+    assert checked.known_scores.judge_score == (pytest.approx(expected) if judged else None)
+    assert checked.known_scores.chars == 9
 
 
 def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
-    """In their words; a sample that no judge was asked about is kept in its place."""
+    """In their words; a sample that no judge was asked about is kept in its position."""
     samples = [sample("a", score=0.9), sample("b", score=0.9)]
     checked = with_judgements(samples, {"a": [says(3)]}, params, NOBODY)
     assert details(checked) == ["glm4: label consistency 3 < 6, best label 补卡 (跑题)", ""]
@@ -183,7 +185,7 @@ def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
 
 
 @pytest.mark.parametrize(
-    ("classifier", "said"),
+    ("classifier", "stated"),
     [
         pytest.param(
             True,
@@ -201,15 +203,15 @@ def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
     ],
 )
 def test_the_label_check_votes_by_its_rule(
-    classifier: bool, said: list[str], params: FilterParams
+    classifier: bool, stated: list[str], params: FilterParams
 ) -> None:
     """Alone on a; b is a tie with it and accepted without it; both are against c."""
     scored = with_label_scores(SAMPLES, SCORES, RULE, NOBODY, decides=False)
     judged = {"b": [says(9)], "c": [says(3)]}
     rules = voting(params, classifier=classifier)
     checked = with_judgements(scored, judged, rules, NOBODY)
-    assert details(checked) == said
-    assert outcome(checked) == ["judge" if detail else "缴费" for detail in said]
+    assert details(checked) == stated
+    assert outcome(checked) == ["judge" if detail else "缴费" for detail in stated]
     own = [{"classifier": vote} if classifier else {} for vote in (True, False, False)]
     others = [{}, {"glm4": True}, {"glm4": False}]
     assert [one.votes for one in checked] == [a | b for a, b in zip(own, others, strict=True)]

@@ -116,7 +116,7 @@ def test_one_of_each_cluster(trade: float) -> None:
 
 
 def test_identical_rows_wait_until_every_kind_is_there() -> None:
-    """The most frequent kind first; repeats come last, by place."""
+    """The most frequent kind first; repeats come last, by position."""
     rows = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 2]]
     assert select(rows, equal(6), 6, trade=1) == [2, 0, 5, 1, 3, 4]
 
@@ -124,7 +124,7 @@ def test_identical_rows_wait_until_every_kind_is_there() -> None:
 @pytest.mark.parametrize(
     ("trade", "expected"),
     [
-        pytest.param(0.0, [3, 1, 2, 0, 4], id="quality-alone-ties-by-place"),
+        pytest.param(0.0, [3, 1, 2, 0, 4], id="quality-alone-ties-by-position"),
         # most gain: 2.96 of row 0, 2.94 of 1 (it also covers 0.04 of 4), 2.90 of 2, about 2 of 3, 4;
         # then nearly 2 of rows 3 and 4, 0.1 of row 1, and less of the others
         pytest.param(0.5, [3, 1], id="both"),

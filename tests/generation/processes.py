@@ -1,4 +1,4 @@
-"""The stage generate as a process, and the answers that it bought."""
+"""The stage generate as a process, and the responses that it bought."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.stages.small_project import ROOT, Project
 
 
 def start(project: Project, root: Path) -> subprocess.Popen[str]:
-    """The stage as a process, with the answers in `root`."""
+    """The stage as a process, with the responses in `root`."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
     settings = {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING": "off", "DVC_ROOT": str(root)}
     return subprocess.Popen(
@@ -35,9 +35,9 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 
 def keys_of(root: Path) -> set[str]:
-    """Keys of the answers in the cache."""
+    """Keys of the responses in the cache."""
     path = root / ".cache/llm.sqlite"
     if not path.exists():
         return set()
     with closing(sqlite3.connect(path)) as connection:
-        return {key for (key,) in connection.execute("SELECT key FROM answers")}
+        return {key for (key,) in connection.execute("SELECT key FROM responses")}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.config.llm import EndpointParams, LlmParams
-from src.generation.endpoint_choice import FIRST, Bandit, Outcome
+from src.generation.endpoint_choice import FIRST, Bandit, Observation
 from tests.llm.conftest import only
 
 NAMES = ("a", "b", "c")
@@ -18,23 +18,23 @@ NAMES = ("a", "b", "c")
 
 def play(
     bandit: Bandit, rates: dict[str, float], requests: int, seed: str, samples: int = 1
-) -> list[Outcome]:
+) -> list[Observation]:
     """A class whose samples are accepted at these rates."""
     luck = Random(f"luck/{seed}")
-    done: list[Outcome] = []
+    done: list[Observation] = []
     for attempt in range(requests):
         name = bandit.choose(attempt, done[: bandit.known(attempt)], seed)
         accepted = sum(luck.random() < rates[name] for _ in range(samples))
-        done.append(Outcome(name, samples, accepted))
+        done.append(Observation(name, samples, accepted))
     return done
 
 
-def share(done: list[Outcome], name: str) -> float:
+def share(done: list[Observation], name: str) -> float:
     """Of the requests, those of one model."""
     return sum(outcome.endpoint == name for outcome in done) / len(done)
 
 
-def rate(done: list[Outcome]) -> float:
+def rate(done: list[Observation]) -> float:
     """Accepted share of the samples."""
     return sum(each.accepted for each in done) / sum(each.draws for each in done)
 
@@ -75,7 +75,7 @@ def test_what_must_be_known_is_earlier(attempt: int, count: int, most_behind: in
 
 
 def test_golden_choices() -> None:
-    """Recorded answers are found by these: they must never change."""
+    """Recorded responses are found by these: they must never change."""
     bandit = Bandit(("a", "b"), 0.05, 32)
     done = play(bandit, {"a": 0.8, "b": 0.4}, 60, "7/补换卡")
     assert "".join(outcome.endpoint for outcome in done) == (
@@ -93,10 +93,10 @@ def test_only_verdicts_and_the_seed_decide() -> None:
 
 
 def test_an_endpoint_that_stands_in_is_not_chosen() -> None:
-    """What another one answered, or nobody, says nothing of the models to choose from."""
+    """What another one responded, or nobody, says nothing of the models to choose from."""
     bandit = Bandit(("a", "b"), 0.0, 32)
-    past = [Outcome("a", 1, 1)] * 9 + [Outcome("b", 1, 0)] * 9
-    others = [Outcome("fallback", 1, 1), Outcome("", 0, 0)] * 50
+    past = [Observation("a", 1, 1)] * 9 + [Observation("b", 1, 0)] * 9
+    others = [Observation("fallback", 1, 1), Observation("", 0, 0)] * 50
     chosen = [bandit.choose(n, past, "s") for n in range(50, 90)]
     assert chosen == [bandit.choose(n, past + others, "s") for n in range(50, 90)]
     assert set(chosen) == {"a"}
@@ -134,11 +134,11 @@ def test_equals_share_alike() -> None:
 def test_a_model_that_runs_dry_is_left() -> None:
     """One that was good for forty requests and repeats itself from then on."""
     bandit = Bandit(("a", "b"), 0.03, 32)
-    done: list[Outcome] = []
+    done: list[Observation] = []
     for attempt in range(140):
         name = bandit.choose(attempt, done[: bandit.known(attempt)], "7/x")
         good = attempt < 40 if name == "a" else attempt % 2
-        done.append(Outcome(name, 1, int(good)))
+        done.append(Observation(name, 1, int(good)))
     assert share(done[:40], "a") > 0.6
     assert share(done[90:], "b") > 0.8
 

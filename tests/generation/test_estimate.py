@@ -22,8 +22,8 @@ from src.config.runtime import RuntimeParams
 from src.generation.estimate import Estimate, dry_run, estimate, render_estimate
 from src.generation.prompts import PromptWriter
 from src.generation.run import run
-from src.llm.cache import AnswerStore, open_store
-from src.llm.requests import Answer
+from src.llm.requests import Response
+from src.llm.response_store import ResponseStore, open_store
 from src.planning.plan import Plan
 from src.records.json_files import write_record
 from src.records.metrics.generate import ClassGeneration, Diversity, GenerateMetrics, Tokens
@@ -42,7 +42,7 @@ PLAN = Plan(
     )
 )
 PRICE = PriceParams(prompt=1000, completion=2000)  # 0.001 and 0.002 a token
-MEASURED = Answer("好", "stop", 20, 30)  # 0.5 tokens a character of the prompt
+MEASURED = Response("好", "stop", 20, 30)  # 0.5 tokens a character of the prompt
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class World:
 
     def estimate(
         self,
-        store: AnswerStore,
+        store: ResponseStore,
         plan: Plan = PLAN,
         last_run: GenerateMetrics | None = None,
         **limits: int,
@@ -107,18 +107,22 @@ def make(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[AnswerStore]:
-    """No answers yet."""
+def store(tmp_path: Path) -> Iterator[ResponseStore]:
+    """No responses yet."""
     with open_store(tmp_path / "none", tmp_path / "c.sqlite") as store:
         yield store
 
 
 def record(
-    store: AnswerStore, writer: PromptWriter, count: int, answer: Answer = MEASURED, way: int = 0
+    store: ResponseStore,
+    writer: PromptWriter,
+    count: int,
+    response: Response = MEASURED,
+    way: int = 0,
 ) -> None:
-    """The first requests of 补卡 have an answer."""
+    """The first requests of 补卡 have a response."""
     for n in range(count):
-        store.put(writer.ask("补卡", n).requests[way].key, answer).result(20)
+        store.put(writer.ask("补卡", n).requests[way].key, response).result(20)
 
 
 def last_run(candidates: int, accepted: int, label: str = "补卡") -> GenerateMetrics:
@@ -137,7 +141,7 @@ def last_run(candidates: int, accepted: int, label: str = "补卡") -> GenerateM
     )
 
 
-def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: AnswerStore) -> None:
+def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: ResponseStore) -> None:
     """By hand, of 8 samples: 8 / 0.95, 8 / 0.8 and 8 / 0.5 are 9, 10 and 16 requests, 3 of them
     recorded; 200 / 0.95 = 211 requests are over the limit of 100. The recorded ones have
     20 / 40 = 0.5 tokens a character and 30 a reply, so a call has 50 tokens; it costs
@@ -173,12 +177,12 @@ def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: Answe
         pytest.param("zh", 5, (660, 660, 1320), id="five samples a reply"),
     ],
 )
-def test_without_answers_lengths_are_guessed(
+def test_without_responses_lengths_are_guessed(
     language: str,
     samples: int,
     tokens: tuple[float, ...],
     make: MakeWorld,
-    store: AnswerStore,
+    store: ResponseStore,
 ) -> None:
     """By hand: tokens a character by language, and a reply as long as the longest examples."""
     world = make(language, generate={"samples_per_request": samples})
@@ -188,24 +192,24 @@ def test_without_answers_lengths_are_guessed(
 
 
 @pytest.mark.parametrize("tokens", [(0, 0), (20, 0), (0, 30)], ids=["none", "prompt", "reply"])
-def test_answers_without_a_count_of_tokens_measure_nothing(
-    tokens: tuple[int, int], make: MakeWorld, store: AnswerStore
+def test_responses_without_a_count_of_tokens_measure_nothing(
+    tokens: tuple[int, int], make: MakeWorld, store: ResponseStore
 ) -> None:
-    """Some endpoints send no usage: their answers are recorded, but 6 calls have 90 tokens each."""
+    """Some endpoints send no usage: their responses are recorded, but 6 calls have 90 tokens each."""
     world = make()
-    record(store, world.writer, 3, Answer("好", "stop", *tokens))
+    record(store, world.writer, 3, Response("好", "stop", *tokens))
     result = world.estimate(store)
     assert (result.measured, result.classes[0].recorded) == (0, 3)
     assert result.classes[0].tokens[0] == 6 * 90
 
 
-def test_the_first_answers_are_measured(make: MakeWorld, store: AnswerStore) -> None:
+def test_the_first_responses_are_measured(make: MakeWorld, store: ResponseStore) -> None:
     """Two are looked at here, of 50 tokens a call; the third, of 5,000, is not."""
     world = make()
     record(store, world.writer, 2)
-    store.put(world.writer.ask("补卡", 2).requests[0].key, Answer("好", "stop", 2000, 3000)).result(
-        20
-    )
+    store.put(
+        world.writer.ask("补卡", 2).requests[0].key, Response("好", "stop", 2000, 3000)
+    ).result(20)
     result = world.estimate(store, most_looked_at=2)
     assert (result.measured, result.classes[0].recorded) == (2, 3)
     assert result.classes[0].tokens == (300, 350, 650)
@@ -231,7 +235,7 @@ def test_acceptance_is_that_of_the_last_run(
     known: GenerateMetrics | None,
     requests: tuple[int, ...],
     make: MakeWorld,
-    store: AnswerStore,
+    store: ResponseStore,
 ) -> None:
     """By hand, for 8 samples, with two standard errors; all of these requests are calls."""
     world = make(generate={"max_attempts_per_class": 200})
@@ -256,15 +260,15 @@ def test_acceptance_is_that_of_the_last_run(
     ],
 )
 def test_time(
-    of: dict[str, object], seconds: tuple[float, ...], make: MakeWorld, store: AnswerStore
+    of: dict[str, object], seconds: tuple[float, ...], make: MakeWorld, store: ResponseStore
 ) -> None:
-    """By hand: an answer's time over the calls at once, or the requests a minute if fewer."""
+    """By hand: a response's time over the calls at once, or the requests a minute if fewer."""
     world = make(**of)
     assert world.estimate(store).classes[0].seconds == pytest.approx(seconds)
 
 
-def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: AnswerStore) -> None:
-    """An endpoint that takes no JSON schema was asked for text; that answer is there."""
+def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: ResponseStore) -> None:
+    """An endpoint that takes no JSON schema was asked for text; that response is there."""
     world = make(api="chat")
     assert [request.as_json for request in world.writer.ask("补卡", 0).requests] == [True, False]
     record(store, world.writer, 3, way=1)
@@ -272,8 +276,10 @@ def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: AnswerStore) 
     assert (card.recorded, card.calls) == (3, (6, 7, 13))
 
 
-def test_what_a_run_bought_is_recorded(make: MakeWorld, store: AnswerStore, server: Server) -> None:
-    """Prompts that name phrases of earlier answers are found again: 12 of 12 accepted need no
+def test_what_a_run_bought_is_recorded(
+    make: MakeWorld, store: ResponseStore, server: Server
+) -> None:
+    """Prompts that name phrases of earlier responses are found again: 12 of 12 accepted need no
     call if all are accepted, and at 13 of 14 it is 12.9 requests, one of them not recorded.
     """
     world = make(api="chat", base_url=server.url)
@@ -305,10 +311,10 @@ def test_what_a_run_bought_is_recorded(make: MakeWorld, store: AnswerStore, serv
     samples=st.integers(1, 5),
 )
 def test_a_range_holds_what_is_expected(
-    quota: int, known: tuple[int, int], samples: int, make: MakeWorld, store: AnswerStore
+    quota: int, known: tuple[int, int], samples: int, make: MakeWorld, store: ResponseStore
 ) -> None:
     """Low, expected and high ascend; no class is asked more often than its limit, nor too little
-    to reach its quota with all accepted; without recordings each request is a call.
+    to reach its quota with all accepted; without packed files each request is a call.
     """
     world = make(price=PRICE, generate={"samples_per_request": samples})
     plan = Plan(PLAN.classes.assign(needed=[0, quota, 0]))
@@ -325,7 +331,7 @@ def rendered(result: Estimate, writer: PromptWriter) -> list[str]:
     return render_estimate(result, writer).splitlines()
 
 
-def test_what_the_user_sees(make: MakeWorld, store: AnswerStore) -> None:
+def test_what_the_user_sees(make: MakeWorld, store: ResponseStore) -> None:
     """A line a class, the totals with their ranges, and one filled-in prompt a tier.
 
     By hand: 9, 10 or 16 and 100 calls; 30 + 60 tokens each, at 30 x 0.001 + 60 x 0.002 = 0.15;
@@ -350,7 +356,7 @@ def test_what_the_user_sees(make: MakeWorld, store: AnswerStore) -> None:
     assert shown.count("--- prompt of") == 2
 
 
-def test_what_is_recorded_is_free(make: MakeWorld, store: AnswerStore) -> None:
+def test_what_is_recorded_is_free(make: MakeWorld, store: ResponseStore) -> None:
     """One number where there is no range, and no cost where there is none."""
     world = make(price=PRICE)
     record(store, world.writer, 16)
@@ -359,11 +365,11 @@ def test_what_is_recorded_is_free(make: MakeWorld, store: AnswerStore) -> None:
     assert lines[1] == "补卡 | minority | 5 | 8 | 10 | 10"
     assert lines[3:5] == [
         "calls: 0; tokens: 0; time: 0 min",
-        "(expected, and the range; lengths from 16 recorded answers)",
+        "(expected, and the range; lengths from 16 recorded responses)",
     ]
 
 
-def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: AnswerStore) -> None:
+def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: ResponseStore) -> None:
     """No class is short of rows: no line, no call, no prompt."""
     world = make(price=PRICE)
     plan = Plan(PLAN.classes.assign(needed=0))
@@ -374,7 +380,7 @@ def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: AnswerStore)
 
 
 def test_a_dry_run_knows_the_last_run_by_its_file(
-    make: MakeWorld, store: AnswerStore, tmp_path: Path
+    make: MakeWorld, store: ResponseStore, tmp_path: Path
 ) -> None:
     """Without one it guesses: 10 requests for 8 samples, and 16 at one accepted of two."""
     world = make()

@@ -72,7 +72,7 @@ def prompts_of_private_rows(
     rows = pd.DataFrame(
         {
             "row_id": [f"r{n}" for n in range(len(PRIVATE))],
-            "text": [f"您好请讲[SEP]我要补卡[SEP]{said}[SEP]好的请稍等" for said in PRIVATE],
+            "text": [f"您好请讲[SEP]我要补卡[SEP]{stated}[SEP]好的请稍等" for stated in PRIVATE],
             "label": "补卡",
         }
     )

@@ -18,32 +18,32 @@ from src.generation.failures import FailedRequest
 from src.generation.loop import QuotaLoop
 from src.generation.prompts import Ask
 from src.generation.quota import ClassRun, Generated
-from src.llm.client import Failure, OutOfBudget, Reply
-from src.llm.requests import Answer
+from src.llm.client import Failure, OutOfBudget, Received
+from src.llm.requests import Response
 from src.records.samples import Candidate
 from tests.llm.conftest import MakeRequest
 
-Outcome = Reply | Failure | OutOfBudget
-Model = Callable[[Ask], Awaitable[Outcome]]
+Observation = Received | Failure | OutOfBudget
+Model = Callable[[Ask], Awaitable[Observation]]
 
 
 @dataclass
 class Writer:
     """Requests of a chat endpoint without prompts; a class called `told` hears of its samples.
 
-    One called `judged` hears of verdicts, if `judged` is set.
+    One called `screened` hears of verdicts, if `screened` is set.
     """
 
     make_request: MakeRequest
     told: list[tuple[int, Sequence[str]]]
-    past: list[tuple[int, Sequence[bandit.Outcome]]] = field(default_factory=list)
-    judged: bool = False
+    past: list[tuple[int, Sequence[bandit.Observation]]] = field(default_factory=list)
+    screened: bool = False
 
     def ask(
-        self, label: str, attempt: int, written: Sequence[str], past: Sequence[bandit.Outcome]
+        self, label: str, attempt: int, written: Sequence[str], past: Sequence[bandit.Observation]
     ) -> Ask:
         """The n-th request of a class."""
-        if label == "judged":
+        if label == "screened":
             self.past.append((attempt, past))
         if label == "told":
             self.told.append((attempt, written))
@@ -54,9 +54,9 @@ class Writer:
         """Groups of four, the last but one and those before it."""
         return max(attempt // 4 - 1, 0) * 4 if label == "told" else 0
 
-    def needs_judged(self, attempt: int) -> int:
+    def needs_screened(self, attempt: int) -> int:
         """The whole groups of four before, where anybody asks for verdicts."""
-        return attempt // 4 * 4 if self.judged else 0
+        return attempt // 4 * 4 if self.screened else 0
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Run:
     asked: list[tuple[str, int]]
     most_out: int
     told: list[tuple[int, Sequence[str]]]
-    past: list[tuple[int, Sequence[bandit.Outcome]]]
+    past: list[tuple[int, Sequence[bandit.Observation]]]
 
     def of(self, label: str) -> ClassRun:
         """One class."""
@@ -81,13 +81,13 @@ def run(
     model: Model,
     most_at_once: int = 1000,
     *,
-    judged: bool = False,
+    screened: bool = False,
 ) -> Run:
     """Samples that begin with 好 are accepted."""
     asked: list[tuple[str, int]] = []
     out = most_out = 0
 
-    async def ask_model(ask: Ask) -> Outcome:
+    async def ask_model(ask: Ask) -> Observation:
         nonlocal out, most_out
         asked.append((ask.label, ask.attempt))
         out += 1
@@ -100,7 +100,7 @@ def run(
     def accepts(candidates: Sequence[Candidate]) -> list[bool]:
         return [candidate.text.startswith("好") for candidate in candidates]
 
-    writer = Writer(make_request, [], judged=judged)
+    writer = Writer(make_request, [], screened=screened)
 
     async def main() -> Generated:
         loop = QuotaLoop(quotas, writer, ask_model, accepts, params, None, most_at_once)  # type: ignore[arg-type]
@@ -109,28 +109,28 @@ def run(
     return Run(asyncio.run(main()), asked, most_out, writer.told, writer.past)
 
 
-def says(ask: Ask, words: str, *tries: str) -> Reply:
+def says(ask: Ask, words: str, *tries: str) -> Received:
     """A reply with one sample a word."""
     lines = [f"对话{number}：{word}" for number, word in enumerate(words.split(), 1)]
-    return Reply(ask.requests[0], Answer("\n".join(lines), "stop", 1, 1), tries)
+    return Received(ask.requests[0], Response("\n".join(lines), "stop", 1, 1), tries)
 
 
 def fails(ask: Ask, *tries: str) -> Failure:
-    """A request without an answer."""
+    """A request without a response."""
     return Failure(ask.requests[0], tries)
 
 
-async def always(ask: Ask) -> Reply:
+async def always(ask: Ask) -> Received:
     """Every sample is good."""
     return says(ask, "好")
 
 
-async def never(ask: Ask) -> Reply:
+async def never(ask: Ask) -> Received:
     """No sample is good."""
     return says(ask, "坏")
 
 
-async def every_fourth(ask: Ask) -> Reply:
+async def every_fourth(ask: Ask) -> Received:
     """One sample in four is good."""
     return says(ask, "坏" if ask.attempt % 4 else "好")
 
@@ -150,13 +150,13 @@ def test_what_is_missing_is_asked_for(generate: GenerateParams, make_request: Ma
     """12 wanted, the good ones are 0, 4, ... 44: request 44 completes the quota and is the last."""
     done = run({"a": 12}, generate, make_request, every_fourth)
     assert done.asked == [("a", n) for n in range(45)]
-    assert (done.of("a").judged, done.of("a").accepted) == (45, 12)
+    assert (done.of("a").screened, done.of("a").accepted) == (45, 12)
 
 
 def test_so_many_are_out_and_no_more(generate: GenerateParams, make_request: MakeRequest) -> None:
-    """All classes together; each place that falls free is taken at once."""
+    """All classes together; each slot that falls free is taken at once."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         await asyncio.sleep(0.001)
         return says(ask, "好")
 
@@ -173,14 +173,14 @@ def test_a_group_of_one_prompt_stays_together(
     assert "".join(label for label, _ in done.asked) == "aaaabbbbaaaabb"
 
 
-def test_a_slow_answer_holds_nothing_up(
+def test_a_slow_response_holds_nothing_up(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
     """All that is needed without it is asked for while it is out."""
     others: list[int] = []
     release = asyncio.Event()
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         if ask.attempt == 0:
             await release.wait()
             return says(ask, "好")
@@ -210,12 +210,12 @@ def test_it_stops_where_too_little_is_accepted(
 ) -> None:
     """After 40 samples, not before: a bad start decides nothing; other classes go on."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         return await (never(ask) if ask.label == "bad" else always(ask))
 
     done = run({"bad": 60, "good": 70}, generate, make_request, model)
     assert (done.of("bad").stopped, done.of("good").stopped) == ("min_acceptance", None)
-    assert done.of("bad").judged == 40
+    assert done.of("bad").screened == 40
     assert len(done.of("bad").candidates(1000)) == 60  # those that were out are not lost
     assert done.of("good").accepted == 70
     assert len([c for c in done.generated.candidates if c.label == "bad"]) == 40
@@ -224,37 +224,37 @@ def test_it_stops_where_too_little_is_accepted(
 def test_failed_requests_count_as_not_accepted(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """An endpoint that answers nothing is not asked for ever; each failure is in the ledger."""
+    """An endpoint that responds with nothing is not asked for ever; each failure is in the ledger."""
 
-    async def model(ask: Ask) -> Outcome:
+    async def model(ask: Ask) -> Observation:
         if ask.attempt % 2:
             return fails(ask, "small: HTTP 500", "small: HTTP 429")
-        return Reply(ask.requests[0], Answer(" ", "stop", 1, 0))
+        return Received(ask.requests[0], Response(" ", "stop", 1, 0))
 
     done = run({"a": 20}, generate, make_request, model)
     assert done.of("a").stopped == "min_acceptance"
-    assert done.of("a").judged == 40
+    assert done.of("a").screened == 40
     assert done.generated.candidates == []
     assert done.generated.failure_counts() == {
         "empty": sum(attempt % 2 == 0 for _, attempt in done.asked),
-        "no_answer": sum(attempt % 2 for _, attempt in done.asked),
+        "no_response": sum(attempt % 2 for _, attempt in done.asked),
     }
     assert done.generated.failures[1] == FailedRequest(
         label="a",
         attempt=1,
         request_key=make_request("a", index=1, api="chat").key,
         endpoint="small",
-        kind="no_answer",
+        kind="no_response",
         tries=("small: HTTP 500", "small: HTTP 429"),
     )
 
 
-def test_what_failed_before_it_was_answered_is_in_the_ledger(
+def test_what_failed_before_it_was_responded_is_in_the_ledger(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
     """But is no failure of the run."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         return says(ask, "好", "small: HTTP 503")
 
     done = run({"a": 1}, generate, make_request, model)
@@ -269,7 +269,7 @@ def test_several_samples_a_reply_are_counted_each(
 ) -> None:
     """40 wanted, 2 of 5 good: 8 requests for 40, then 5 for the 24 missing, ...; 20 in all."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         return says(ask, "好 坏 好 坏 坏")
 
     five = generate.model_copy(update={"samples_per_request": 5})
@@ -284,13 +284,13 @@ def test_the_floor_is_a_share_of_samples(
 ) -> None:
     """One good sample in ten is too little, also where each reply holds ten: 40 are 4 replies."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         return says(ask, "好" + " 坏" * 9)
 
     ten = generate.model_copy(update={"samples_per_request": 10})
     done = run({"a": 50}, ten, make_request, model)
     assert done.of("a").stopped == "min_acceptance"
-    assert done.of("a").judged == 4
+    assert done.of("a").screened == 4
 
 
 def test_candidates_say_where_they_are_from(
@@ -298,7 +298,7 @@ def test_candidates_say_where_they_are_from(
 ) -> None:
     """Golden record; ids differ within a reply; a base model follows no attributes."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         return says(ask, "好一 好二")
 
     done = run({"a": 2}, generate, make_request, model)
@@ -319,9 +319,9 @@ def test_candidates_say_where_they_are_from(
         for n, text in enumerate(["好一", "好二"])
     ]
 
-    async def base_model(ask: Ask) -> Reply:
+    async def base_model(ask: Ask) -> Received:
         request = make_request("a", index=ask.attempt)
-        return Reply(request, Answer("好", "stop", 1, 1))
+        return Received(request, Response("好", "stop", 1, 1))
 
     (candidate,) = run({"a": 1}, generate, make_request, base_model).generated.candidates
     assert candidate.attributes == {}
@@ -330,9 +330,9 @@ def test_candidates_say_where_they_are_from(
 def test_the_writer_hears_of_earlier_groups(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Of all that were back before the group that is under way, whatever the order of answers."""
+    """Of all that were back before the group that is under way, whatever the order of responses."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         await asyncio.sleep(Random(ask.attempt).random() / 50)
         return says(ask, f"好{ask.attempt}")
 
@@ -345,21 +345,23 @@ def test_the_writer_hears_of_earlier_groups(
 def test_the_writer_hears_of_final_verdicts(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Of the requests before its group, whoever answered them and whatever order they came in."""
+    """Of the requests before its group, whoever responded them and whatever order they came in."""
 
-    async def model(ask: Ask) -> Outcome:
+    async def model(ask: Ask) -> Observation:
         await asyncio.sleep(Random(ask.attempt).random() / 50)
         if ask.attempt % 5 == 4:
             return fails(ask, "small: HTTP 500")
         return says(ask, "坏" if ask.attempt % 3 else "好 好")
 
-    done = run({"judged": 18}, generate, make_request, model, judged=True)
-    outcomes = [
-        bandit.Outcome("small", 1, 0) if n % 5 == 4 or n % 3 else bandit.Outcome("small", 2, 2)
+    done = run({"screened": 18}, generate, make_request, model, screened=True)
+    observations = [
+        bandit.Observation("small", 1, 0)
+        if n % 5 == 4 or n % 3
+        else bandit.Observation("small", 2, 2)
         for n in range(len(done.asked))
     ]
-    assert done.past == [(n, outcomes[: n // 4 * 4]) for n in range(len(done.asked))]
-    assert done.of("judged").accepted >= 18
+    assert done.past == [(n, observations[: n // 4 * 4]) for n in range(len(done.asked))]
+    assert done.of("screened").accepted >= 18
 
 
 def test_a_spent_budget_ends_every_class(
@@ -367,7 +369,7 @@ def test_a_spent_budget_ends_every_class(
 ) -> None:
     """What was bought counts, also beyond a request that was not made; the reason is told."""
 
-    async def model(ask: Ask) -> Outcome:
+    async def model(ask: Ask) -> Observation:
         return OutOfBudget() if ask.attempt in (3, 5) else says(ask, "好")
 
     done = run({"a": 10, "b": 3}, generate, make_request, model, most_at_once=6)
@@ -378,15 +380,15 @@ def test_a_spent_budget_ends_every_class(
     assert done.of("a").draws == done.of("a").accepted
 
 
-def test_the_order_of_answers_does_not_matter(
+def test_the_order_of_responses_does_not_matter(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Slow and quick answers, one at a time or many: the same result from the same requests."""
+    """Slow and quick responses, one at a time or many: the same result from the same requests."""
 
     def model_with(pause: Random, at_once: int) -> Model:
         slots = asyncio.Semaphore(at_once)
 
-        async def model(ask: Ask) -> Outcome:
+        async def model(ask: Ask) -> Observation:
             async with slots:
                 for _ in range(int(pause.random() * 5)):
                     await asyncio.sleep(0)
@@ -411,16 +413,18 @@ def test_an_error_ends_the_run_and_the_other_requests(
     """The first mistake of the user's is raised as it is; no request is left behind."""
     ended: list[int] = []
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         if ask.attempt == 3:
-            raise UserError("endpoint 'small' answers HTTP 401; correct the key")
+            raise UserError("endpoint 'small' responds with HTTP 401; correct the key")
         try:
             await asyncio.sleep(30)
         finally:
             ended.append(ask.attempt)
         return says(ask, "好")
 
-    with pytest.raises(UserError, match=r"^endpoint 'small' answers HTTP 401; correct the key$"):
+    with pytest.raises(
+        UserError, match=r"^endpoint 'small' responds with HTTP 401; correct the key$"
+    ):
         run({"a": 8}, generate, make_request, model)
     assert sorted(ended) == [0, 1, 2, 4, 5, 6, 7]
 
@@ -430,7 +434,7 @@ def test_our_own_mistakes_are_not_hidden(
 ) -> None:
     """An error that is not the user's keeps its kind."""
 
-    async def model(ask: Ask) -> Reply:
+    async def model(ask: Ask) -> Received:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -469,7 +473,7 @@ def test_it_always_ends_within_its_limits(
         }
     )
 
-    async def model(ask: Ask) -> Outcome:
+    async def model(ask: Ask) -> Observation:
         rng = Random(f"{seed}/{ask.attempt}")
         if rng.random() < 0.1:
             return fails(ask, "HTTP 500")
@@ -478,10 +482,10 @@ def test_it_always_ends_within_its_limits(
     done = run({"a": quota}, params, make_request, model)
     only = done.of("a")
     assert sorted(done.asked) == [("a", n) for n in range(len(only.attempts))]
-    assert only.judged <= len(done.asked) <= limit
+    assert only.screened <= len(done.asked) <= limit
     assert (only.accepted >= quota) is (only.stopped is None)
     kept = [candidate.text for candidate in done.generated.candidates]
     assert only.accepted == kept.count("好")
     assert only.accepted < quota + per_reply
     if only.stopped != "min_acceptance":
-        assert only.judged == len(done.asked)  # nothing was bought in vain
+        assert only.screened == len(done.asked)  # nothing was bought in vain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.generation.overused import worn_phrases
+from src.generation.overused import overused_ngrams
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ from src.generation.overused import worn_phrases
         pytest.param(5, [], [], id="no-texts"),
     ],
 )
-def test_worn_phrases(most: int, texts: list[str], expected: list[str]) -> None:
+def test_overused_ngrams(most: int, texts: list[str], expected: list[str]) -> None:
     """Runs of six characters that 15 % of the texts hold, and two at least."""
-    assert worn_phrases(texts, most, "zh") == expected
+    assert overused_ngrams(texts, most, "zh") == expected
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_worn_phrases(most: int, texts: list[str], expected: list[str]) -> None:
         pytest.param(["hold on please"] * 2, [], id="too-short"),
     ],
 )
-def test_worn_phrases_in_english(texts: list[str], expected: list[str]) -> None:
+def test_overused_ngrams_in_english(texts: list[str], expected: list[str]) -> None:
     """Runs of four words, in lower case."""
-    assert worn_phrases(texts, 5, "en") == expected
+    assert overused_ngrams(texts, 5, "en") == expected

@@ -1,4 +1,4 @@
-"""Progress: a line now and then, a table on a terminal, nothing while answers are replayed."""
+"""Progress: a line now and then, a table on a terminal, nothing while responses are replayed."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def terminal(
 
 
 def show(clock: Clock, runs: list[ClassRun], status: Status = QUIET) -> None:
-    """One answer, and one look at these classes."""
+    """One response, and one look at these classes."""
     with Progress(sum(run.quota for run in runs), lambda: status, clock) as progress:
-        progress.answered()
+        progress.responded()
         clock.now += 30
         progress.changed(runs)
 
@@ -78,18 +78,18 @@ def busy(count: int) -> list[ClassRun]:
 
 
 def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture) -> None:
-    """By hand: 10 answers in 30 s are 20 a minute; of 62 wanted 12 are accepted before, 22 then, so
-    40 are left at 20 a minute; after a minute 42 are accepted by 15 answers, and 20 are left at
+    """By hand: 10 responses in 30 s are 20 a minute; of 62 wanted 12 are accepted before, 22 then, so
+    40 are left at 20 a minute; after a minute 42 are accepted by 15 responses, and 20 are left at
     30 a minute. What a class has beyond its quota counts for no other.
     """
     status = QUIET
     with Progress(62, lambda: status, clock) as progress:
         progress.changed([ClassRun("a", 50, accepted=0), ClassRun("b", 12, accepted=15)])
         clock.now += 100
-        progress.answered()
+        progress.responded()
         for _ in range(9):
             clock.now += 3
-            progress.answered()
+            progress.responded()
         clock.now += 2.5
         progress.changed([ClassRun("a", 50, accepted=9), ClassRun("b", 12, accepted=15)])
         assert lines.messages == []
@@ -98,15 +98,15 @@ def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture)
         progress.changed([ClassRun("a", 50, accepted=10), ClassRun("b", 12, accepted=15)])
         for _ in range(5):
             clock.now += 5
-            progress.answered()
+            progress.responded()
             progress.changed([ClassRun("a", 50, accepted=20), ClassRun("b", 12, accepted=15)])
         clock.now += 5
         status = Status(in_flight=2, failures=1, tokens=1234567, cost="0.0123 CNY")
         progress.changed([ClassRun("a", 50, accepted=30), ClassRun("b", 12, accepted=15)])
     assert lines.messages == [
-        "generate: 22 of 62 accepted, 20 answers a minute, 3 in flight, 12,345 tokens, "
+        "generate: 22 of 62 accepted, 20 responses a minute, 3 in flight, 12,345 tokens, "
         "about 2 min left",
-        "generate: 42 of 62 accepted, 15 answers a minute, 2 in flight, 1,234,567 tokens, "
+        "generate: 42 of 62 accepted, 15 responses a minute, 2 in flight, 1,234,567 tokens, "
         "0.0123 CNY, 1 failed, about 1 min left",
     ]
 
@@ -114,15 +114,15 @@ def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture)
 def test_no_time_is_promised_before_anything_is_accepted(
     clock: Clock, lines: pytest.LogCaptureFixture
 ) -> None:
-    """One answer in half a minute, and nothing accepted by it."""
+    """One response in half a minute, and nothing accepted by it."""
     show(clock, [ClassRun("a", 40)])
     assert lines.messages == [
-        "generate: 0 of 40 accepted, 2 answers a minute, 0 in flight, 0 tokens"
+        "generate: 0 of 40 accepted, 2 responses a minute, 0 in flight, 0 tokens"
     ]
 
 
 def replay(clock: Clock) -> None:
-    """All answers come from the store, and take their time."""
+    """All responses come from the store, and take their time."""
     with Progress(40, lambda: QUIET, clock) as progress:
         for accepted in (0, 20, 40):
             clock.now += 100
@@ -132,7 +132,7 @@ def replay(clock: Clock) -> None:
 def test_a_replay_says_nothing(
     clock: Clock, lines: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No answer is waited for, so there is no progress to show."""
+    """No response is waited for, so there is no progress to show."""
     replay(clock)
     assert lines.messages == []
     assert capsys.readouterr() == ("", "")
@@ -168,7 +168,7 @@ def test_a_terminal_has_a_table(
         "2 classes done",
     ]
     totals = (
-        "4 of 16 accepted, 2 answers a minute, 3 in flight, 12,345 tokens, 0.0123 CNY, 1 failed, "
+        "4 of 16 accepted, 2 responses a minute, 3 in flight, 12,345 tokens, 0.0123 CNY, 1 failed, "
         "about 2 min left"  # 12 more at 8 a minute
     )
     assert " ".join(shown[4:]).startswith(totals)
@@ -180,12 +180,12 @@ def test_a_terminal_has_a_table(
 def test_a_table_is_drawn_four_times_a_second_at_most(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Answers come faster than anybody reads: of ten in a second three are drawn, at 0.3, 0.6 and
+    """Responses come faster than anybody reads: of ten in a second three are drawn, at 0.3, 0.6 and
     0.9 s.
     """
     drawn = []
     with Progress(4, lambda: QUIET, clock) as progress:
-        progress.answered()
+        progress.responded()
         for _ in range(10):
             clock.now += 0.1
             progress.changed(busy(1))
@@ -232,7 +232,7 @@ def test_a_warning_is_not_erased_with_the_table(
     logging.getLogger().addHandler(handler)
     try:
         with Progress(4, lambda: QUIET, clock) as progress:
-            progress.answered()
+            progress.responded()
             clock.now += 1
             progress.changed(busy(1))
             logging.getLogger("client").warning("endpoint a is down")
@@ -254,7 +254,7 @@ def test_an_error_leaves_the_terminal_as_it_was(
 
     def fail() -> None:
         with Progress(4, lambda: QUIET, clock) as progress:
-            progress.answered()
+            progress.responded()
             clock.now += 1
             progress.changed(busy(1))
             raise ZeroDivisionError
@@ -269,7 +269,7 @@ def test_an_error_leaves_the_terminal_as_it_was(
 def test_only_counts_are_shown(
     tty: bool, clock: Clock, lines: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
-    """What a customer said, and the keys of requests, stay out of logs and off screens."""
+    """What a customer says, and the keys of requests, stay out of logs and off screens."""
     if tty:
         request.getfixturevalue("terminal")
     capsys = request.getfixturevalue("capsys")
@@ -278,7 +278,7 @@ def test_only_counts_are_shown(
         FailedRequest("a", 0, "f00d", "e", "recovered", ("e: x",)),
         1,
     )
-    show(clock, [ClassRun("a", 4, attempts=[attempt], judged=1, draws=1, accepted=1)])
+    show(clock, [ClassRun("a", 4, attempts=[attempt], screened=1, draws=1, accepted=1)])
     text = "\n".join([*rows(capsys), *lines.messages])
     assert "1 of 4 accepted" in text
     assert not re.search("号码|f00d|e: x", text)

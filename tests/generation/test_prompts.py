@@ -11,7 +11,7 @@ from src.config.data import DataParams
 from src.config.generate import GenerateParams
 from src.config.llm import EndpointParams, LlmParams
 from src.data.schema import LabelInfo
-from src.generation.endpoint_choice import Outcome
+from src.generation.endpoint_choice import Observation
 from src.generation.prompts import PromptWriter
 from tests.generation.conftest import BIGMODEL, MakeWriter
 
@@ -20,7 +20,7 @@ SETTINGS = {"来电人": ("老人", "学生", "商户"), "情绪": ("平静", "�
 
 
 def test_the_same_attempt_is_the_same_request(writer: PromptWriter) -> None:
-    """A replay finds its answers; another attempt is another request."""
+    """A replay finds its responses; another attempt is another request."""
     assert writer.ask("补卡", 3) == writer.ask("补卡", 3)
     keys = {writer.ask("补卡", n).requests[0].key for n in range(40)}
     assert len(keys) == 40
@@ -174,7 +174,7 @@ def test_chat_models_are_told_what_they_repeat(
     """As many phrases as wanted, of the words alone; a base model is told nothing."""
     written = ["您好[SEP]请您稍等一下", "请您[SEP]稍等一下吧", "谢谢您的来电[SEP]再见"] * 2
     for most, told in ((0, []), (1, ["请您稍等一下"])):
-        writer = make_writer(chat, avoid_phrases=most)
+        writer = make_writer(chat, avoid_ngrams=most)
         for request in writer.ask("补卡", 0, written).requests:
             assert [p for p in ("请您稍等一下", "[SEP]") if p in request.prompt] == told
     base = make_writer()
@@ -192,7 +192,7 @@ def test_needs_written(
     small = make_writer().ask("补卡", 0).requests[0].endpoint
     assert make_writer(chat).needs_written("补卡", attempt) == expected
     assert make_writer(small, chat, fallback=("chat",)).needs_written("补卡", attempt) == expected
-    assert make_writer(chat, avoid_phrases=0).needs_written("补卡", attempt) == 0
+    assert make_writer(chat, avoid_ngrams=0).needs_written("补卡", attempt) == 0
     assert make_writer(small).needs_written("补卡", attempt) == 0
 
 
@@ -225,12 +225,12 @@ def test_an_attribute_more_leaves_the_first_alone(
 
 
 def test_base_models_know_no_attributes(make_writer: MakeWriter, chat: EndpointParams) -> None:
-    """Answers recorded of theirs stay valid: neither prompt nor key changes."""
+    """Responses recorded of theirs stay valid: neither prompt nor key changes."""
     written = ["请您稍等一下"] * 9
     small = make_writer().ask("补卡", 0).requests[0].endpoint
     plain, full = (
         make_writer(small, chat.model_copy(update={"weight": 0.0}), fallback=("chat",), **of)
-        for of in ({}, {"attributes": SETTINGS, "avoid_phrases": 9})
+        for of in ({}, {"attributes": SETTINGS, "avoid_ngrams": 9})
     )
     for n in range(12):
         before, after = plain.ask("补卡", n).requests, full.ask("补卡", n, written).requests
@@ -261,9 +261,9 @@ def test_what_differs_stands_last(
             prompts = [ask.requests[form].prompt for ask in asks]
             assert len(set(prompts)) == 4
             assert len({prompt.partition(marks[0])[0] for prompt in prompts}) == 1
-            places = [prompts[3].index(mark) for mark in marks]
-            assert places == sorted(places)
-            assert prompts[3][: places[0]].count("\n") > 10
+            positions = [prompts[3].index(mark) for mark in marks]
+            assert positions == sorted(positions)
+            assert prompts[3][: positions[0]].count("\n") > 10
     first, second = (writer.ask("补卡", n).requests[0].prompt for n in (0, 4))
     assert first.partition(marks[0])[0] != second.partition(marks[0])[0]
 
@@ -342,15 +342,15 @@ def test_variants_of_the_drawn_endpoint_come_first(
 
 
 def test_by_acceptance_the_past_decides(make_writer: MakeWriter, endpoint: EndpointParams) -> None:
-    """One request each knows; where nobody does, an answer of any model will do."""
+    """One request each knows; where nobody does, a response of any model will do."""
     both = [endpoint.model_copy(update={"name": name, "model": name}) for name in "ab"]
     writer = make_writer(*both, share="acceptance", explore=0.0)
-    past = [Outcome(name, 1, int(name == "b")) for name in "ab" * 8]
+    past = [Observation(name, 1, int(name == "b")) for name in "ab" * 8]
     asked = [writer.ask("补卡", n, (), past).requests for n in range(4, 40)]
     assert {tuple(r.endpoint.name for r in ways) for ways in asked} == {("b",)}
     names = [[r.endpoint.name for r in writer.ask("补卡", n).requests] for n in range(40)]
     assert {tuple(sorted(each)) for each in names} == {("a", "b")}
-    assert [writer.needs_judged(n) for n in (0, 3, 4, 12)] == [0, 0, 4, 8]
+    assert [writer.needs_screened(n) for n in (0, 3, 4, 12)] == [0, 0, 4, 8]
 
 
 def test_one_model_is_asked_the_same_by_weight_and_by_acceptance(make_writer: MakeWriter) -> None:
@@ -358,7 +358,7 @@ def test_one_model_is_asked_the_same_by_weight_and_by_acceptance(make_writer: Ma
     by_weight, by_acceptance = make_writer(), make_writer(share="acceptance")
     for n in range(20):
         assert by_acceptance.ask("补卡", n, (), ()) == by_weight.ask("补卡", n)
-        assert by_acceptance.needs_judged(n) == 0
+        assert by_acceptance.needs_screened(n) == 0
 
 
 def test_endpoints_share_by_weight(make_writer: MakeWriter, endpoint: EndpointParams) -> None:

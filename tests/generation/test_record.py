@@ -37,7 +37,7 @@ CARD = ClassRun(
         attempt("small", kind="refused"),
         attempt("small", "不算数了", accepted=1),
     ],
-    judged=3,
+    screened=3,
     draws=5,
     accepted=3,
     stopped="min_acceptance",

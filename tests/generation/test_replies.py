@@ -13,7 +13,7 @@ from src.config.generate import GenerateParams
 from src.config.llm import EndpointParams
 from src.data.dialogue import split_turns
 from src.generation.replies import ReadReply, read_samples
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
 from tests.llm.conftest import MakeRequest
 
 TWO = ["您好[SEP]补卡", "喂[SEP]换卡"]
@@ -46,7 +46,7 @@ def read(
     separator: str | None = "[SEP]",
 ) -> ReadReply:
     """What is read of a reply about the opening."""
-    return read_samples(Answer(text, finish_reason, 1, 1), request, opening, separator)
+    return read_samples(Response(text, finish_reason, 1, 1), request, opening, separator)
 
 
 @pytest.mark.parametrize(
@@ -366,9 +366,9 @@ def test_harmless_openings(opening: str, chat: Request) -> None:
 
 def test_a_numbered_sample_refuses_nothing(chat: Request) -> None:
     """Whatever its first turn says: the model did write."""
-    said = "抱歉，我无法回答这个问题"
-    assert read(f"对话1：{said}\n补卡", chat) == ReadReply((f"{said}[SEP]补卡",), None)
-    assert read(f'[["{said}", "补卡"]]', chat) == ReadReply((f"{said}[SEP]补卡",), None)
+    stated = "抱歉，我无法回答这个问题"
+    assert read(f"对话1：{stated}\n补卡", chat) == ReadReply((f"{stated}[SEP]补卡",), None)
+    assert read(f'[["{stated}", "补卡"]]', chat) == ReadReply((f"{stated}[SEP]补卡",), None)
 
 
 @pytest.mark.parametrize(

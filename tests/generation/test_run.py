@@ -21,7 +21,7 @@ from src.files import read_jsonl
 from src.generation.prompts import PromptWriter
 from src.generation.quota import Generated
 from src.generation.run import run
-from src.llm.cache import open_store
+from src.llm.response_store import open_store
 from src.records.samples import Candidate
 from tests.llm.conftest import only
 from tests.llm.server import Server, fails, says
@@ -49,7 +49,7 @@ class World:
         accepts: Callable[[Sequence[Candidate]], list[bool]] = lambda each: [True] * len(each),
     ) -> Generated:
         """These samples; runs of one test share the cache."""
-        with open_store(self.folder / "none", self.folder / "answers.sqlite") as store:
+        with open_store(self.folder / "none", self.folder / "responses.sqlite") as store:
             settings = (self.generate, self.llm, self.data, self.runtime)
             return run(quotas, self.writer, accepts, store, *settings, self.failures)
 
@@ -71,8 +71,8 @@ def world(
     return World(writer, generate, llm, data, once, tmp_path)
 
 
-def test_answers_are_kept_before_they_are_read(world: World, server: Server) -> None:
-    """A mistake in our reading of replies costs no answer."""
+def test_responses_are_kept_before_they_are_read(world: World, server: Server) -> None:
+    """A mistake in our reading of replies costs no response."""
     unreadable = world.data.model_copy(update={"turn_separator": 0})
     with pytest.raises((TypeError, AttributeError)):
         replace(world, data=unreadable).run({"补卡": 1})
@@ -81,7 +81,7 @@ def test_answers_are_kept_before_they_are_read(world: World, server: Server) -> 
     assert len(server.calls) == 1
 
 
-def test_answers_are_kept_before_they_are_judged(world: World, server: Server) -> None:
+def test_responses_are_kept_before_they_are_judged(world: World, server: Server) -> None:
     """Nor does one in the gate."""
 
     def broken(_: Sequence[Candidate]) -> list[bool]:
@@ -98,13 +98,13 @@ def test_an_error_that_ends_a_run_leaves_the_ledger(world: World, server: Server
     """What had failed before is there to be looked at."""
     server.script += [fails(400), says(""), says("好的")]
     server.default = lambda _: fails(401)
-    with pytest.raises(UserError, match="answers HTTP 401"):
+    with pytest.raises(UserError, match="responds with HTTP 401"):
         world.run({"补卡": 5})
     ledger = [(line["attempt"], line["kind"], line["tries"]) for line in read_jsonl(world.failures)]
     assert ledger == [
-        (0, "no_answer", ["small: HTTP 400"]),
+        (0, "no_response", ["small: HTTP 400"]),
         (1, "empty", []),
-        (3, "no_answer", ["small: HTTP 401"]),
+        (3, "no_response", ["small: HTTP 401"]),
     ]
 
 

@@ -16,7 +16,7 @@ from src.commands import record
 from src.files import read_jsonl
 from src.stages import generate
 from tests.generation.processes import finish, keys_of, start
-from tests.llm.server import Call, Reply, Server, closed_url, says, serve
+from tests.llm.server import Call, Sent, Server, closed_url, says, serve
 from tests.stages.small_project import Project, call, make_project
 
 LABELS = ("取消彩铃", "补换卡", "开发票")
@@ -26,16 +26,16 @@ PLAN = "label,support,tier,target,needed,keywords,neighbours\n" + "".join(
 )
 
 
-def writes(good: Callable[[str, str], bool], delay: float = 0.0) -> Callable[[Call], Reply]:
+def writes(good: Callable[[str, str], bool], delay: float = 0.0) -> Callable[[Call], Sent]:
     """A model: where `good(label, key)` says so a call of its class, else the same words on end."""
 
-    def answer(asked: Call) -> Reply:
+    def response(asked: Call) -> Sent:
         label = next(label for label in LABELS if f"类型：{label}" in asked.prompt)
         key = asked.headers["idempotency-key"]
         turns = call(label, key)[:3] if good(label, key) else [label[:2] * 6] * 3
         return says("，" + "\n- ".join(turns), delay=delay * Random(key).random())
 
-    return answer
+    return response
 
 
 def luck(easy: float, hard: float) -> Callable[[str, str], bool]:
@@ -134,7 +134,7 @@ def test_a_model_is_starved_where_it_fails_and_nowhere_else(
 
 
 def test_each_model_is_told_by_what_it_is_worth(project: Project, server: Server) -> None:
-    """Sums over classes; the cost is that of the answers; one model alone has no table a class."""
+    """Sums over classes; the cost is that of the responses; one model alone has no table a class."""
     metrics = run("both.sqlite")
     models = metrics["per_model"]
     assert list(models) == ["good", "other"]
@@ -167,7 +167,9 @@ def keys_but_models(metrics: dict[str, Any]) -> set[str]:
     return (set(metrics) | of_classes) - {"models"}
 
 
-def test_when_answers_come_does_not_matter(project: Project, server: Server, other: Server) -> None:
+def test_when_responses_come_does_not_matter(
+    project: Project, server: Server, other: Server
+) -> None:
     """Slow or quick, one at a time or many: the same samples, of models that fail by chance."""
     good, bad = luck(0.8, 0.8), luck(0.9, 0.3)
     samples = []
@@ -180,7 +182,7 @@ def test_when_answers_come_does_not_matter(project: Project, server: Server, oth
     assert samples == [samples[0]] * 3
 
 
-def test_a_run_is_replayed_from_its_cassette(
+def test_a_run_is_replayed_from_its_responses(
     project: Project, server: Server, other: Server
 ) -> None:
     """Offline, without a server or a cache: the same bytes."""
@@ -193,14 +195,14 @@ def test_a_run_is_replayed_from_its_cassette(
     assert len(outputs) == 4
     for each in (server, other):
         each.calls.clear()
-    record.main([Path("data/interim/cassette.jsonl")], Path("recordings/r.jsonl.gz"))
+    record.main([Path("data/interim/responses.jsonl")], Path("packed/r.jsonl.gz"))
     project.settings(lambda values: values["runtime"].update(offline=True))
-    generate.main(cache=Path("b.sqlite"), recordings=Path("recordings"))
+    generate.main(cache=Path("b.sqlite"), packed=Path("packed"))
     assert server.calls == other.calls == []
     assert {path: path.read_bytes() for path in outputs} == outputs
 
 
-def test_a_dry_run_finds_the_answers_of_any_model(
+def test_a_dry_run_finds_the_responses_of_any_model(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It has no verdicts, but what is recorded costs nothing."""
@@ -240,7 +242,7 @@ def test_kills_change_nothing(
     assert Path("data/interim/candidates.jsonl").read_bytes() == samples
 
 
-def test_who_answered_counts_and_not_who_was_drawn(project: Project, server: Server) -> None:
+def test_who_responded_counts_and_not_who_was_drawn(project: Project, server: Server) -> None:
     """One model is dead and the other stands in for it: all requests are the other's."""
     ensemble(project, fallback=("good",), good=server.url, dead=closed_url())
     metrics = run("a.sqlite")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from src.files import read_jsonl
-from src.llm.cache import open_store
+from src.llm.response_store import open_store
 from src.stages import generate
-from tests.llm.server import Call, Reply, Server, cut, fails, says
+from tests.llm.server import Call, Sent, Server, cut, fails, says
 from tests.stages.small_project import Project, call, endpoint, make_project
 
 PLAN = (
@@ -32,21 +32,23 @@ LEDGER = {
     "503": "small: HTTP 503",
     "cut-connection": "small: the connection was cut",
     "cut-body": "small: the connection was cut",
-    "hang": "small: no answer in time",
+    "hang": "small: no response in time",
 }
 KINDS = {"length": "truncated", "empty": "empty", "refusal": "refused"}
 LABELS = ("补换卡", "开发票")
 
 
 class Endpoint:
-    """Answers three requests in ten wrongly, each kind of fault as often as the others."""
+    """Responses three requests in ten wrongly, each kind of fault as often as the others."""
 
     def __init__(self) -> None:
         self.rng = Random(3)
         self.sent: Counter[str] = Counter()
-        self.answered: Counter[str] = Counter()  # good or bad answers with status 200, by request
+        self.responded: Counter[str] = (
+            Counter()
+        )  # good or bad responses with status 200, by request
 
-    def __call__(self, asked: Call) -> Reply:
+    def __call__(self, asked: Call) -> Sent:
         """The reply to one call."""
         label = next(one for one in LABELS if f"类别：{one}" in asked.prompt)
         key = asked.headers["idempotency-key"]
@@ -64,7 +66,7 @@ class Endpoint:
         }
         if fault in replies:
             return replies[fault]
-        self.answered[key] += 1
+        self.responded[key] += 1
         other = next(one for one in LABELS if one != label)
         return {
             "length": says("对话1：" + turns[0][:3], "length"),
@@ -98,7 +100,7 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
 def test_quotas_are_met_and_every_failure_is_in_the_ledger(
     project: Project, server: Server
 ) -> None:
-    """With three replies in ten bad: nothing that was answered is asked again."""
+    """With three replies in ten bad: nothing that was responded is asked again."""
     endpoint = Endpoint()
     server.default = endpoint
     cache = project.path / ".cache/llm.sqlite"
@@ -106,9 +108,9 @@ def test_quotas_are_met_and_every_failure_is_in_the_ledger(
     metrics: dict[str, Any] = json.loads(Path("metrics/generate.json").read_text(encoding="utf-8"))
     assert metrics["shortfall"] == 0
     assert set(FAULTS) < set(endpoint.sent)
-    assert set(endpoint.answered.values()) == {1}
+    assert set(endpoint.responded.values()) == {1}
     with open_store(project.path / "none", cache) as store:
-        assert all(store.get(key) is not None for key in endpoint.answered)
+        assert all(store.get(key) is not None for key in endpoint.responded)
 
     ledger = read_jsonl(Path("data/interim/failures.jsonl"))
     tries = Counter(a_try for failure in ledger for a_try in failure["tries"])
@@ -119,7 +121,7 @@ def test_quotas_are_met_and_every_failure_is_in_the_ledger(
     kinds = Counter(failure["kind"] for failure in ledger)
     for fault, kind in KINDS.items():
         assert kinds[kind] == endpoint.sent[fault]
-    assert kinds["no_answer"] == 0
+    assert kinds["no_response"] == 0
 
     texts = [record["text"] for record in read_jsonl(Path("data/interim/candidates.jsonl"))]
     assert not any("抱歉" in text or "晚了" in text for text in texts)
@@ -128,7 +130,7 @@ def test_quotas_are_met_and_every_failure_is_in_the_ledger(
 def test_a_run_with_other_filters_or_targets_buys_only_what_is_new(
     project: Project, server: Server
 ) -> None:
-    """Stricter rules, or a larger target, use every answer that is there."""
+    """Stricter rules, or a larger target, use every response that is there."""
     server.default = lambda asked: says(
         "对话1：\n"
         + "\n".join(

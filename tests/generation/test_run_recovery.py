@@ -1,4 +1,4 @@
-"""The stage generate after a crash, and beside another one: no answer is paid for twice."""
+"""The stage generate after a crash, and beside another one: no response is paid for twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from src.commands import record
 from src.stages import generate
 from tests.generation.processes import finish, keys_of, start
-from tests.llm.server import Call, Reply, Server, says
+from tests.llm.server import Call, Sent, Server, says
 from tests.stages.small_project import Project, call, endpoint, make_project
 
 PLAN = (
@@ -27,17 +27,17 @@ PLAN = (
 
 @pytest.fixture
 def project(tmp_path: Path, server: Server) -> Project:
-    """Two classes that need 34 samples from the loopback server, which answers slowly."""
+    """Two classes that need 34 samples from the loopback server, which responses slowly."""
     project = make_project(tmp_path / "project")
     project.settings(endpoint(server.url))
     project.settings(lambda values: values["filter"]["near_duplicate"].update(enabled=False))
     (project.path / "data/interim").mkdir()
     (project.path / "data/interim/plan.csv").write_text(PLAN, encoding="utf-8")
-    server.default = answer
+    server.default = response
     return project
 
 
-def answer(asked: Call) -> Reply:
+def response(asked: Call) -> Sent:
     """A call of the class that the prompt names; the same prompt gets the same one."""
     label = next(label for label in ("补换卡", "开发票") if f"类型：{label}" in asked.prompt)
     return says("，" + "\n- ".join(call(label, asked.prompt)), delay=0.1)
@@ -150,7 +150,7 @@ def test_ten_kills_change_nothing(project: Project, server: Server, tmp_path: Pa
 def test_nothing_is_asked_that_the_store_has(
     project: Project, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Offline from a recording: no server, no cache, the same bytes."""
+    """Offline from a packed file: no server, no cache, the same bytes."""
     monkeypatch.chdir(project.path)
     generate.main(cache=tmp_path / "a.sqlite")
     outputs = {
@@ -159,15 +159,15 @@ def test_nothing_is_asked_that_the_store_has(
     }
     assert len(outputs) == 4
     server.calls.clear()
-    record.main([Path("data/interim/cassette.jsonl")], Path("recordings/r.jsonl.gz"))
+    record.main([Path("data/interim/responses.jsonl")], Path("packed/r.jsonl.gz"))
     project.settings(lambda values: values["runtime"].update(offline=True))
-    generate.main(cache=tmp_path / "b.sqlite", recordings=Path("recordings"))
+    generate.main(cache=tmp_path / "b.sqlite", packed=Path("packed"))
     assert server.calls == []
     assert {path: path.read_bytes() for path in outputs} == outputs
 
 
 @pytest.mark.usefixtures("no_mlflow")
-def test_offline_a_missing_answer_is_an_error(
+def test_offline_a_missing_response_is_an_error(
     project: Project,
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
@@ -180,7 +180,7 @@ def test_offline_a_missing_answer_is_an_error(
         generate.main(cache=project.path / "a.sqlite")
     assert exit_.value.code == 2
     assert capsys.readouterr().err == (
-        "error: no recorded answer for request 0 of class '补换卡'; "
+        "error: no recorded response for request 0 of class '补换卡'; "
         "set runtime.offline: false to ask the endpoint\n"
     )
     assert server.calls == []

@@ -15,8 +15,8 @@ from src.config.runtime import RuntimeParams
 from src.judging.ask import ask_judges
 from src.judging.prompts import JudgeWriter
 from src.llm.budget import Budget
-from src.llm.cache import AnswerStore, open_store
 from src.llm.client import SECONDS_BETWEEN_LINES, Client
+from src.llm.response_store import ResponseStore, open_store
 from src.records.samples import Screened
 from tests.judging.judges import LABELS, SAMPLES, UNLIMITED, Judged, MakeWriter, Run, rule_of
 from tests.llm import conftest as below
@@ -55,7 +55,7 @@ def run(runtime: RuntimeParams, make_writer: MakeWriter, tmp_path: Path) -> Run:
         writer = make_writer(*judges, **of)
         money = budget or Budget(UNLIMITED)
 
-        async def main(store: AnswerStore) -> Judged:
+        async def main(store: ResponseStore) -> Judged:
             async with Client(only(*judges), runtime, money, patience=HASTY) as client:
                 return await ask_judges(
                     samples,
@@ -67,7 +67,7 @@ def run(runtime: RuntimeParams, make_writer: MakeWriter, tmp_path: Path) -> Run:
                     seconds_between_lines=seconds_between_lines,
                 )
 
-        with open_store(tmp_path / "none", tmp_path / "answers.sqlite") as store:
+        with open_store(tmp_path / "none", tmp_path / "responses.sqlite") as store:
             return asyncio.run(main(store))
 
     return ask

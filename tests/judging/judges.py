@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from src.config.filter import JudgeRule
+from src.config.filter import JudgeParams
 from src.config.generate import BudgetParams
 from src.config.llm import EndpointParams
 from src.data.schema import LabelInfo
 from src.judging.prompts import JudgeWriter
 from src.judging.rubric import Judgement
 from src.records.samples import Candidate, Screened
-from tests.llm.server import Call, Reply, Server, says
+from tests.llm.server import Call, Sent, Server, says
 
 LABELS = {
     "补换卡": LabelInfo("3", "补换卡", "补办电话卡", ("我要补卡", "换卡")),
@@ -43,13 +43,13 @@ def judge(server: Server, name: str = "a", **of: Any) -> EndpointParams:  # noqa
     return EndpointParams(name=name, api="chat", **given)
 
 
-def rule_of(names: Sequence[str], **of: Any) -> JudgeRule:  # noqa: ANN401
+def rule_of(names: Sequence[str], **of: Any) -> JudgeParams:  # noqa: ANN401
     """These judges, of whom most must accept."""
     given = {"min_label_consistency": 7, "min_score": 6, "vote": "majority", **of}
-    return JudgeRule(enabled=True, endpoints=tuple(names), classifier=False, **given)
+    return JudgeParams(enabled=True, endpoints=tuple(names), classifier=False, **given)
 
 
-def scores(label_consistency: float = 9, delay: float = 0.0) -> Reply:
+def scores(label_consistency: float = 9, delay: float = 0.0) -> Sent:
     """A judgement as asked for."""
     fields = {
         "label_consistency": label_consistency,

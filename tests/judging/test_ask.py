@@ -27,7 +27,7 @@ from tests.judging.judges import (
     sample,
     scores,
 )
-from tests.llm.server import Call, Reply, Server, closed_url, fails, says
+from tests.llm.server import Call, Sent, Server, closed_url, fails, says
 
 
 def test_each_judge_scores_each_sample(server: Server, run: Run) -> None:
@@ -43,10 +43,10 @@ def test_each_judge_scores_each_sample(server: Server, run: Run) -> None:
     assert len(server.calls) == 12
 
 
-def test_the_order_of_answers_decides_nothing(server: Server, run: Run) -> None:
-    """The first asked may be the last to answer."""
+def test_the_order_of_responses_decides_nothing(server: Server, run: Run) -> None:
+    """The first asked may be the last to respond."""
 
-    def reply(call: Call) -> Reply:
+    def reply(call: Call) -> Sent:
         number = number_in(call)
         return scores(number, delay=0.02 * (6 - number))
 
@@ -100,7 +100,7 @@ def test_the_same_text_is_asked_about_once(server: Server, run: Run) -> None:
         pytest.param(fails(400), id="failed"),
     ],
 )
-def test_a_judge_that_says_nothing_of_use_abstains(reply: Reply, server: Server, run: Run) -> None:
+def test_a_judge_that_says_nothing_of_use_abstains(reply: Sent, server: Server, run: Run) -> None:
     """The other one decides; without another the sample is unjudged."""
     server.default = lambda call: reply if call.body["model"] == "model-a" else scores()
     assert {
@@ -125,12 +125,12 @@ def test_thoughts_are_no_judgement(server: Server, run: Run) -> None:
     [
         pytest.param(fails(401), False, id="refuses-the-key"),
         pytest.param(fails(500), False, id="broken"),
-        pytest.param(Reply(b"<html>"), False, id="no-api"),
+        pytest.param(Sent(b"<html>"), False, id="no-api"),
         pytest.param(None, True, id="nobody-there"),
     ],
 )
 def test_one_judge_down_leaves_the_others(
-    reply: Reply | None,
+    reply: Sent | None,
     elsewhere: bool,
     server: Server,
     run: Run,
@@ -150,7 +150,9 @@ def test_one_judge_down_leaves_the_others(
 def test_without_any_judge_left_the_run_ends(server: Server, run: Run) -> None:
     """Samples are not let through unseen because of a wrong key; what was bought is kept."""
     server.default = lambda call: scores() if number_in(call) < 2 else fails(401)
-    with pytest.raises(UserError, match=r"endpoint 'a' .* answers HTTP 401; .*bought is kept"):
+    with pytest.raises(
+        UserError, match=r"endpoint 'a' .* responds with HTTP 401; .*bought is kept"
+    ):
         run(judge(server, concurrency=1))
     server.calls.clear()
     server.default = lambda _: scores()
@@ -159,11 +161,11 @@ def test_without_any_judge_left_the_run_ends(server: Server, run: Run) -> None:
 
 
 def test_an_error_calls_off_the_rest(server: Server, run: Run, tmp_path: Path) -> None:
-    """Nothing is asked any more after answers can't be kept, and nothing is left waiting."""
+    """Nothing is asked any more after responses can't be kept, and nothing is left waiting."""
 
-    def lose_the_cache(_: Call) -> Reply:
-        with closing(sqlite3.connect(tmp_path / "answers.sqlite")) as cache:
-            cache.execute("DROP TABLE answers")
+    def lose_the_cache(_: Call) -> Sent:
+        with closing(sqlite3.connect(tmp_path / "responses.sqlite")) as cache:
+            cache.execute("DROP TABLE responses")
         server.default = lambda _: scores(delay=20.0)
         return scores()
 
@@ -227,10 +229,10 @@ def test_a_budget_goes_from_sample_to_sample(
     assert [len(judged[f"c{n}"]) for n in range(6)] == [2, 2, 0, 0, 0, 0]
 
 
-def room_for(answers: int, writer: JudgeWriter) -> BudgetParams:
-    """A budget of so many answers: each comes to 18 tokens, and may come to many more."""
+def room_for(responses: int, writer: JudgeWriter) -> BudgetParams:
+    """A budget of so many responses: each comes to 18 tokens, and may come to many more."""
     most = most_for(writer.asks(SAMPLES[0])[0][0]).tokens
-    return BudgetParams(cost=None, tokens=most + (answers - 1) * 18)
+    return BudgetParams(cost=None, tokens=most + (responses - 1) * 18)
 
 
 def test_no_more_requests_wait_than_the_client_takes(
@@ -247,11 +249,11 @@ def test_no_more_requests_wait_than_the_client_takes(
     assert server.most_at_once <= 3
 
 
-def test_offline_a_missing_answer_is_an_error(server: Server, run: Run) -> None:
+def test_offline_a_missing_response_is_an_error(server: Server, run: Run) -> None:
     """With the number of those that are missing."""
     server.default = lambda _: scores()
     run(judge(server), samples=SAMPLES[:4])
-    with pytest.raises(UserError, match="2 of 6 answers of judges are not recorded"):
+    with pytest.raises(UserError, match="2 of 6 responses of judges are not recorded"):
         run(judge(server), offline=True)
     assert len(server.calls) == 4
 
@@ -270,7 +272,7 @@ def test_two_models_that_write_judge_each_other(server: Server, run: Run) -> Non
     same = [sample(6, SAMPLES[5].text, model="model-a", name="same")]
     judged = run(*panel, samples=[*samples, *same])
     expected = {f"c{number}": ["ba"[number % 2]] for number in range(6)} | {"same": ["b"]}
-    assert {name: [each.judge for each in said] for name, said in judged.items()} == expected
+    assert {name: [each.judge for each in stated] for name, stated in judged.items()} == expected
     asked: dict[str, list[int]] = {"model-a": [], "model-b": []}
     for call in server.calls:
         asked[call.body["model"]].append(number_in(call))
@@ -295,9 +297,9 @@ def test_progress_is_told(server: Server, run: Run, caplog: pytest.LogCaptureFix
     run(judge(server), samples=SAMPLES[:2], seconds_between_lines=0.0)
     run(judge(server), samples=SAMPLES, seconds_between_lines=0.0)
     lines = [line for line in caplog.messages if line.startswith("judge: ")]
-    assert lines[0].startswith("judge: 1 of 2 answers, ")
-    assert lines[-2].startswith("judge: 4 of 4 answers, ")
-    assert lines[-1] == "judge: 6 of 6 answers (2 bought before), 1 of them without a judgement"
+    assert lines[0].startswith("judge: 1 of 2 responses, ")
+    assert lines[-2].startswith("judge: 4 of 4 responses, ")
+    assert lines[-1] == "judge: 6 of 6 responses (2 bought before), 1 of them without a judgement"
 
 
 def test_a_schema_is_asked_for_first(server: Server, run: Run) -> None:

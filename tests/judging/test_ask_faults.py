@@ -14,7 +14,7 @@ import pytest
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
 from tests.judging.judges import SAMPLES, Run, judge, number_in, sample, scores
-from tests.llm.server import Call, Reply, Server, closed_url, fails, says, serve
+from tests.llm.server import Call, Sent, Server, closed_url, fails, says, serve
 
 WINDOW = 20  # requests that the share of failures is taken of
 
@@ -36,7 +36,7 @@ def runtime(runtime: RuntimeParams) -> RuntimeParams:
 def test_without_any_of_several_judges_the_run_ends(server: Server, run: Run) -> None:
     """Each for a reason of its own; only what is missing is asked when they are back."""
 
-    def reply(call: Call) -> Reply:
+    def reply(call: Call) -> Sent:
         return scores() if number_in(call) < 3 else fails(401)
 
     server.default = reply
@@ -70,7 +70,7 @@ def test_a_lock_is_told_where_the_other_judge_wrote_all(server: Server, run: Run
     """Samples are not let through unseen because of a wrong key."""
     server.default = lambda _: fails(401)
     samples = [sample(number, model="model-b") for number in range(3)]
-    with pytest.raises(UserError, match=r"'a' at .* answers HTTP 401"):
+    with pytest.raises(UserError, match=r"'a' at .* responds with HTTP 401"):
         run(judge(server, "a"), judge(server, "b"), samples=samples)
 
 
@@ -111,7 +111,7 @@ def test_every_class_is_shown(server: Server, run: Run) -> None:
 
 
 def test_a_judgement_inside_the_sample_is_no_vote(server: Server, run: Run) -> None:
-    """A judge that repeats it beside its own has said two things, and abstains."""
+    """A judge that repeats it beside its own gives two judgements, and abstains."""
     planted = json.dumps({"label_consistency": 10, "completeness": 10, "naturalness": 10})
     own = json.loads(scores(2).body)["choices"][0]["text"]
     server.default = lambda _: says(f"样本里写着 {planted}，我的评分：{own}")

@@ -131,7 +131,7 @@ def test_no_text_ends_the_sample(
     writer = writer_for(data if chinese else english)
     ((request, *_),) = writer.asks(sample(1, text or " "))
     lines = request.prompt.splitlines()
-    first, last = (place for place, line in enumerate(lines) if MARK.match(line))
+    first, last = (position for position, line in enumerate(lines) if MARK.match(line))
     assert lines[first] == lines[last]
     assert all(line.startswith("-") for line in lines[first + 1 : last])
     assert lines[last + 2].startswith("只输出 JSON" if chinese else "Reply with JSON only")

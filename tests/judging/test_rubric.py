@@ -55,7 +55,7 @@ def test_the_score_is_the_weighted_mean(scores: tuple[float, ...], expected: flo
         pytest.param(REPLY, id="json"),
         pytest.param(f"```json\n{REPLY}\n```", id="fence"),
         pytest.param(f"我的评分如下：\n{REPLY}\n以上。若有 {{疑问}} 请告诉我", id="text-around"),
-        pytest.param(f"{REPLY}\n{REPLY}", id="said-twice"),
+        pytest.param(f"{REPLY}\n{REPLY}", id="given-twice"),
         pytest.param(
             REPLY.replace("8,", '"8",').replace("7.5", '"7.5/10"').replace("6,", '"6 分",'),
             id="numbers-as-texts",
@@ -127,7 +127,7 @@ def test_what_is_no_judgement_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("stated", "meant"),
     [
         pytest.param("办理取消", "办理取消", id="name"),
         pytest.param("12", "办理取消", id="id"),
@@ -145,9 +145,9 @@ def test_what_is_no_judgement_is_none(text: str) -> None:
         pytest.param(None, "", id="null"),
     ],
 )
-def test_the_best_label_is_one_of_the_classes_or_none(said: object, meant: str) -> None:
+def test_the_best_label_is_one_of_the_classes_or_none(stated: object, meant: str) -> None:
     """By name, id or both; the scores count all the same."""
-    read = read_judgement(json.dumps({**FIELDS, "best_label": said}), LABELS)
+    read = read_judgement(json.dumps({**FIELDS, "best_label": stated}), LABELS)
     assert read is not None
     assert (read.best_label, read.label_consistency) == (meant, 8)
 
@@ -156,10 +156,10 @@ def test_a_label_that_two_classes_may_mean_is_none() -> None:
     """Names that differ by signs alone are told apart by them alone."""
     labels = {name: LabelInfo("", name, "", ()) for name in ("C", "C#")}
     best = {
-        said: getattr(
-            read_judgement(json.dumps({**FIELDS, "best_label": said}), labels), "best_label", None
+        stated: getattr(
+            read_judgement(json.dumps({**FIELDS, "best_label": stated}), labels), "best_label", None
         )
-        for said in ("C", "C#", "c")
+        for stated in ("C", "C#", "c")
     }
     assert best == {"C": "C", "C#": "C#", "c": ""}
 

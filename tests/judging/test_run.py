@@ -1,4 +1,4 @@
-"""The judges as the stage asks them: from the usual places, and with a recording of their answers."""
+"""The judges as the stage asks them: from the response store, and with a packed file of their responses."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from src.config.generate import BudgetParams
 from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
 from src.data.schema import Splits
-from src.judging.run import judge as ask_all
-from src.llm.recordings import RECORDINGS
+from src.judging.run import judge_samples as ask_all
+from src.llm.recorded import PACKED
 from src.llm.templates import TEMPLATES
 from tests.judging.judges import (
     LABELS,
@@ -59,7 +59,7 @@ def ask(data: DataParams, runtime: RuntimeParams, monkeypatch: pytest.MonkeyPatc
     return run
 
 
-def test_a_recording_replays_the_judges(server: Server, ask: AskAll, tmp_path: Path) -> None:
+def test_a_packed_file_replays_the_judges(server: Server, ask: AskAll, tmp_path: Path) -> None:
     """Elsewhere, offline and with nothing to spend: the same votes, and no request.
 
     A reply that was no judgement is in it too, as is one that came without a schema.
@@ -76,7 +76,7 @@ def test_a_recording_replays_the_judges(server: Server, ask: AskAll, tmp_path: P
     first = ask(here, *panel)
     assert [len(judgements) for judgements in first.values()] == [2, 2, 0, 2, 2, 2]
     calls = len(server.calls)
-    record.main([RESPONSES], there / RECORDINGS / "judges.jsonl.gz")
+    record.main([RESPONSES], there / PACKED / "judges.jsonl.gz")
     written = RESPONSES.read_bytes()
     assert ask(there, *panel, offline=True) == first
     assert ask(there, *panel, budget=BudgetParams(cost=0.0, tokens=1)) == first
@@ -87,7 +87,7 @@ def test_a_recording_replays_the_judges(server: Server, ask: AskAll, tmp_path: P
 def test_what_was_bought_is_kept_in_the_project(
     server: Server, ask: AskAll, tmp_path: Path
 ) -> None:
-    """A second run asks nothing, and has the same answers to write down."""
+    """A second run asks nothing, and has the same responses to write down."""
     server.default = lambda _: scores()
     first = ask(tmp_path / "here", judge(server))
     written = RESPONSES.read_bytes()

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.config.filter import JudgeRule
+from src.config.filter import JudgeParams
 from src.judging.rubric import Judgement
 from src.judging.votes import (
     CLASSIFIER,
     JudgeScores,
     Verdict,
     Vote,
-    agreement,
     decide,
     faults_of,
     kappa,
+    observed_agreement,
     vote_weights,
 )
 from src.records.samples import SampleScores
@@ -30,7 +30,7 @@ from src.records.samples import SampleScores
 VOTES: tuple[Vote, ...] = get_args(Vote)
 VOTERS = "abcdef"
 
-RULE = JudgeRule(
+RULE = JudgeParams(
     enabled=True,
     endpoints=("a", "b"),
     classifier=False,
@@ -79,7 +79,7 @@ def panel(marks: str) -> list[Judgement]:
     ],
 )
 def test_votes(marks: str, majority: bool, every: bool, one: bool) -> None:
-    """How many must accept, in whatever order they answer; without weights all count the same."""
+    """How many must accept, in whatever order they response; without weights all count the same."""
     for order in permutations(panel(marks)):
         accepted = {vote: voted(order, vote).accepted for vote in VOTES}
         assert accepted == {"majority": majority, "weighted": majority, "all": every, "any": one}
@@ -146,7 +146,7 @@ UNLIKELY = "0.10 likely to be of its class, under 0.3"
     ],
 )
 def test_the_classifier_votes(marks: str, fault: str | None, accepted: bool, detail: str) -> None:
-    """As one among the judges, also where none of them answered; it gives no points."""
+    """As one among the judges, also where none of them responded; it gives no points."""
     judgements = panel(marks)
     verdict = decide(judgements, faults_of(judgements, WITH_CLASSIFIER, fault), "majority")
     assert (verdict.accepted, verdict.detail) == (accepted, detail)
@@ -262,11 +262,11 @@ def test_the_order_of_voters_decides_nothing(
 
 
 def test_an_unjudged_sample_has_no_scores() -> None:
-    """They are not known, and it is said why."""
+    """They are not known, and it is reported why."""
     unjudged = voted([])
     assert set(asdict(unjudged.scores).values()) == {None}
     assert (unjudged.accepted, unjudged.best_label, unjudged.votes) == (None, None, {})
-    assert unjudged.detail == "no judge of another model answered"
+    assert unjudged.detail == "no judge of another model responded"
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_more_than_half_of_the_judges_suggest_a_label(named: list[str], best: st
 def test_agreement(samples: list[str], share: float | None) -> None:
     """The share of pairs of judges with the same vote."""
     votes = [ballot(marks) for marks in samples]
-    assert agreement(votes) == (None if share is None else pytest.approx(share))
+    assert observed_agreement(votes) == (None if share is None else pytest.approx(share))
 
 
 @pytest.mark.parametrize(

@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from src.config.generate import BudgetParams
 from src.config.runtime import RuntimeParams
 from src.llm.budget import Budget
-from src.llm.client import Client, Failure, OutOfBudget, Reply
+from src.llm.client import Client, Failure, OutOfBudget, Received
 from src.llm.limits import Patience
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
 from tests.llm.conftest import HASTY, only
 
 UNLIMITED = BudgetParams(cost=None, tokens=None)
-Outcome = Reply | Failure | OutOfBudget
+Result = Received | Failure | OutOfBudget
 
 
 @dataclass
 class Run:
     """What requests came to, what was stored, what was spent."""
 
-    outcomes: list[Outcome]
-    stored: list[tuple[Request, Answer]]
+    results: list[Result]
+    stored: list[tuple[Request, Response]]
     budget: Budget
 
     @property
-    def answers(self) -> list[Answer]:
+    def responses(self) -> list[Response]:
         """Of requests that all got one."""
-        assert all(isinstance(outcome, Reply) for outcome in self.outcomes), self.outcomes
-        return [outcome.answer for outcome in self.outcomes if isinstance(outcome, Reply)]
+        assert all(isinstance(result, Received) for result in self.results), self.results
+        return [result.response for result in self.results if isinstance(result, Received)]
 
 
 def ask_any(
@@ -44,28 +44,28 @@ def ask_any(
     llm = only(*endpoints.values())
     result = Run([], [], Budget(limits_))
 
-    async def commit(request: Request, answer: Answer) -> None:
+    async def commit(request: Request, response: Response) -> None:
         await asyncio.sleep(0)
-        result.stored.append((request, answer))
+        result.stored.append((request, response))
 
     async def run() -> None:
         async with Client(llm, runtime, result.budget, patience=patience) as client:
-            result.outcomes += await asyncio.gather(*(client.ask(ways, commit) for ways in asks))
+            result.results += await asyncio.gather(*(client.ask(ways, commit) for ways in asks))
 
     asyncio.run(run())
     return result
 
 
-def ask(runtime: RuntimeParams, *requests: Request) -> list[Answer | Failure]:
+def ask(runtime: RuntimeParams, *requests: Request) -> list[Response | Failure]:
     """What the requests, made at the same time, come to."""
-    outcomes = ask_any(runtime, [[request] for request in requests]).outcomes
-    assert not any(isinstance(outcome, OutOfBudget) for outcome in outcomes)
+    results = ask_any(runtime, [[request] for request in requests]).results
+    assert not any(isinstance(result, OutOfBudget) for result in results)
     return [
-        outcome.answer if isinstance(outcome, Reply) else outcome
-        for outcome in outcomes
-        if not isinstance(outcome, OutOfBudget)
+        result.response if isinstance(result, Received) else result
+        for result in results
+        if not isinstance(result, OutOfBudget)
     ]
 
 
-async def commit_nothing(_: Request, __: Answer) -> None:
-    """An answer that nobody keeps."""
+async def commit_nothing(_: Request, __: Response) -> None:
+    """A response that nobody keeps."""

@@ -58,7 +58,7 @@ def generate() -> GenerateParams:
     return GenerateParams(
         domain="客服通话",
         attributes={},
-        avoid_phrases=3,
+        avoid_ngrams=3,
         mask_seeds=True,
         surplus=0.0,
         samples_per_request=1,
@@ -112,7 +112,7 @@ def train() -> pd.DataFrame:
 
 @pytest.fixture
 def make_request(endpoint: EndpointParams, generate: GenerateParams) -> MakeRequest:
-    """A request; what is given replaces what decides the answer."""
+    """A request; what is given replaces what decides the response."""
 
     def make(
         prompt: str = "通话1\n-", stop: tuple[str, ...] = ("\n\n",), index: int = 0, **of: object

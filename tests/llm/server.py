@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Reply:
+class Sent:
     """What the server sends, and after how many seconds."""
 
     body: bytes = b"{}"
@@ -45,7 +45,7 @@ class Call:
         return str(message["content"])
 
 
-def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Reply:
+def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Sent:
     """An ordinary reply, in the form of either API."""
     choice = {
         "index": 0,
@@ -55,18 +55,18 @@ def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Re
     }
     usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
     body = {"id": "1", "object": "x", "created": 0, "model": "m"}
-    return Reply(json.dumps({**body, "choices": [choice], "usage": usage}).encode(), delay=delay)
+    return Sent(json.dumps({**body, "choices": [choice], "usage": usage}).encode(), delay=delay)
 
 
-def cut(reply: Reply, after: int = 0) -> Reply:
+def cut(reply: Sent, after: int = 0) -> Sent:
     """The reply, broken off; its length was announced."""
     return replace(reply, cut_after=after)
 
 
-def fails(status: int, message: str = "no", **headers: str) -> Reply:
+def fails(status: int, message: str = "no", **headers: str) -> Sent:
     """An error in the form of the OpenAI API."""
     body = json.dumps({"error": {"message": message, "type": "x", "code": "x"}}).encode()
-    return Reply(body, status, {"Content-Type": "application/json", **headers})
+    return Sent(body, status, {"Content-Type": "application/json", **headers})
 
 
 @dataclass
@@ -74,15 +74,15 @@ class Server:
     """Sends the replies of the script in turn, then what `default` makes of each call."""
 
     url: str = ""
-    script: deque[Reply] = field(default_factory=deque)
-    default: Callable[[Call], Reply] = lambda _: says("好的")
+    script: deque[Sent] = field(default_factory=deque)
+    default: Callable[[Call], Sent] = lambda _: says("好的")
     calls: list[Call] = field(default_factory=list)
     running: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
-    def take(self, call: Call) -> Reply:
+    def take(self, call: Call) -> Sent:
         """Note the call and choose the reply."""
         with self.lock:
             self.calls.append(call)

@@ -12,7 +12,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = PATIENCE.first_pause_s, PATIENCE.longest_pause_
 
 
 @pytest.mark.parametrize(
-    ("said", "tries", "low", "high"),
+    ("stated", "tries", "low", "high"),
     [
         pytest.param(7.0, 3, 7, 7, id="as-told"),
         pytest.param(86400.0, 1, 60, 60, id="a-day-is-too-long"),
@@ -21,10 +21,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = PATIENCE.first_pause_s, PATIENCE.longest_pause_
         pytest.param(None, 50, 30, 60, id="not-for-ever"),
     ],
 )
-def test_waits(said: float | None, tries: int, low: float, high: float) -> None:
+def test_waits(stated: float | None, tries: int, low: float, high: float) -> None:
     """Ours are spread over half their length."""
     patience = Patience(first_wait_s=0.5)
-    waits = [patience.wait_s(said, tries) for _ in range(50)]
+    waits = [patience.wait_s(stated, tries) for _ in range(50)]
     assert low <= min(waits) <= max(waits) <= high
 
 
@@ -84,7 +84,7 @@ def probe(opened: Breaker, clock: Clock) -> int:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "state"),
+    ("results", "state"),
     [
         pytest.param("", "closed", id="at first"),
         pytest.param("--", "closed", id="one short"),
@@ -94,9 +94,9 @@ def probe(opened: Breaker, clock: Clock) -> int:
         pytest.param("--+---", "open", id="three in a row later"),
     ],
 )
-def test_failures_in_a_row_open_the_circuit(outcomes: str, state: str, breaker: Breaker) -> None:
+def test_failures_in_a_row_open_the_circuit(results: str, state: str, breaker: Breaker) -> None:
     """Three here; a good one starts the count anew, and says that nothing was closed."""
-    for sign in outcomes:
+    for sign in results:
         entered = admit(breaker)
         if sign == "+":
             assert breaker.good() is False
@@ -240,7 +240,7 @@ def test_late_failures_do_not_count_once_the_circuit_closed(opened: Breaker, lat
     assert fail(opened, 3) == [False, False, True]
 
 
-def test_a_late_answer_closes_the_circuit(opened: Breaker, probe: int) -> None:
+def test_a_late_response_closes_the_circuit(opened: Breaker, probe: int) -> None:
     """The endpoint is alive, whoever shows it; a probe that fails then is a first failure."""
     assert opened.good() is True
     assert opened.state == "closed"
@@ -270,7 +270,7 @@ def test_a_late_request_that_is_called_off_frees_no_slot(
 
 
 def test_a_request_that_is_called_off_leaves_a_closed_circuit_alone(clock: Clock) -> None:
-    """It is neither a failure nor an answer: the count goes on."""
+    """It is neither a failure nor a response: the count goes on."""
     breaker = Breaker(2, clock)
     assert fail(breaker) == [False]
     breaker.left(admit(breaker))
@@ -278,7 +278,7 @@ def test_a_request_that_is_called_off_leaves_a_closed_circuit_alone(clock: Clock
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "share"),
+    ("results", "share"),
     [
         pytest.param("", None, id="nothing yet"),
         pytest.param("---", None, id="one short, all failed"),
@@ -290,19 +290,19 @@ def test_a_request_that_is_called_off_leaves_a_closed_circuit_alone(clock: Clock
         pytest.param("----+-+-", 0.5, id="the last four alone"),
     ],
 )
-def test_share_of_failures(outcomes: str, share: float | None) -> None:
+def test_share_of_failures(results: str, share: float | None) -> None:
     """By hand, among the last four; None before there are four."""
     rate = ErrorRate(4)
-    for sign in outcomes:
+    for sign in results:
         rate.note(failed=sign == "-")
     assert rate.share == share
 
 
-@given(window=st.integers(1, 20), outcomes=st.lists(st.booleans(), max_size=80))
-def test_the_share_is_of_the_last_window(window: int, outcomes: list[bool]) -> None:
+@given(window=st.integers(1, 20), results=st.lists(st.booleans(), max_size=80))
+def test_the_share_is_of_the_last_window(window: int, results: list[bool]) -> None:
     """At each moment what counting anew would give."""
     rate = ErrorRate(window)
-    for ended, failed in enumerate(outcomes, start=1):
+    for ended, failed in enumerate(results, start=1):
         rate.note(failed)
-        last = outcomes[ended - window : ended] if ended >= window else None
+        last = results[ended - window : ended] if ended >= window else None
         assert rate.share == (None if last is None else last.count(True) / window)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from src.config.generate import BudgetParams
 from src.config.llm import PriceParams
 from src.llm.budget import TEMPLATE_TOKENS, Budget, Spend, most_for, spent_on
-from src.llm.requests import Answer
+from src.llm.requests import Response
 from tests.llm.conftest import MakeRequest
 
 AT_ONCE = 64
@@ -50,13 +50,13 @@ async def rest() -> None:
         pytest.param((2.0, 0.5, 8.0), (0, 0, 0), "0", id="no usage told"),
     ],
 )
-def test_what_an_answer_cost(
+def test_what_a_response_cost(
     price: tuple[float, float | None, float], tokens: tuple[int, int, int], cost: str
 ) -> None:
     """By hand, e.g. (600 x 2 + 400 x 0.5 + 100 x 8) / 1,000,000 = 0.0022; to the last digit."""
     prompt, cached, completion = tokens
     prices = PriceParams(prompt=price[0], cached_prompt=price[1], completion=price[2])
-    spent = spent_on(Answer("", "stop", prompt, completion, cached), prices)
+    spent = spent_on(Response("", "stop", prompt, completion, cached), prices)
     assert spent == Spend(prompt + completion, Decimal(cost))
 
 
@@ -85,10 +85,10 @@ def test_the_most_that_a_request_can_come_to(
 def test_a_chat_template_is_within_the_most(prompt: str, make_request: MakeRequest) -> None:
     """ChatML where each byte is a token: 3 marks, `user`, `assistant`, 3 line ends: 19 more."""
     around = 3 + len(b"user\n") + len(b"\n") + len(b"assistant\n")
-    answer = Answer("", "length", len(prompt.encode()) + around, 72)
+    response = Response("", "length", len(prompt.encode()) + around, 72)
     request = make_request(prompt, api="chat", max_tokens=72)
     assert around == 19 < TEMPLATE_TOKENS
-    assert spent_on(answer, PriceParams()).tokens <= most_for(request).tokens
+    assert spent_on(response, PriceParams()).tokens <= most_for(request).tokens
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -101,7 +101,7 @@ def test_a_chat_template_is_within_the_most(prompt: str, make_request: MakeReque
 @example(prompt="我", prices=(1.0, 5.0, 0.0), max_tokens=1, shares=(1.0, 1.0, 1.0)).via(
     "cached tokens that cost more than others"
 )
-def test_no_answer_comes_to_more_than_the_most(
+def test_no_response_comes_to_more_than_the_most(
     prompt: str,
     prices: tuple[float, float | None, float],
     max_tokens: int,
@@ -113,7 +113,7 @@ def test_no_answer_comes_to_more_than_the_most(
     request = make_request(prompt, api="chat", price=price, max_tokens=max_tokens)
     prompt_tokens = int(shares[0] * (len(prompt.encode()) + TEMPLATE_TOKENS))
     cached, completion = int(shares[1] * prompt_tokens), int(shares[2] * max_tokens)
-    spent = spent_on(Answer("", "stop", prompt_tokens, completion, cached), price)
+    spent = spent_on(Response("", "stop", prompt_tokens, completion, cached), price)
     most = most_for(request)
     assert spent.tokens <= most.tokens
     assert spent.cost <= most.cost
@@ -159,7 +159,7 @@ def test_what_costs_nothing_passes_where_nothing_may_be_spent() -> None:
 @pytest.mark.parametrize(
     ("recorded", "fits"), [(0, True), (40, True), (41, False), (100, False), (500, False)]
 )
-def test_recorded_answers_count(recorded: int, fits: bool) -> None:
+def test_recorded_responses_count(recorded: int, fits: bool) -> None:
     """They leave less for new ones; more recorded than allowed is no error."""
     budget = limited(tokens=100)
     budget.add(spend(recorded, "0.5"))

@@ -17,13 +17,12 @@ from src.config.llm import PriceParams
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
 from src.llm.budget import Budget, most_for
-from src.llm.client import Client, Failure, Reply
+from src.llm.client import Client, Failure, Received
 from src.llm.limits import PATIENCE, Patience
-from src.llm.requests import Answer, Request
-from tests.llm.asking import UNLIMITED, Outcome, ask, ask_any, commit_nothing
+from src.llm.requests import Request, Response
+from tests.llm.asking import UNLIMITED, Result, ask, ask_any, commit_nothing
 from tests.llm.conftest import HASTY, MakeRequest, only
-from tests.llm.server import Call, Server, closed_url, cut, fails, says, serve
-from tests.llm.server import Reply as Sent
+from tests.llm.server import Call, Sent, Server, closed_url, cut, fails, says, serve
 
 KEY = "sk-0123456789abcdef"
 
@@ -35,7 +34,7 @@ KEY = "sk-0123456789abcdef"
         pytest.param(replace(PATIENCE, grace_s=0.05), False, id="too late"),
     ],
 )
-def test_an_error_waits_for_answers_that_are_under_way(
+def test_an_error_waits_for_responses_that_are_under_way(
     patience: Patience,
     comes: bool,
     server: Server,
@@ -51,7 +50,7 @@ def test_an_error_waits_for_answers_that_are_under_way(
     stored: list[Request] = []
     budget = Budget(UNLIMITED)
 
-    async def commit(request: Request, _: Answer) -> None:
+    async def commit(request: Request, _: Response) -> None:
         stored.append(request)
 
     async def run() -> None:
@@ -74,9 +73,9 @@ def test_an_error_waits_for_answers_that_are_under_way(
 def test_a_busy_server_is_asked_again(
     status: int, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Two refusals, then the answer."""
+    """Two refusals, then the response."""
     server.script += [fails(status), fails(status), says("好的")]
-    assert ask(runtime, make_request(base_url=server.url)) == [Answer("好的", "stop", 11, 7)]
+    assert ask(runtime, make_request(base_url=server.url)) == [Response("好的", "stop", 11, 7)]
     assert len(server.calls) == 3
 
 
@@ -94,7 +93,7 @@ def test_a_request_is_given_up_after_the_last_try(
     requests = [make_request(prompt, base_url=server.url) for prompt in ("bad", "good")]
     bad, good = ask(runtime.model_copy(update={"tries": 2}), *requests)
     assert bad == Failure(requests[0], ("small: HTTP 500", "small: HTTP 500"))
-    assert good == Answer("好的", "stop", 11, 7)
+    assert good == Response("好的", "stop", 11, 7)
 
 
 def test_a_server_that_only_ever_says_wait_is_given_up(
@@ -129,7 +128,7 @@ def test_a_hanging_server_times_out(
     (failure,) = ask(hasty, make_request(base_url=server.url))
     assert isinstance(failure, Failure)
     assert len(failure.tries) == 2
-    assert set(failure.tries) == {"small: no answer in time"}
+    assert set(failure.tries) == {"small: no response in time"}
     assert time.monotonic() - start < 10
 
 
@@ -141,7 +140,7 @@ def test_retry_after_is_obeyed(
     start = time.monotonic()
     slow = replace(HASTY, first_wait_s=60.0)
     run = ask_any(runtime, [[make_request(base_url=server.url)]], patience=slow)
-    assert run.answers == [Answer("好的", "stop", 11, 7)]
+    assert run.responses == [Response("好的", "stop", 11, 7)]
     assert 0.4 <= time.monotonic() - start < 20
 
 
@@ -170,7 +169,9 @@ def test_what_no_retry_mends_stops_the_run(
     monkeypatch.setenv("TEST_KEY", KEY)
     server.script.append(fails(status))
     request = make_request(base_url=server.url, api_key_env=api_key_env)
-    expected = f"^endpoint 'small' at {server.url} answers HTTP {status}; {remedy}; what was bought"
+    expected = (
+        f"^endpoint 'small' at {server.url} responds with HTTP {status}; {remedy}; what was bought"
+    )
     with pytest.raises(UserError, match=expected):
         ask(runtime, request)
     assert len(server.calls) == 1
@@ -181,7 +182,7 @@ def test_a_server_that_is_down_stops_the_run(
 ) -> None:
     """After the last try: it may have been starting."""
     url = closed_url()
-    expected = f"^endpoint 'small' at {url} does not answer .*; start it, or correct llm.endpoints"
+    expected = f"^endpoint 'small' at {url} does not respond .*; start it, or correct llm.endpoints"
     with pytest.raises(UserError, match=expected) as error:
         ask(runtime, make_request(base_url=url))
     assert "\n" not in str(error.value)
@@ -195,7 +196,7 @@ def test_a_server_that_comes_up_late_is_found(
     request = make_request(base_url=url)
     patience = replace(HASTY, first_pause_s=0.5)
 
-    async def run() -> Outcome:
+    async def run() -> Result:
         llm = only(request.endpoint)
         async with Client(llm, runtime, Budget(UNLIMITED), patience=patience) as client:
             asking = asyncio.create_task(client.ask([request], commit_nothing))
@@ -205,8 +206,8 @@ def test_a_server_that_comes_up_late_is_found(
                 return await asking
 
     reply = asyncio.run(asyncio.wait_for(run(), 20))
-    assert isinstance(reply, Reply)
-    assert reply.answer == Answer("好的", "stop", 11, 7)
+    assert isinstance(reply, Received)
+    assert reply.response == Response("好的", "stop", 11, 7)
     assert len(reply.tries) == 1
     assert reply.tries[0].startswith("small: cannot connect")
 
@@ -269,22 +270,22 @@ CUTS = [
 def test_a_cut_connection_is_asked_again(
     reply: Sent, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """And said so, should it last."""
+    """And reports it, should it last."""
     server.script.append(reply)
     run = ask_any(runtime, [[make_request(base_url=server.url)]])
-    assert run.answers == [Answer("好的", "stop", 11, 7)]
+    assert run.responses == [Response("好的", "stop", 11, 7)]
     assert len(server.calls) == 2
 
 
-def test_an_answer_is_stored_before_it_is_read(
+def test_a_response_is_stored_before_it_is_read(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
     """With the request that got it; the reply tells what failed before."""
     server.script += [fails(500), says("好的")]
     request = make_request(base_url=server.url)
     run = ask_any(runtime, [[request]])
-    assert run.stored == [(request, Answer("好的", "stop", 11, 7))]
-    assert run.outcomes == [Reply(request, run.stored[0][1], ("small: HTTP 500",))]
+    assert run.stored == [(request, Response("好的", "stop", 11, 7))]
+    assert run.results == [Received(request, run.stored[0][1], ("small: HTTP 500",))]
 
 
 def test_a_dead_endpoint_costs_a_few_failures(
@@ -300,11 +301,11 @@ def test_a_dead_endpoint_costs_a_few_failures(
         for n in range(60)
     ]
     run = ask_any(runtime.model_copy(update={"tries": 2}), asks)
-    assert [reply.request.endpoint.name for reply in run.outcomes if isinstance(reply, Reply)] == [
-        "spare"
-    ] * 60
+    assert [
+        reply.request.endpoint.name for reply in run.results if isinstance(reply, Received)
+    ] == ["spare"] * 60
     assert len(server.calls) == 60
-    failed = sum(len(outcome.tries) for outcome in run.outcomes if isinstance(outcome, Reply))
+    failed = sum(len(result.tries) for result in run.results if isinstance(result, Received))
     assert failed <= runtime.breaker_failures + runtime.concurrency
 
 
@@ -315,14 +316,14 @@ def test_an_endpoint_that_comes_back_is_used_again(
     server.script += [fails(500)] * 8
     asks = [[make_request(f"通话{n}", base_url=server.url)] for n in range(40)]
     run = ask_any(runtime.model_copy(update={"tries": 9}), asks)
-    assert len(run.answers) == 40
+    assert len(run.responses) == 40
     assert len(server.calls) == 48
 
 
 def test_a_wrong_key_of_one_endpoint_leaves_the_other(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """It is said once; each request goes to the fallback."""
+    """It is reported once; each request goes to the fallback."""
     server.default = lambda call: fails(401) if call.body["model"] == "locked" else says("好的")
     asks = [
         [
@@ -332,7 +333,7 @@ def test_a_wrong_key_of_one_endpoint_leaves_the_other(
         for n in range(20)
     ]
     run = ask_any(runtime.model_copy(update={"concurrency": 1}), asks)
-    assert len(run.answers) == 20
+    assert len(run.responses) == 20
     assert sum(call.body["model"] == "locked" for call in server.calls) == 1
 
 
@@ -342,7 +343,7 @@ def test_an_empty_account_is_no_reason_to_wait(
     """OpenAI says it with a 429; waiting would not mend it."""
     body = {"error": {"message": "no", "type": "x", "code": "insufficient_quota"}}
     server.default = lambda _: Sent(json.dumps(body).encode(), 429)
-    with pytest.raises(UserError, match="answers HTTP 429; top up the account"):
+    with pytest.raises(UserError, match="responds with HTTP 429; top up the account"):
         ask(runtime, make_request(base_url=server.url))
     assert len(server.calls) == 1
 
@@ -360,7 +361,7 @@ def test_an_endpoint_without_schemas_is_asked_for_text(
         text = make_request(f"通话{n}", base_url=server.url, api="chat")
         asks.append([replace(text, as_json=True), text])
     run = ask_any(runtime.model_copy(update={"concurrency": 1, "tries": 1}), asks)
-    assert len(run.answers) == 10
+    assert len(run.responses) == 10
     assert not any(request.as_json for request, _ in run.stored)
     assert sum("response_format" in call.body for call in server.calls) == 1
 
@@ -397,17 +398,17 @@ def test_a_budget_is_never_passed(
     rng = Random(5)
     spent: list[int] = []
 
-    def answer(call: Call) -> Sent:
+    def response(call: Call) -> Sent:
         prompt, completion = rng.randrange(1, 60), rng.randrange(1, 73)
         body = json.loads(says("好的").body)
         body["usage"] = {"prompt_tokens": prompt, "completion_tokens": completion}
         spent.append(prompt + completion)
         return Sent(json.dumps(body).encode(), delay=rng.random() / 50)
 
-    server.default = answer
+    server.default = response
     asks = [[make_request(str(n), base_url=server.url, price=PRICE)] for n in range(300)]
     run = ask_any(runtime.model_copy(update={"concurrency": 64}), asks, limits_)
-    bought = [outcome for outcome in run.outcomes if isinstance(outcome, Reply)]
+    bought = [result for result in run.results if isinstance(result, Received)]
     assert 0 < len(bought) < 300
     assert len(server.calls) == len(bought) == len(run.stored)
     assert run.budget.spent.tokens == sum(spent)
@@ -422,7 +423,7 @@ def test_a_budget_is_never_passed(
 def test_what_may_have_been_charged_counts(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """A refusal is free; of an answer that was cut off the most is counted."""
+    """A refusal is free; of a response that was cut off the most is counted."""
     request = make_request(base_url=server.url)
     server.script += [fails(429), fails(500), cut(says("好的"), 40), says("好的")]
     run = ask_any(runtime, [[request]])
@@ -435,5 +436,5 @@ def test_requests_a_minute_are_kept(
     """600 a minute: ten a second, one after the other, however many wait."""
     asks = [[make_request(str(n), base_url=server.url, requests_per_minute=600)] for n in range(6)]
     start = time.monotonic()
-    assert len(ask_any(runtime, asks).answers) == 6
+    assert len(ask_any(runtime, asks).responses) == 6
     assert time.monotonic() - start >= 0.45

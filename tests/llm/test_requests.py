@@ -1,4 +1,4 @@
-"""Requests: the key changes with what decides the answer and with nothing else."""
+"""Requests: the key changes with what decides the response and with nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from src.config.generate import BudgetParams
 from src.config.llm import PriceParams
-from src.llm.requests import RESPONSE_FORMAT, Answer
+from src.llm.requests import RESPONSE_FORMAT, Response
 from tests.llm.conftest import MakeRequest
 
 GOLDEN = (
@@ -27,7 +27,7 @@ SCHEMA = (
 
 
 def test_golden_key(make_request: MakeRequest) -> None:
-    """Shipped recordings are keyed by it: canonical JSON, written out by hand."""
+    """Shipped packed files are keyed by it: canonical JSON, written out by hand."""
     assert make_request().key == hashlib.sha256(GOLDEN.encode()).hexdigest()
     assert make_request().key == "b967a7a2cebd69669f8645d51b7e17ccee44e70b8607da43925413f412b971b1"
 
@@ -58,10 +58,10 @@ def test_golden_key_of_json(make_request: MakeRequest) -> None:
         pytest.param({"max_tokens": 73}, id="max-tokens"),
     ],
 )
-def test_what_decides_the_answer_is_in_the_key(
+def test_what_decides_the_response_is_in_the_key(
     change: dict[str, object], make_request: MakeRequest
 ) -> None:
-    """Another request is not answered by the old answer."""
+    """Another request is not responded by the old response."""
     assert make_request(**change).key != make_request().key
 
 
@@ -77,7 +77,7 @@ def test_what_decides_the_answer_is_in_the_key(
         pytest.param({"tokens_per_minute": 1000}, id="tokens-per-minute"),
         pytest.param({"price": PriceParams(prompt=2.0)}, id="price"),
         pytest.param({"attributes": {"情绪": ("平静",)}}, id="attributes"),
-        pytest.param({"avoid_phrases": 0}, id="avoid-phrases"),
+        pytest.param({"avoid_ngrams": 0}, id="avoid-phrases"),
         pytest.param({"budget": BudgetParams(cost=1.0, tokens=9)}, id="budget"),
         pytest.param({"samples_per_request": 5}, id="samples-per-request"),
         pytest.param({"max_attempts_per_class": 9}, id="max-attempts"),
@@ -114,10 +114,10 @@ def test_json_is_asked_for_by_a_strict_schema(make_request: MakeRequest) -> None
 )
 def test_truncated(finish_reason: str, truncated: bool) -> None:
     """Only a reply that ran into max_tokens is."""
-    assert Answer("好的", finish_reason, 1, 1).truncated is truncated
+    assert Response("好的", finish_reason, 1, 1).truncated is truncated
 
 
-def test_no_prompt_tokens_are_cached_unless_said() -> None:
+def test_no_prompt_tokens_are_cached_unless_counted() -> None:
     """Most servers do not count them."""
-    assert Answer("好的", "stop", 9, 1).cached_tokens == 0
-    assert Answer("好的", "stop", 9, 1, 4).cached_tokens == 4
+    assert Response("好的", "stop", 9, 1).cached_tokens == 0
+    assert Response("好的", "stop", 9, 1, 4).cached_tokens == 4

@@ -1,4 +1,4 @@
-"""What follows from a call that brought no answer."""
+"""What follows from a call that brought no response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stage analyze under the strategy gini: what is reached is in the metrics, and said."""
+"""The stage analyze under the strategy gini: what is reached is in the metrics, and stated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def project(folder: Path, **plan: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "goal", "said"),
+    ("plan", "goal", "stated"),
     [
         pytest.param({}, None, [], id="another-strategy"),
         # 10 and 6 rows: 4 / (2 * 16)
@@ -55,7 +55,7 @@ def project(folder: Path, **plan: object) -> None:
 def test_the_gini_coefficient_of_the_plan_is_reported(
     plan: dict[str, object],
     goal: dict[str, float] | None,
-    said: list[str],
+    stated: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -66,4 +66,4 @@ def test_the_gini_coefficient_of_the_plan_is_reported(
     analyze.main()
     found = json.loads((paths.METRICS / "analyze.json").read_text(encoding="utf-8"))
     assert found.get("target_gini") == goal
-    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == said
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == stated

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.planning.imbalance import entropy, gini, measure, measure_counts
+from src.planning.imbalance import entropy, gini, imbalance_of, imbalance_of_counts
 from src.records.json_files import fields_of
 from src.records.metrics.analyze import Imbalance
 
@@ -74,17 +74,19 @@ def test_entropy(counts: list[int], expected: float, classes: float) -> None:
 @given(counts=COUNTS)
 def test_effective_classes_are_one_to_all(counts: list[int]) -> None:
     """All of them where they are equal; the unit does not matter."""
-    found = measure_counts(np.array(counts))
+    found = imbalance_of_counts(np.array(counts))
     assert 1 - 1e-9 <= found.effective_classes <= len(counts) + 1e-9
-    equal = measure_counts(np.full(len(counts), counts[0]))
+    equal = imbalance_of_counts(np.full(len(counts), counts[0]))
     assert equal.effective_classes == pytest.approx(len(counts))
-    assert measure_counts(3 * np.array(counts)).entropy == pytest.approx(found.entropy, abs=1e-12)
+    assert imbalance_of_counts(3 * np.array(counts)).entropy == pytest.approx(
+        found.entropy, abs=1e-12
+    )
 
 
 def test_cmcc_34() -> None:
     """The published counts: 12,799 rows, Gini 0.651, 1,961 to 1, as good as 16 equal classes."""
     classes = pd.read_csv("data/raw/cmcc34_classes.csv")
-    measured = measure(labels_of(dict(zip(classes["name"], classes["train"], strict=True))))
+    measured = imbalance_of(labels_of(dict(zip(classes["name"], classes["train"], strict=True))))
     assert measured == Imbalance(
         12799,
         34,
@@ -97,7 +99,7 @@ def test_cmcc_34() -> None:
 
 def test_the_figures_have_the_keys_of_the_metrics_file() -> None:
     """Those of metrics/analyze.json."""
-    assert fields_of(measure(labels_of({"a": 3, "b": 1}))) == {
+    assert fields_of(imbalance_of(labels_of({"a": 3, "b": 1}))) == {
         "rows": 4,
         "classes": 2,
         "gini": 0.25,

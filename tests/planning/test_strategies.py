@@ -28,7 +28,7 @@ from src.planning.strategies import (
     water_fill,
 )
 from src.records.metrics.analyze import TIE, GiniGoal
-from src.records.metrics.balance import Outcome
+from src.records.metrics.balance import BalanceFigures
 
 PARAMS = PlanParams(
     target_per_class=100,
@@ -419,14 +419,14 @@ def test_water_rises_row_by_row(classes: list[tuple[int, int]], samples: int) ->
     expected = start.copy()
     rows = list(range(len(classes)))
     for _ in range(samples):
-        open_ones = [place for place in rows if expected[place] < most[place]]
+        open_ones = [position for position in rows if expected[position] < most[position]]
         if not open_ones:
             break
-        expected[min(open_ones, key=lambda place: (expected[place], -place))] += 1
+        expected[min(open_ones, key=lambda position: (expected[position], -position))] += 1
     assert water_fill(start, most, samples).tolist() == expected.tolist()
 
 
-def test_what_is_not_reachable_is_said() -> None:
+def test_what_is_not_reachable_is_reported() -> None:
     """By hand: a class of two rows may have two samples; above that only the head would grow."""
     params = with_settings(strategy="gini", target_gini=0.2, max_synthetic_share=0.5)
     plan = plan_classes(labels_of({"a": 10, "b": 2}), params)
@@ -446,7 +446,7 @@ def test_strategies_are_compared() -> None:
     """One line each, at the settings that there are; by hand for classes of 3 rows and one."""
     table = compare(counts_of([3, 1]), with_settings(target_per_class=2, minority_ratio=0.9))
     assert list(table) == list(STRATEGIES)
-    assert table["quota"] == Outcome(
+    assert table["quota"] == BalanceFigures(
         needed=1,
         gini=pytest.approx(0.1),
         imbalance_ratio=1.5,

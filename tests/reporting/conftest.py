@@ -49,7 +49,7 @@ def settings_of(run: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def results(kept_run: Path, settings: Settings) -> Results:
-    """Six classes, three of them filled up; six arms."""
+    """Six classes, three of them filled up; six methods."""
     return read(kept_run, settings)
 
 
@@ -83,7 +83,7 @@ def several(results: Results) -> Results:
             "glm<4>": Voter(30, 0, 0.0),
             "qwen|one": Voter(1170, 1170, 0.25),
         },
-        judges_agree=0.875,
+        judges_agreement=0.875,
         judges_kappa=0.625,
     )
     return with_metrics(
@@ -112,7 +112,7 @@ def capped(results: Results) -> Results:
 
 
 def spread(value: float, half: float = 0.02) -> Interval:
-    """An interval of equal arms."""
+    """An interval of equal methods."""
     return Interval(value, value - half, value + half)
 
 
@@ -122,7 +122,7 @@ def with_metrics(results: Results, metrics: Metrics) -> Results:
 
 
 def with_difference(metrics: Metrics, low: float, value: float, high: float) -> Metrics:
-    """The same figures with another difference in macro-F1 between ours and the best free arm."""
+    """The same figures with another difference in macro-F1 between ours and the best free method."""
     evaluate = metrics.evaluate
     ours = evaluate.versus_best_free[evaluate.ours]
     changed = replace(ours, macro_f1=Interval(value, low, high))

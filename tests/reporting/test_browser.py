@@ -50,14 +50,14 @@ def test_report_in_a_browser(
         tmp_path, with_metrics(wide, metrics), replace(settings, generate=domain), language
     )
     file = tmp_path / "report.html"
-    said: list[str] = []
+    stated: list[str] = []
     asked: list[str] = []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": width, "height": 800})
         page.set_default_timeout(10_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: stated.append(message.text))
+        page.on("pageerror", lambda error: stated.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
         verdict = page.locator("#verdict")
@@ -73,4 +73,4 @@ def test_report_in_a_browser(
         assert page.locator("img").count() == len(list(tmp_path.glob("*.png")))
         browser.close()
     assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
-    assert said == []
+    assert stated == []

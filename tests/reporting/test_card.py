@@ -14,7 +14,7 @@ import yaml
 from pydantic import JsonValue
 
 from src.paths import BALANCED
-from src.records.metrics.filter import Agreement, RejectRate, Review
+from src.records.metrics.filter import RejectRate, Review, ReviewerAgreement
 from src.records.rounds import RoundSummary
 from src.records.samples import Screened
 from src.reporting.card import GEMMA_TERMS, front_matter, render_card
@@ -145,7 +145,7 @@ def test_samples_that_were_not_needed_are_not_counted(
     assert "**Generation.** `in-the-set` (48 samples)." in text
 
 
-def test_rows_that_the_head_cap_dropped_are_said(capped: Results, settings: Settings):
+def test_rows_that_the_head_cap_dropped_are_reported(capped: Results, settings: Settings):
     """The card does not claim that all rows are there."""
     text = render_card(capped, settings)
     assert "102 real rows of 6 classes, and 48 samples" in text
@@ -174,11 +174,11 @@ def test_other_models_bring_no_gemma_terms(results: Results, settings: Settings)
     assert GEMMA_TERMS in render_card(by_model(results, "gemma3-270m"), settings)
 
 
-def test_what_people_decided_and_lacks_are_said(results: Results, settings: Settings):
+def test_what_people_decided_and_lacks_are_reported(results: Results, settings: Settings):
     """The share that people would reject, the shortfall, and each kept round."""
     measured = results.metrics
     rate = RejectRate(2, 20, 0.1, 0.02, 0.3, 72, 7)
-    review = Review(20, rate, Agreement(0, None, ()), 0)
+    review = Review(20, rate, ReviewerAgreement(0, None, ()), 0)
     short = replace(measured.balance.per_class["开发票"], shortfall=6)
     per_class = {**measured.balance.per_class, "开发票": short}
     scores = spread(0.6), spread(0.5), spread(0.07)
@@ -205,7 +205,7 @@ def test_what_people_decided_and_lacks_are_said(results: Results, settings: Sett
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "stated"),
     [
         pytest.param({}, "found in the candidates and replaced.", id="replaced"),
         pytest.param({"action": "drop"}, "in the candidates, which were dropped", id="dropped"),
@@ -213,7 +213,7 @@ def test_what_people_decided_and_lacks_are_said(results: Results, settings: Sett
     ],
 )
 def test_private_data_is_told_as_it_was_treated(
-    results: Results, settings: Settings, change: Mapping[str, object], said: str
+    results: Results, settings: Settings, change: Mapping[str, object], stated: str
 ):
     """How many pieces, and what the rule does with them."""
     screened = replace(results.metrics.filter, private={"mobile": 3})
@@ -223,7 +223,7 @@ def test_private_data_is_told_as_it_was_treated(
     found = with_metrics(results, replace(results.metrics, filter=screened))
     text = render_card(found, replace(settings, filter=rules))
     assert "3 pieces that look like private data" in text
-    assert said in text
+    assert stated in text
 
 
 def test_a_set_of_utterances_without_samples(results: Results, settings: Settings):

@@ -14,13 +14,13 @@ import pytest
 
 from src.config.data import Language
 from src.privacy.kinds import KINDS
-from src.records.metrics.evaluate import Feature, Giveaway, Second
+from src.records.metrics.evaluate import Detectability, Feature, Second
 from src.records.metrics.filter import (
-    Agreement,
     ComparedWith,
     LargestDifference,
     RejectRate,
     Review,
+    ReviewerAgreement,
 )
 from src.records.rounds import RoundSummary
 from src.reporting import card, html, write
@@ -35,7 +35,7 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"
     "gg=="
 )
-FAILURES = ("refused", "empty", "truncated", "unreadable", "no_answer")  # of generate
+FAILURES = ("refused", "empty", "truncated", "unreadable", "no_response")  # of generate
 both = pytest.mark.parametrize("language", ["en", "zh"])
 
 
@@ -114,7 +114,7 @@ def test_every_word_is_used():
     text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
     # these end in a value of the metrics, which the code does not spell out
     derived = (
-        "arm_",
+        "method_",
         "rule_",
         "direction_",
         "private_",
@@ -178,12 +178,12 @@ def test_chinese_verdict_follows_the_interval(
     changed = with_difference(results.metrics, low, (low + high) / 2, high)
     sentence = verdict_in(changed.evaluate, "zh")
     assert sentence.startswith(opening)
-    for arm, form in (
+    for method, form in (
         (changed.evaluate.ours, "“{}”的 macro-F1 为 {:.3f}"),
         (changed.evaluate.best_free, "“{}”为 {:.3f}"),
     ):
-        score = changed.evaluate.arms[arm].macro_f1.value
-        assert form.format(named("arm", arm, "zh"), score) in sentence
+        score = changed.evaluate.methods[method].macro_f1.value
+        assert form.format(named("method", method, "zh"), score) in sentence
     source = page.source(with_metrics(results, changed), "zh")
     assert f'class="verdict {mark}"' in source
     assert "生成的样本有用吗？" in source
@@ -192,10 +192,10 @@ def test_chinese_verdict_follows_the_interval(
 def test_report_says_what_was_measured(results: Results, page: Page):
     """One sentence or cell of every section of the small run."""
     text, e = page.text(results), results.metrics.evaluate
-    ours, free = named("arm", e.ours, "en"), named("arm", e.best_free, "en")
+    ours, free = named("method", e.ours, "en"), named("method", e.best_free, "en")
     assert (e.ours, e.best_free) == ("chosen", "oversample")
     rare = e.per_class["开发票"]
-    for said in [
+    for stated in [
         "48 generated samples were added to 162 real rows of 6 classes. Tested on 48 rows",
         f"Recommendation: use no generated samples for these data; {free} does as well without "
         f"them. {e.chosen.why}",
@@ -210,7 +210,7 @@ def test_report_says_what_was_measured(results: Results, page: Page):
         "Oversampling best free oversample 0.533 [0.398, 0.638]",
         "Real rows only free original",
         "Chosen on dev ours chosen 0.570 [0.448, 0.660]",
-        "Further measures",
+        "Further metrics",
         "The same with another classifier: logistic regression on embeddings (tfidf)",
         "The dotted line marks the recommended 0.",
         f"开发票 2 20 10.0× 8 {rare.recall_before:.3f} {rare.recall_after:.3f}",
@@ -222,17 +222,17 @@ def test_report_says_what_was_measured(results: Results, page: Page):
         "the same 12 times in a row, over 8",
         "开发票 opens with 我想开发 100.0% 0.0% all classes",
         "72 samples were compared with the dev and test rows; 0 copy one.",
-        f"reaches an AUC of {e.giveaway.auc:.3f}" if e.giveaway else "",
+        f"reaches an AUC of {e.detectability.auc:.3f}" if e.detectability else "",
         "tokens for each accepted sample 240",
         "requests 144",
         "requests that gave no sample empty 25",
         "domain: 中国移动客服热线的通话记录",
         f"Signature {e.signature}",
     ]:
-        assert said in text
+        assert stated in text
 
 
-def test_the_rest_that_may_be_measured_is_said(results: Results, page: Page):
+def test_the_rest_that_may_be_measured_is_reported(results: Results, page: Page):
     """A recommendation, a lost class, private data, people's decisions."""
     measured = results.metrics
     chosen = replace(
@@ -240,26 +240,26 @@ def test_the_rest_that_may_be_measured_is_said(results: Results, page: Page):
     )
     mcnemar = replace(measured.evaluate.mcnemar, p=0.00001)
     rate = RejectRate(2, 20, 0.1, 0.02, 0.3, 72, 7)
-    review = Review(20, rate, Agreement(0, None, ()), 0)
+    review = Review(20, rate, ReviewerAgreement(0, None, ()), 0)
     more = replace(
         measured,
-        generate=replace(measured.generate, failures={"truncated": 11, "no_answer": 2}),
+        generate=replace(measured.generate, failures={"truncated": 11, "no_response": 2}),
         filter=replace(measured.filter, private={"mobile": 3, "name": 0}, review=review),
         evaluate=replace(
-            measured.evaluate, chosen=chosen, mcnemar=mcnemar, heads_lost=("查询话费",)
+            measured.evaluate, chosen=chosen, mcnemar=mcnemar, head_class_regressions=("查询话费",)
         ),
     )
     text = page.text(with_metrics(results, more))
-    for said in [
+    for stated in [
         "Recommendation, by the dev rows: 20 samples a class, with class weights, each sample "
         "counting 0.5 of a real row.",
         "(McNemar, p < 0.001).",
         "Large classes that lost recall beyond noise: 查询话费.",
         "Private data found in the samples: mobile numbers 3.",
         "People decided on 20 samples. People would reject an estimated 10.0% [2.0%, 30.0%]",
-        "requests that gave no sample cut off 11, no answer 2",
+        "requests that gave no sample cut off 11, no response 2",
     ]:
-        assert said in text
+        assert stated in text
 
 
 def test_features_say_what_samples_have_more_or_less_of(results: Results, page: Page):
@@ -268,8 +268,8 @@ def test_features_say_what_samples_have_more_or_less_of(results: Results, page: 
         Feature("characters", "less", 2.1, 74.0, 389.0),
         Feature("opens with 您好", "more", 1.25, 0.6, 0.2),
     )
-    found = Giveaway(0.9, 0.85, 0.95, features, 72, 12)
-    shown = with_evaluation(results, giveaway=found)
+    found = Detectability(0.9, 0.85, 0.95, features, 72, 12)
+    shown = with_evaluation(results, detectability=found)
     text = page.text(shown)
     assert "reaches an AUC of 0.900 [0.850, 0.950]" in text
     assert "feature samples have weight characters less 2.100 opens with 您好 more 1.250" in text
@@ -278,7 +278,7 @@ def test_features_say_what_samples_have_more_or_less_of(results: Results, page: 
 
 def test_optional_parts_are_left_out(results: Results, page: Page):
     """A second classifier, rounds and the look at the style of samples."""
-    text = page.text(with_evaluation(results, second=None, giveaway=None, rounds=None))
+    text = page.text(with_evaluation(results, second=None, detectability=None, rounds=None))
     words = WORDS["en"]
     assert words["second"].partition("{")[0] not in text
     assert "AUC" not in text
@@ -287,7 +287,7 @@ def test_optional_parts_are_left_out(results: Results, page: Page):
 
 def test_second_classifier_and_rounds_have_tables(results: Results, page: Page):
     """With the differences to what each is compared with."""
-    scores = results.metrics.evaluate.arms["augmented"]
+    scores = results.metrics.evaluate.methods["augmented"]
     second = Second("complement_nb", {"augmented": scores}, {"augmented": scores})
     one = RoundSummary(True, 162, 48, 5, 48, {"review": 2}, spread(0.6), spread(0.5), spread(0.07))
     text = page.text(with_evaluation(results, second=second, rounds={"1": one}))
@@ -301,7 +301,7 @@ def test_second_classifier_and_rounds_have_tables(results: Results, page: Page):
 def test_models_have_a_table_where_there_are_several(
     results: Results, several: Results, page: Page, language: Language, heading: str
 ):
-    """What each is worth, a dash where nothing can be said; one alone has none."""
+    """What each is worth, a dash where nothing can be reported; one alone has none."""
     source = page.source(several, language)
     text = str(Text(source))
     assert heading in text
@@ -338,7 +338,7 @@ def test_judges_have_a_table_where_there_are_any(
     """Who accepted how much, and how far they agree; a dash where no two voted on a sample."""
     rows = "classifier 1,200 75.0% 0.62 glm<4> 30 0.0% 0.00 qwen|one 1,170 100.0% 0.25"
     assert f"{rows} {agreed}" in page.text(several, language)
-    apart = replace(several.metrics.filter, judges_agree=None, judges_kappa=None)
+    apart = replace(several.metrics.filter, judges_agreement=None, judges_kappa=None)
     changed = with_metrics(several, replace(several.metrics, filter=apart))
     assert unknown in page.text(changed, language)
     assert WORDS[language]["judges"] not in page.source(results, language)
@@ -437,7 +437,7 @@ def test_rows_that_were_dropped_are_in_the_original_count(capped: Results, page:
     assert "查询话费 60 30 0.5× 8" in text
 
 
-def test_shortfall_is_said(results: Results, page: Page):
+def test_shortfall_is_reported(results: Results, page: Page):
     """How many samples are missing, and of which classes."""
     balance = results.metrics.balance
     short = replace(balance.per_class["开发票"], shortfall=6)
@@ -458,7 +458,7 @@ def test_differences_are_told_in_words(results: Results, page: Page, language: L
     bias = replace(results.metrics.filter.bias, largest=entries)
     screened = replace(results.metrics.filter, bias=bias)
     text = page.text(with_metrics(results, replace(results.metrics, filter=screened)), language)
-    said = {
+    stated = {
         "en": [
             "办理缴费 opens with 您好请问 75.0% 25.0% 1 more",
             "all classes number of turns, mean may be chance 4.5 16.0 all classes",
@@ -472,7 +472,7 @@ def test_differences_are_told_in_words(results: Results, page: Page, language: L
             "全部类别 按要求：来电人 老人 50.0% 25.0% 均分",
         ],
     }
-    for line in said[language]:
+    for line in stated[language]:
         assert line in text
 
 

@@ -12,7 +12,7 @@ from src.reporting.settings import Settings
 from tests.reporting.conftest import with_metrics, without_samples
 
 GOLDEN = Path(__file__).parent / "golden_report.md"
-PICTURES = {"Scores of the arms": "headline.png", "Recall per class": "recall_per_class.png"}
+PICTURES = {"Scores of the methods": "headline.png", "Recall per class": "recall_per_class.png"}
 
 
 def test_report_is_the_golden_text(results: Results, settings: Settings):
@@ -23,8 +23,8 @@ def test_report_is_the_golden_text(results: Results, settings: Settings):
     assert shown == f"\n```yaml\n{settings.as_yaml()}```\n"
 
 
-def test_shortfall_is_said(results: Results, settings: Settings):
-    """How many samples are missing, and of which classes; no shortfall is said as plainly."""
+def test_shortfall_is_reported(results: Results, settings: Settings):
+    """How many samples are missing, and of which classes; no shortfall is reported as plainly."""
     assert "- Every class reached its target." in render_report(results, settings, {})
     balance = results.metrics.balance
     short = replace(balance.per_class["开发票"], synthetic=12, shortfall=6)
@@ -36,7 +36,7 @@ def test_shortfall_is_said(results: Results, settings: Settings):
     assert "Every class reached its target" not in text
 
 
-def test_rows_that_the_head_cap_dropped_are_said(
+def test_rows_that_the_head_cap_dropped_are_reported(
     results: Results, capped: Results, settings: Settings
 ):
     """Real rows do not vanish in silence."""
@@ -53,7 +53,7 @@ def test_report_of_a_run_without_candidates(results: Results, settings: Settings
 
 
 def test_models_have_a_table_where_there_are_several(several: Results, settings: Settings):
-    """What each is worth, a dash where nothing can be said; one alone has none."""
+    """What each is worth, a dash where nothing can be reported; one alone has none."""
     text = render_report(several, settings, {})
     assert (
         "| model | requests | samples | accepted | accepted share | kept | cost of 1,000 "
@@ -83,7 +83,7 @@ def test_judges_have_a_table_where_there_are_any(
         "| glm<4> | 30 | 0.0% | 0.00 |\n"
         "| qwen\\|one | 1,170 | 100.0% | 0.25 |\n"
     ) in text
-    apart = replace(several.metrics.filter, judges_agree=None, judges_kappa=None)
+    apart = replace(several.metrics.filter, judges_agreement=None, judges_kappa=None)
     text = render_report(
         with_metrics(several, replace(several.metrics, filter=apart)), settings, {}
     )

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 from src.records.metrics.choose import Tried
 from src.reporting import plots
-from src.reporting.report import Metrics, arms_table
+from src.reporting.report import Metrics, methods_table
 from tests.reporting.conftest import spread
-from tests.small_run import ARMS
+from tests.small_run import METHODS
 
 COUNTS = pd.DataFrame(
     {
@@ -78,15 +78,15 @@ def test_recall_shows_the_support_and_what_got_worse():
 
 
 def test_confusion_rows_are_shares():
-    """Rows sum to 1, a class without test rows is blank, other answers get a column."""
+    """Rows sum to 1, a class without test rows is blank, other responses get a column."""
     labels = ["办理取消", "办理缴费", "办理补换卡"]
     before = pd.DataFrame([[3, 1, 0], [0, 2, 2]], index=labels[:2], columns=labels)
-    after = before.assign(**{"(no answer)": [0, 4]})
+    after = before.assign(**{"(no prediction)": [0, 4]})
     figure = plots.confusion(before, after, labels)
     left, right, _ = figure.axes
     draw(figure)
     assert names(left) == ["办理取消  1", "办理缴费  2", "办理补换卡  3"]
-    assert names(left, "x") == names(right, "x") == ["1", "2", "3", "(no answer)"]
+    assert names(left, "x") == names(right, "x") == ["1", "2", "3", "(no prediction)"]
     np.testing.assert_allclose(
         left.images[0].get_array(), [[0.75, 0.25, 0, 0], [0, 0.5, 0.5, 0], [0, 0, 0, 0]]
     )
@@ -96,13 +96,13 @@ def test_confusion_rows_are_shares():
 
 
 def test_headline_has_a_panel_a_metric(metrics: Metrics):
-    """Arms top to bottom in their order, values written out."""
-    figure = plots.headline(arms_table(metrics.evaluate))
+    """Methods top to bottom in their order, values written out."""
+    figure = plots.headline(methods_table(metrics.evaluate))
     draw(figure)
     assert [axes.get_title() for axes in figure.axes] == ["macro-F1", "tail recall", "accuracy"]
-    assert names(figure.axes[0]) == [arm.replace("_", " ") for arm in ARMS]
+    assert names(figure.axes[0]) == [method.replace("_", " ") for method in METHODS]
     assert [text.get_text() for text in figure.axes[0].texts] == [
-        f"{metrics.evaluate.arms[arm].macro_f1.value:.3f}" for arm in ARMS
+        f"{metrics.evaluate.methods[method].macro_f1.value:.3f}" for method in METHODS
     ]
 
 

@@ -1,4 +1,4 @@
-"""What every account of a run says: the verdict follows the interval, arms keep their order."""
+"""What every account of a run says: the verdict follows the interval, methods keep their order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import get_args
 
 import pytest
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.errors import UserError
 from src.evaluation.scoring import METRICS as SCORED
 from src.paths import METRICS
 from src.records.interval import Interval
 from src.reporting.report import (
     Metrics,
-    arms_table,
+    methods_table,
     read_metrics,
     scored,
     shortfalls,
@@ -24,7 +24,7 @@ from src.reporting.report import (
     verdict,
 )
 from tests.reporting.conftest import with_difference
-from tests.small_run import ARMS
+from tests.small_run import METHODS
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,10 @@ def test_verdict_follows_the_interval(
     evaluate = with_difference(metrics, low, value, high).evaluate
     sentence = verdict(evaluate)
     assert sentence.startswith(opening)
-    ours, free = evaluate.arms[evaluate.ours].macro_f1, evaluate.arms[evaluate.best_free].macro_f1
+    ours, free = (
+        evaluate.methods[evaluate.ours].macro_f1,
+        evaluate.methods[evaluate.best_free].macro_f1,
+    )
     assert (
         f"macro-F1 {ours.value:.3f} with {evaluate.ours} against {free.value:.3f} with "
         f"{evaluate.best_free}"
@@ -63,22 +66,22 @@ def test_intervals_are_written_with_their_ends():
     assert signed(interval, 4) == "+0.0635 [-0.0410, +0.0852]"
 
 
-def test_every_arm_has_its_place(metrics: Metrics):
-    """All arms of the settings are told, in one order; of five metrics three have a column."""
-    scores = metrics.evaluate.arms["original"]
-    arms = dict.fromkeys(reversed(get_args(Arm)), scores)
-    table = arms_table(replace(metrics.evaluate, arms=arms))
-    assert table["arm"].tolist() == [arm for arm in get_args(Arm) for _ in range(3)]
+def test_every_method_has_its_place(metrics: Metrics):
+    """All methods of the settings are told, in one order; of five metrics three have a column."""
+    scores = metrics.evaluate.methods["original"]
+    methods = dict.fromkeys(reversed(get_args(Method)), scores)
+    table = methods_table(replace(metrics.evaluate, methods=methods))
+    assert table["method"].tolist() == [method for method in get_args(Method) for _ in range(3)]
     assert table["metric"].unique().tolist() == ["macro_f1", "tail_recall", "accuracy"]
     assert set(table["metric"]) < set(SCORED)
 
 
-def test_arms_keep_their_order_whatever_the_file_says(metrics: Metrics):
-    """Free arms first, as in the settings; an arm that was not scored is left out."""
-    table = arms_table(metrics.evaluate)
-    assert table["arm"].unique().tolist() == list(ARMS)
-    assert table.columns.tolist() == ["arm", "metric", "value", "low", "high"]
-    assert len(table) == 3 * len(ARMS)
+def test_methods_keep_their_order_whatever_the_file_says(metrics: Metrics):
+    """Free methods first, as in the settings; a method that was not scored is left out."""
+    table = methods_table(metrics.evaluate)
+    assert table["method"].unique().tolist() == list(METHODS)
+    assert table.columns.tolist() == ["method", "metric", "value", "low", "high"]
+    assert len(table) == 3 * len(METHODS)
 
 
 def test_shortfalls_are_listed_largest_first(metrics: Metrics):

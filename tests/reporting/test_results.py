@@ -28,18 +28,18 @@ def test_tables_are_those_of_the_stages(kept_run: Path, results: Results):
     assert len(results.rejected) == len(read_screened(kept_run / REJECTED)) == rejected
 
 
-def test_confused_pairs_are_of_the_best_free_arm_and_ours(kept_run: Path, results: Results):
+def test_confused_pairs_are_of_the_best_free_method_and_ours(kept_run: Path, results: Results):
     """The first seed of both, on the test rows."""
     evaluate = results.metrics.evaluate
     truth = pd.read_csv(kept_run / "data/test.csv")["label_raw"]
-    for arm, field in ((evaluate.best_free, "before"), (evaluate.ours, "after")):
-        predicted = pd.read_csv(kept_run / PREDICTIONS / f"{arm}.csv").query("split == 'test'")
+    for method, field in ((evaluate.best_free, "before"), (evaluate.ours, "after")):
+        predicted = pd.read_csv(kept_run / PREDICTIONS / f"{method}.csv").query("split == 'test'")
         wrong = (predicted["seed_0"].to_numpy() != truth.to_numpy()).sum()
         assert sum(getattr(pair, field) for pair in results.confused) == wrong > 0
 
 
-def test_right_answers_are_not_confused():
-    """Each pair of two classes once, with its rows by either arm."""
+def test_right_responses_are_not_confused():
+    """Each pair of two classes once, with its rows by either method."""
     pairs = confused(list("aaabb"), list("abbbb"), list("aabba"))
     assert pairs == (Confused("a", "b", 2, 1), Confused("b", "a", 0, 1))
     assert [pair.change for pair in pairs] == [-1, 1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.config.params import Params, load_params
 from src.paths import BALANCED, CANDIDATES, METRICS, PLOTS, REPORTS
 from src.records.json_files import read_record, write_record
@@ -19,7 +19,7 @@ from src.records.metrics.evaluate import EvaluateMetrics
 from src.records.rounds import RoundSummary
 from src.reporting.runs import Files, describe, flat_numbers, stages
 from tests.reporting.conftest import spread
-from tests.small_run import ARMS
+from tests.small_run import METHODS
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_numbers_of_a_metrics_file_are_flat():
 
 def test_every_stage_can_be_described(params: Params):
     """In the order of the pipeline; two of the same files are equal."""
-    every = stages(ARMS)
-    trained = [f"train-baseline@{arm}" for arm in ARMS]
+    every = stages(METHODS)
+    trained = [f"train-baseline@{method}" for method in METHODS]
     assert every == [
         *("generate", "filter", "balance", "choose"),
         *trained,
@@ -91,20 +91,20 @@ def test_numbers_are_those_of_the_metrics_file(params: Params):
     evaluated = describe("evaluate", params)
     ours = found["evaluate"]["ours"]
     assert (
-        evaluated.metrics[f"arms.{ours}.macro_f1.value"]
-        == (found["evaluate"]["arms"][ours]["macro_f1"]["value"])
+        evaluated.metrics[f"methods.{ours}.macro_f1.value"]
+        == (found["evaluate"]["methods"][ours]["macro_f1"]["value"])
     )
     assert (
         evaluated.metrics["recall.开发票"]
         == (found["evaluate"]["per_class"]["开发票"]["recall_after"])
     )
     assert evaluated.headline is not None
-    assert evaluated.headline["macro_f1"] == evaluated.metrics[f"arms.{ours}.macro_f1.value"]
+    assert evaluated.headline["macro_f1"] == evaluated.metrics[f"methods.{ours}.macro_f1.value"]
     assert evaluated.tags == {"ours": ours, "best_free": found["evaluate"]["best_free"]}
 
 
 @pytest.mark.parametrize(
-    ("arm", "without", "capped"),
+    ("method", "without", "capped"),
     [
         pytest.param("original", ["train.csv"], ["train.csv"], id="free"),
         pytest.param(
@@ -116,23 +116,23 @@ def test_numbers_are_those_of_the_metrics_file(params: Params):
         pytest.param("augmented", [BALANCED.name], [BALANCED.name], id="ours"),
     ],
 )
-def test_rows_that_an_arm_learned_from(
+def test_rows_that_an_method_learned_from(
     small_run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     params: Params,
-    arm: Arm,
+    method: Method,
     without: list[str],
     capped: list[str],
 ):
-    """Free arms have every real row, the others those that `plan.head_cap` leaves."""
+    """Free methods have every real row, the others those that `plan.head_cap` leaves."""
     monkeypatch.chdir(shutil.copytree(small_run, tmp_path / "run"))
     for folder, name in (("models", "skops"), ("data/interim/predictions", "csv")):
-        if not Path(folder, f"{arm}.{name}").exists():
-            shutil.copy(Path(folder, f"augmented.{name}"), Path(folder, f"{arm}.{name}"))
+        if not Path(folder, f"{method}.{name}").exists():
+            shutil.copy(Path(folder, f"augmented.{name}"), Path(folder, f"{method}.{name}"))
 
     def learned_from(settings: Params) -> list[str]:
-        return [path.name for path in describe(f"train-baseline@{arm}", settings).datasets]
+        return [path.name for path in describe(f"train-baseline@{method}", settings).datasets]
 
     assert learned_from(params) == without
     plan = params.plan.model_copy(update={"head_cap": 30})
@@ -152,7 +152,7 @@ def test_a_choice_of_no_samples_learned_from_every_row(
         assert [path.name for path in run.datasets] == [expected]
 
 
-def test_scores_of_an_arm_are_the_means_over_its_seeds(params: Params):
+def test_scores_of_an_method_are_the_means_over_its_seeds(params: Params):
     """On dev and test; with what the classifier's regularisation is."""
     run = describe("train-baseline@augmented", params)
     predicted = pd.read_csv("data/interim/predictions/augmented.csv").query("split == 'test'")

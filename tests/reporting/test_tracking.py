@@ -114,7 +114,7 @@ def test_a_stage_is_nested_in_the_run_of_the_pipeline(
             curves={"f1/on": {0: 0.25, 5: 0.5}},
             artifacts=(Path("plots"),),
             datasets={Path("train.csv"): "training"},
-            tags={"arm": "original"},
+            tags={"method": "original"},
         )
     )
 
@@ -123,7 +123,7 @@ def test_a_stage_is_nested_in_the_run_of_the_pipeline(
     assert child.info.run_name == "filter"
     assert child.data.tags[CHILD_TAG] == parent.info.run_id
     assert parent.info.status == child.info.status == "FINISHED"
-    assert child.data.tags["arm"] == "original"
+    assert child.data.tags["method"] == "original"
     assert child.data.metrics == {"acceptance_rate": 0.5, "f1/on": 0.5}
     client = MlflowClient(tracking_uri=f"sqlite:///{database}/mlflow.db")
     curve = client.get_metric_history(child.info.run_id, "f1/on")
@@ -189,7 +189,7 @@ def test_what_mlflow_would_refuse_is_made_to_fit(database: Path):
 
 
 def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.MonkeyPatch):
-    """What MLflow gives back answers like the model that was trained, one answer a text."""
+    """What MLflow gives back responses like the model that was trained, one response a text."""
     import mlflow
 
     from src.config.params import load_params

@@ -179,14 +179,14 @@ def test_a_stopped_server_is_told(desk: Desk, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [pytest.param(1280, id="wide"), pytest.param(420, id="narrow")])
 def test_nothing_jumps_or_sticks_out(desk: Desk, tmp_path: Path, width: int) -> None:
-    """The buttons stay in place from sample to sample, and the page is never wider than the view."""
+    """The buttons stay where they are from sample to sample, and the page is never wider than the view."""
     with served(desk, tmp_path / "decisions.csv") as address, browsing(address, width) as page:
-        places = []
+        positions = []
         for turn in ("你好", "查一下余额", "我要停机", "<b>停机</b>"):
             sync_api.expect(page.locator("#turns li").first).to_have_text(turn)
-            places.append(page.locator("#accept").bounding_box())
+            positions.append(page.locator("#accept").bounding_box())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             page.keyboard.press("a")
         sync_api.expect(page.locator("#done")).to_be_visible()
-        places.append(page.locator("#accept").bounding_box())
-        assert places == [places[0]] * 5
+        positions.append(page.locator("#accept").bounding_box())
+        assert positions == [positions[0]] * 5

@@ -12,7 +12,7 @@ from src.errors import UserError
 from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.records.metrics.filter import PairAgreement
 from src.records.samples import Candidate
-from src.review.agreement import agreement, reject_rate
+from src.review.agreement import reject_rate, reviewer_agreement
 from src.review.decisions import last_of, relabelled, verdicts, with_decision
 
 HEADER = "id,decision,label,reason,reviewer,decided_at\n"
@@ -163,7 +163,7 @@ LI = ["accept"] * 5 + ["reject"] * 3 + ["relabel b"] * 2
 WANG = ["accept"] * 4 + ["reject"] + ["reject"] * 2 + ["accept"] + ["relabel b", "relabel c"]
 
 
-def answers(reviewer: str, given: list[str]) -> list[Decision]:
+def decisions_by(reviewer: str, given: list[str]) -> list[Decision]:
     """A reviewer's decisions on samples 0, 1, 2 and so on."""
     return [
         says(str(number), reviewer, text.partition(" ")[0], text.partition(" ")[2] or "a")
@@ -173,7 +173,9 @@ def answers(reviewer: str, given: list[str]) -> list[Decision]:
 
 def test_agreement_is_that_of_the_table() -> None:
     """Cohen's kappa; a relabel to another class is no agreement; unshared samples do not count."""
-    found = agreement([*answers("李", LI), *answers("王", WANG), says("99", "李", "accept")])
+    found = reviewer_agreement(
+        [*decisions_by("李", LI), *decisions_by("王", WANG), says("99", "李", "accept")]
+    )
     (pair,) = found.pairs
     assert (found.shared, found.rate) == (10, 0.7)
     assert (pair.reviewers, pair.shared, pair.agreed) == (("李", "王"), 10, 7)
@@ -185,20 +187,20 @@ def test_agreement_is_that_of_the_table() -> None:
     [
         pytest.param(["accept", "reject"], ["accept", "reject"], 1.0, id="perfect"),
         pytest.param(["accept", "reject"], ["reject", "accept"], -1.0, id="opposite"),
-        pytest.param(["accept", "accept"], ["accept", "accept"], None, id="one-answer-only"),
+        pytest.param(["accept", "accept"], ["accept", "accept"], None, id="one-response-only"),
         pytest.param(["accept"], ["accept"], None, id="too-few"),
         pytest.param(["accept", "accept"], ["accept", "reject"], 0.0, id="as-chance"),
     ],
 )
 def test_kappa_at_its_ends(one: list[str], other: list[str], kappa: float | None) -> None:
     """It is left out where chance alone explains the agreement."""
-    (pair,) = agreement([*answers("李", one), *answers("王", other)]).pairs
+    (pair,) = reviewer_agreement([*decisions_by("李", one), *decisions_by("王", other)]).pairs
     assert pair == PairAgreement(("李", "王"), len(one), pair.agreed, kappa)
 
 
 def test_agreement_over_three_reviewers() -> None:
     """Each two of them are a pair: of a's three pairs one agrees, b's one pair does."""
-    found = agreement(
+    found = reviewer_agreement(
         [
             says("a", "1", "reject"),
             says("a", "2", "reject"),
@@ -213,7 +215,7 @@ def test_agreement_over_three_reviewers() -> None:
 
 def test_one_reviewer_agrees_with_nobody() -> None:
     """No pair, no rate."""
-    found = agreement(answers("李", LI))
+    found = reviewer_agreement(decisions_by("李", LI))
     assert (found.shared, found.rate, found.pairs) == (0, None, ())
 
 

@@ -42,20 +42,20 @@ def send(client: FlaskClient, path: str, body: object, **headers: str) -> TestRe
 
 def state(client: FlaskClient) -> dict[str, Any]:
     """What the page's script loads."""
-    answer: dict[str, Any] = client.get("/api/state").get_json()
-    return answer
+    response: dict[str, Any] = client.get("/api/state").get_json()
+    return response
 
 
 def test_the_page_is_in_the_language_of_the_data(client: FlaskClient, desk: Desk) -> None:
     """Its files come from the server itself, and nothing from elsewhere."""
-    answer = client.get("/")
-    assert '<html lang="zh">' in answer.text
-    assert "小李" in answer.text
-    assert not re.search(r"https?://", answer.text)
-    for path in re.findall(r'(?:src|href)="(/[^"]+)"', answer.text):
+    response = client.get("/")
+    assert '<html lang="zh">' in response.text
+    assert "小李" in response.text
+    assert not re.search(r"https?://", response.text)
+    for path in re.findall(r'(?:src|href)="(/[^"]+)"', response.text):
         with client.get(path) as part:
             assert part.status_code == 200
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
 def test_a_sample_comes_with_all_that_helps_to_decide(client: FlaskClient) -> None:
@@ -169,9 +169,9 @@ def test_what_is_no_decision_is_refused(
     client: FlaskClient, file: Path, body: object, says: str
 ) -> None:
     """With what was wrong, and nothing written."""
-    answer = send(client, "/api/decide", body)
-    assert answer.status_code == 400
-    assert says in answer.get_json()["error"]
+    response = send(client, "/api/decide", body)
+    assert response.status_code == 400
+    assert says in response.get_json()["error"]
     assert not file.exists()
 
 
@@ -210,9 +210,9 @@ def test_other_sites_cannot_read(client: FlaskClient) -> None:
 def test_a_failed_save_says_so(client: FlaskClient, file: Path) -> None:
     """The file cannot be replaced, here because a folder stands in its way."""
     file.mkdir(parents=True)
-    answer = send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
-    assert answer.status_code == 500
-    assert "decisions.csv" in answer.get_json()["error"]
+    response = send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
+    assert response.status_code == 500
+    assert "decisions.csv" in response.get_json()["error"]
 
 
 def test_a_file_that_was_broken_meanwhile_is_not_overwritten(
@@ -222,9 +222,9 @@ def test_a_file_that_was_broken_meanwhile_is_not_overwritten(
     send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
     broken = file.read_text(encoding="utf-8") + "<<<<<<< HEAD\n"
     file.write_text(broken, encoding="utf-8")
-    answer = send(client, "/api/decide", {"id": "a-2", "decision": "accept"})
-    assert answer.status_code == 500
-    assert "line 3" in answer.get_json()["error"]
+    response = send(client, "/api/decide", {"id": "a-2", "decision": "accept"})
+    assert response.status_code == 500
+    assert "line 3" in response.get_json()["error"]
     assert file.read_text(encoding="utf-8") == broken
 
 
@@ -235,8 +235,8 @@ def test_the_server_listens_on_this_machine_alone(client: FlaskClient) -> None:
     thread.start()
     try:
         assert server.server_address[0] == "127.0.0.1"
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/") as answer:
-            assert answer.status == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/") as response:
+            assert response.status == 200
         with pytest.raises(UserError, match=f"--port {server.port}: .*; name another"):
             listen(client.application, server.port)
     finally:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from src import paths
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.records.samples import read_screened
 from src.stages import (
     analyze,
@@ -54,8 +54,8 @@ def test_stages_run_one_after_the_other(here: Path):
     balance.main()
     convert.main()
     choose.main()
-    for arm in get_args(Arm):
-        train_baseline.main(arm)
+    for method in get_args(Method):
+        train_baseline.main(method)
     evaluate.main()
     report.main()
     assert (here / "reports/report.md").is_file()
@@ -66,28 +66,28 @@ def test_stages_run_one_after_the_other(here: Path):
     assert len(records(paths.CHAT / "train.jsonl")) == len(merged)
 
 
-def test_arms_that_draw_are_trained_with_every_seed(here: Path):
+def test_methods_that_draw_are_trained_with_every_seed(here: Path):
     """One column of predictions a seed; one stands for all where nothing is drawn."""
     generate.main()
     score.main()
     filter_stage.main()
     balance.main()
     held_out = len(pd.read_csv(here / "data/dev.csv")) + len(pd.read_csv(here / "data/test.csv"))
-    arms: dict[Arm, list[str]] = {
+    methods: dict[Method, list[str]] = {
         "original": ["seed_0"],
         "logit_adjustment": ["seed_0"],
         "smote": ["seed_0", "seed_1"],
     }
-    for arm, seeds in arms.items():
-        train_baseline.main(arm)
-        said = pd.read_csv(paths.PREDICTIONS / f"{arm}.csv", dtype=str)
-        assert said.columns.tolist() == ["split", "row_id", *seeds]
-        assert len(said) == held_out
-        assert set(said[seeds].to_numpy().ravel()) <= set(WORDS)
+    for method, seeds in methods.items():
+        train_baseline.main(method)
+        predicted = pd.read_csv(paths.PREDICTIONS / f"{method}.csv", dtype=str)
+        assert predicted.columns.tolist() == ["split", "row_id", *seeds]
+        assert len(predicted) == held_out
+        assert set(predicted[seeds].to_numpy().ravel()) <= set(WORDS)
 
 
-def test_the_chosen_arm_trains_on_what_choose_found(here: Path):
-    """With none chosen it answers as `original` does, with all chosen as `augmented` does."""
+def test_the_chosen_method_trains_on_what_choose_found(here: Path):
+    """With none chosen it predicts as `original` does, with all chosen as `augmented` does."""
     generate.main()
     score.main()
     filter_stage.main()
@@ -111,8 +111,10 @@ def test_the_chosen_arm_trains_on_what_choose_found(here: Path):
         (here / "choose.json").write_text(changed, encoding="utf-8")
         train_baseline.main("chosen", metrics=here)
         train_baseline.main(like)
-        said, other = ((paths.PREDICTIONS / f"{arm}.csv").read_bytes() for arm in ("chosen", like))
-        assert said == other
+        predicted, other = (
+            (paths.PREDICTIONS / f"{method}.csv").read_bytes() for method in ("chosen", like)
+        )
+        assert predicted == other
 
 
 def test_samples_from_elsewhere_are_filtered(here: Path):

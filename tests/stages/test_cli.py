@@ -108,7 +108,7 @@ def assert_refused(project: Project, stage: str, *says: str) -> None:
     ],
 )
 def test_bad_input_is_one_line(project: Project, spoil: Break, says: list[str]):
-    """Value, place and remedy; no traceback; outputs of an earlier run untouched."""
+    """Value, file and remedy; no traceback; outputs of an earlier run untouched."""
     spoil(project)
     assert_refused(project, "analyze", *says)
 

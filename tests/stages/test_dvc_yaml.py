@@ -27,14 +27,14 @@ WRITES = {
     "generate": {
         paths.CANDIDATES,
         paths.FAILURES,
-        paths.CASSETTE,
+        paths.RESPONSES,
         METRICS / "generate.json",
     },
     "score": {paths.SCORES, paths.SUSPECTS},
     "filter": {
         paths.ACCEPTED,
         paths.REJECTED,
-        paths.JUDGE_CASSETTE,
+        paths.JUDGE_RESPONSES,
         paths.REVIEW_QUEUE,
         METRICS / "filter.json",
     },
@@ -42,8 +42,8 @@ WRITES = {
     "convert": {paths.CHAT},
     "choose": {METRICS / "choose.json", PLOTS / "learning_curve.csv"},
     "train-baseline": {
-        paths.MODELS / "${item.arm}.skops",
-        paths.PREDICTIONS / "${item.arm}.csv",
+        paths.MODELS / "${item.method}.skops",
+        paths.PREDICTIONS / "${item.method}.csv",
     },
     "evaluate": {
         METRICS / "evaluate.json",
@@ -133,7 +133,7 @@ def test_a_stage_depends_on_the_sections_that_it_loads(stage: str) -> None:
     """A word of another section, dragged in by an import, would rerun it for nothing."""
     modules = {Path(dep).stem for dep in STAGES[stage]["deps"] if dep.startswith("src/config/")}
     loaded = {one.partition(".")[0] for one in settings_read(module_of(stage))}
-    assert modules - loaded <= {"load", "section", "arms"}
+    assert modules - loaded <= {"load", "section", "methods"}
 
 
 def test_settings_are_loaded_where_dvc_sees_it() -> None:

@@ -13,15 +13,22 @@ import pytest
 
 from src import paths
 from src.commands import ablate
-from src.config.arms import Arm
 from src.config.load import parsed
+from src.config.methods import Method
 from src.stages import analyze, balance, choose, evaluate, generate, score, train_baseline
 from src.stages import filter as filter_stage
 from tests.stages.small_project import WORDS, Model, Project, call, endpoint
 
 CAP = 20  # of the 60, 50 and 40 rows of the large classes
-OURS: Arm = "augmented_class_weight"
-ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample", "augmented", OURS, "chosen")
+OURS: Method = "augmented_class_weight"
+METHODS: tuple[Method, ...] = (
+    "original",
+    "class_weight",
+    "oversample",
+    "augmented",
+    OURS,
+    "chosen",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,7 @@ def runs(
     project.settings(endpoint(model.url))
 
     def small(values: dict[str, Any]) -> None:
-        values["evaluate"] |= {"arms": list(ARMS), "seeds": 1, "bootstrap": 100}
+        values["evaluate"] |= {"methods": list(METHODS), "seeds": 1, "bootstrap": 100}
         values["choose"] |= {"samples_per_class": [0, 20], "sample_weights": [1.0], "seeds": 1}
 
     project.settings(small)
@@ -75,8 +82,8 @@ def after(project: Project, cap: int | None) -> Path:
     found = metrics("choose")
     found["chosen"] |= {"samples_per_class": 0, "class_weight": False}
     (paths.METRICS / "choose.json").write_text(json.dumps(found), encoding="utf-8")
-    for arm in ARMS:
-        train_baseline.main(arm)
+    for method in METHODS:
+        train_baseline.main(method)
     evaluate.main()
     kept = Path(f"cap-{cap}")
     paths.METRICS.rename(kept)
@@ -107,26 +114,28 @@ def test_choose_compares_with_every_real_row(runs: dict[int | None, Path]) -> No
     assert whole[2:] != capped[2:]
 
 
-def test_the_arm_chosen_without_samples_is_a_free_one(runs: dict[int | None, Path]) -> None:
-    """It answers as `original` does, which has every row."""
+def test_the_method_chosen_without_samples_is_a_free_one(runs: dict[int | None, Path]) -> None:
+    """It predicts as `original` does, which has every row."""
     for folder in runs.values():
-        said = {arm: (folder / f"predictions/{arm}.csv").read_bytes() for arm in ARMS}
-        assert said["chosen"] == said["original"]
-    assert (runs[None] / "predictions/original.csv").read_bytes() == said["original"]
-    assert (runs[None] / "predictions/augmented.csv").read_bytes() != said["augmented"]
+        predicted = {
+            method: (folder / f"predictions/{method}.csv").read_bytes() for method in METHODS
+        }
+        assert predicted["chosen"] == predicted["original"]
+    assert (runs[None] / "predictions/original.csv").read_bytes() == predicted["original"]
+    assert (runs[None] / "predictions/augmented.csv").read_bytes() != predicted["augmented"]
 
 
 def test_the_second_classifier_compares_with_every_real_row(runs: dict[int | None, Path]) -> None:
-    """Free arms have the same scores with and without the cap; those with samples have not."""
-    whole, capped = (metrics("evaluate", folder)["second"]["arms"] for folder in runs.values())
-    for arm in ("original", "class_weight"):
-        assert whole[arm] == capped[arm]
+    """Free methods have the same scores with and without the cap; those with samples have not."""
+    whole, capped = (metrics("evaluate", folder)["second"]["methods"] for folder in runs.values())
+    for method in ("original", "class_weight"):
+        assert whole[method] == capped[method]
 
 
 def test_the_ablation_trains_on_the_rows_that_stay(
     runs: dict[int | None, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The gate as it is set gives the set that the arm was trained on, and its score on dev."""
+    """The gate as it is set gives the set that the method was trained on, and its score on dev."""
     ablate.main()
     line = next(line for line in capsys.readouterr().out.splitlines() if "as it is set" in line)
     on_dev = metrics("evaluate", runs[CAP])["dev"][OURS]["macro_f1"]

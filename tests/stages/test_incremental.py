@@ -17,7 +17,7 @@ from src.files import read_jsonl
 from src.records.decisions import Decision, write_decisions
 from src.stages import analyze, generate, score
 from src.stages import filter as filter_stage
-from tests.llm.server import Call, Reply, Server, says, serve
+from tests.llm.server import Call, Sent, Server, says, serve
 from tests.stages.small_project import WORDS, Project, call, endpoint, make_project, rows
 
 NEW_CLASS = "办理副卡"
@@ -30,11 +30,11 @@ CACHE, EMPTY = Path(".cache/llm.sqlite"), Path(".cache/empty.sqlite")
 def server() -> Iterator[Server]:
     """A model that writes another good call of the class each time."""
     with serve() as running:
-        running.default = answer
+        running.default = response
         yield running
 
 
-def answer(asked: Call) -> Reply:
+def response(asked: Call) -> Sent:
     """A call of the class that the prompt names; the same request gets the same one."""
     return says("，" + "\n- ".join(call(class_of(asked), asked.headers["idempotency-key"])))
 
@@ -63,7 +63,7 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(project.path)
     monkeypatch.setitem(WORDS, NEW_CLASS, NEW_WORDS)
     analyze.main()
-    generate.main(cache=CACHE, recordings=Path("none"))
+    generate.main(cache=CACHE, packed=Path("none"))
     return project
 
 
@@ -80,10 +80,10 @@ def append(project: Project, *more: dict[str, object]) -> None:
     project.frame("train", lambda frame: pd.concat([frame, new, pd.DataFrame(more)]))
 
 
-def again(cache: Path = CACHE, recordings: Path = Path("none")) -> list[dict[str, Any]]:
+def again(cache: Path = CACHE, packed: Path = Path("none")) -> list[dict[str, Any]]:
     """Plan and generate; the candidates."""
     analyze.main()
-    generate.main(cache=cache, recordings=recordings)
+    generate.main(cache=cache, packed=packed)
     return read_jsonl(paths.CANDIDATES)
 
 
@@ -122,16 +122,16 @@ def test_only_deficits_that_grew_are_asked_for(project: Project, server: Server)
     assert accepted == {**wanted, "取消彩铃": 12, "投诉网络": 11, NEW_CLASS: 17}
 
 
-def test_the_cassette_alone_replays_what_was_used_again(project: Project, server: Server) -> None:
+def test_the_responses_alone_replays_what_was_used_again(project: Project, server: Server) -> None:
     """Same bytes, without the cache and offline; and once more, after still more rows."""
     append(project)
     again()
-    written = [path.read_bytes() for path in (paths.CANDIDATES, paths.CASSETTE)]
+    written = [path.read_bytes() for path in (paths.CANDIDATES, paths.RESPONSES)]
     asked = len(server.calls)
-    record.main([paths.CASSETTE], Path("packed/one.jsonl.gz"))
+    record.main([paths.RESPONSES], Path("packed/one.jsonl.gz"))
     project.settings(lambda values: values["runtime"].update(offline=True))
     again(EMPTY, Path("packed"))
-    assert [path.read_bytes() for path in (paths.CANDIDATES, paths.CASSETTE)] == written
+    assert [path.read_bytes() for path in (paths.CANDIDATES, paths.RESPONSES)] == written
     more = rows("newest", {"开发票": 1, NEW_CLASS: 2})
     project.frame("train", lambda frame: pd.concat([frame, more]))
     ids = [r["id"] for r in again(EMPTY, Path("packed"))]
@@ -139,19 +139,19 @@ def test_the_cassette_alone_replays_what_was_used_again(project: Project, server
     assert len(server.calls) == asked
 
 
-def test_a_recording_from_before_slots_is_brought_up_to_date_by_a_replay(
+def test_a_packed_file_from_before_reuse_key_is_brought_up_to_date_by_a_replay(
     project: Project, server: Server
 ) -> None:
-    """Its answers are found by key, and by slot once rows have come."""
+    """Its responses are found by key, and by reuse key once rows have come."""
     old = [
-        {name: entry[name] for name in entry if name not in ("slot", "seeds")}
-        for entry in read_jsonl(paths.CASSETTE)
+        {name: entry[name] for name in entry if name not in ("reuse_key", "seeds")}
+        for entry in read_jsonl(paths.RESPONSES)
     ]
     Path("old.jsonl").write_text("".join(json.dumps(e) + "\n" for e in old), encoding="utf-8")
     record.main([Path("old.jsonl")], Path("packed/one.jsonl.gz"))
-    cassette = paths.CASSETTE.read_bytes()
+    responses = paths.RESPONSES.read_bytes()
     again(EMPTY, Path("packed"))
-    assert paths.CASSETTE.read_bytes() == cassette
+    assert paths.RESPONSES.read_bytes() == responses
     bought = len(server.calls)
     append(project)
     again(EMPTY, Path("packed"))
@@ -173,7 +173,7 @@ def test_without_reuse_changed_prompts_are_asked_anew(project: Project, server: 
     assert len(server.calls) == bought
 
 
-def test_answers_of_rows_that_are_gone_are_not_used(project: Project, server: Server) -> None:
+def test_responses_of_rows_that_are_gone_are_not_used(project: Project, server: Server) -> None:
     """Of a row that was relabelled, or whose words have changed, nothing is left in the samples."""
     before = read_jsonl(paths.CANDIDATES)
     changed, moved = "train-取消彩铃-0", "train-补换卡-0"
@@ -201,7 +201,7 @@ def test_a_dry_run_counts_what_can_be_used_again(
     analyze.main()
     bought = len(server.calls)
     capsys.readouterr()
-    generate.main(cache=CACHE, recordings=Path("none"), dry_run=True)
+    generate.main(cache=CACHE, packed=Path("none"), dry_run=True)
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if "|" in line]
     recorded = {line[0]: (line[3], line[5]) for line in lines[1:]}
     assert recorded["投诉网络"] == ("11", "0")

@@ -20,14 +20,14 @@ from src.records.metrics.filter import FilterMetrics, ModelFunnel, Voter
 from src.records.samples import Fault, Screened, read_screened
 from src.stages import balance, generate, score
 from src.stages import filter as filter_stage
-from tests.llm.server import Call, Reply, Server, fails, says, serve
+from tests.llm.server import Call, Sent, Server, fails, says, serve
 from tests.stages.small_project import WORDS, Model, Project, endpoint
 
 BAD, LIKELIER = "补换卡", "取消彩铃"
 OTHERS = {"取消彩铃", "开发票"}  # that need samples
 
 
-def opinion(call: Call) -> Reply:
+def opinion(call: Call) -> Sent:
     """Samples of one class are of another one; the others are good."""
     label = re.findall(r"^声称的类别：(.+)$", call.content, re.MULTILINE)[0]
     fields = {
@@ -98,13 +98,13 @@ def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
     assert metrics.per_model == {"loopback": ModelFunnel(metrics.candidates, len(accepted))}
     seen = len(accepted) + len(lost)
     assert metrics.judges == {"chat": Voter(seen, len(accepted), weight=1)}
-    assert (metrics.judges_agree, metrics.judges_kappa) == (None, None)
+    assert (metrics.judges_agreement, metrics.judges_kappa) == (None, None)
     assert {one.fault for one in lost} == {
         Fault("judge", f"chat: label consistency 2 < 6, best label {LIKELIER} (按诉求判断)")
     }
     for one in accepted:
         assert one.scores == replace(
-            one.measured,
+            one.known_scores,
             judge_label_consistency=8,
             judge_completeness=9,
             judge_naturalness=9,
@@ -129,17 +129,17 @@ def test_the_label_check_votes_among_the_judges(here: Project, judge: Server) ->
     here.settings(votes)
     metrics, accepted, rejected = filtered()
     assert "label_check" not in metrics.rejected_by
-    said = [one.votes or {} for one in (*accepted, *by_judge(rejected))]
-    both = [(each["chat"], each["classifier"]) for each in said]
+    stated = [one.votes or {} for one in (*accepted, *by_judge(rejected))]
+    both = [(each["chat"], each["classifier"]) for each in stated]
     assert len(set(both)) > 2
     assert len(accepted) == both.count((True, True))
     judges = metrics.judges
     assert judges["chat"].weight == judges["classifier"].weight
-    for place, voter in enumerate(("chat", "classifier")):
-        assert judges[voter].judged == len(said)
-        assert judges[voter].accepted == sum(each[place] for each in both)
+    for position, voter in enumerate(("chat", "classifier")):
+        assert judges[voter].judged == len(stated)
+        assert judges[voter].accepted == sum(each[position] for each in both)
     agree = sum(one == other for one, other in both) / len(both)
-    assert metrics.judges_agree == pytest.approx(agree, abs=1e-6)
+    assert metrics.judges_agreement == pytest.approx(agree, abs=1e-6)
 
 
 def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Server) -> None:
@@ -157,9 +157,9 @@ def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Serve
 
 
 def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> None:
-    """Answers are judged anew: up to all accepted, down to none, and back to the same files."""
+    """Responses are judged anew: up to all accepted, down to none, and back to the same files."""
     first = filtered()
-    files = [path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_CASSETTE)]
+    files = [path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_RESPONSES)]
     calls = len(judge.calls)
     threshold(here, 2)
     metrics, accepted, rejected = filtered()
@@ -173,17 +173,17 @@ def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> Non
     threshold(here, 6)
     assert filtered() == first
     assert files == [
-        path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_CASSETTE)
+        path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_RESPONSES)
     ]
     assert len(judge.calls) == calls
 
 
-def test_a_recording_of_the_judge_replays_offline(here: Project, judge: Server) -> None:
+def test_a_packed_file_of_the_judge_replays_offline(here: Project, judge: Server) -> None:
     """Without the cache and without anybody there."""
     first = filtered()
     calls = len(judge.calls)
-    assert len(read_jsonl(paths.JUDGE_CASSETTE)) == calls
-    record.main([paths.JUDGE_CASSETTE], Path("data/recordings/judge.jsonl.gz"))
+    assert len(read_jsonl(paths.JUDGE_RESPONSES)) == calls
+    record.main([paths.JUDGE_RESPONSES], Path("data/responses/judge.jsonl.gz"))
     for file in Path(".cache").glob("llm.sqlite*"):
         file.unlink()
     here.settings(lambda values: values["runtime"].update(offline=True))
@@ -194,21 +194,21 @@ def test_a_recording_of_the_judge_replays_offline(here: Project, judge: Server) 
 def test_a_judge_that_is_locked_out_ends_the_stage(
     here: Project, judge: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line that says why; what it said before is not asked again."""
+    """In one line that says why; what it judged before is not asked again."""
     judge.script += [opinion_of("开发票")] * 3
     judge.default = lambda _: fails(401)
     with pytest.raises(SystemExit):
         filter_stage.main()
     message = capsys.readouterr().err.splitlines()[-1]
-    assert re.search("'chat' at .* answers HTTP 401; name the variable of its key", message)
+    assert re.search("'chat' at .* responds with HTTP 401; name the variable of its key", message)
     assert not paths.ACCEPTED.exists()
     judge.calls.clear()
     judge.default = opinion
     filtered()
-    assert len(judge.calls) == len(read_jsonl(paths.JUDGE_CASSETTE)) - 3
+    assert len(judge.calls) == len(read_jsonl(paths.JUDGE_RESPONSES)) - 3
 
 
-def opinion_of(label: str) -> Reply:
+def opinion_of(label: str) -> Sent:
     """What the judge says of a sample of this class."""
     body = {"messages": [{"role": "user", "content": f"声称的类别：{label}"}]}
     return opinion(Call("", {}, body))

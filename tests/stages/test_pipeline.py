@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from src import paths
-from src.config.arms import FREE_ARMS, OUR_ARMS
+from src.config.methods import FREE_METHODS, OUR_METHODS
 from src.evaluation.scoring import METRICS
 from src.records.decisions import Decision, write_decisions
 from tests.stages.small_project import (
@@ -24,7 +24,7 @@ from tests.stages.small_project import (
     make_project,
 )
 
-ARMS = (*FREE_ARMS, "unfiltered", *OUR_ARMS)
+METHODS = (*FREE_METHODS, "unfiltered", *OUR_METHODS)
 NEEDED = {"取消彩铃": 14, "补换卡": 16, "开发票": 18}
 WANTED = sum(
     {"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values()
@@ -94,12 +94,12 @@ def test_every_output_is_there(finished: Project):
     """Each stage wrote what the next ones and the user read."""
     expected = [
         *(paths.STANDIN / f"{split}.csv" for split in ("train", "dev", "test")),
-        *(paths.PLAN, paths.CANDIDATES, paths.FAILURES, paths.CASSETTE),
-        *(paths.SCORES, paths.SUSPECTS, paths.JUDGE_CASSETTE),
+        *(paths.PLAN, paths.CANDIDATES, paths.FAILURES, paths.RESPONSES),
+        *(paths.SCORES, paths.SUSPECTS, paths.JUDGE_RESPONSES),
         *(paths.ACCEPTED, paths.REJECTED, paths.REVIEW_QUEUE, paths.BALANCED),
         *(paths.CHAT / f"{split}.jsonl" for split in ("train", "dev", "test")),
-        *(paths.MODELS / f"{arm}.skops" for arm in ARMS),
-        *(paths.PREDICTIONS / f"{arm}.csv" for arm in ARMS),
+        *(paths.MODELS / f"{method}.skops" for method in METHODS),
+        *(paths.PREDICTIONS / f"{method}.csv" for method in METHODS),
         *(paths.PLOTS / f"{name}.csv" for name in ("class_counts", "recall", "learning_curve")),
         *(paths.PLOTS / f"confusion_{name}.csv" for name in ("before", "after")),
         *(paths.REPORTS / name for name in ("report.md", "headline.png", "confusion.png")),
@@ -120,7 +120,7 @@ def test_metrics_have_the_names_that_others_read(finished: Project):
         },
         "filter": {
             *("candidates", "accepted", "acceptance_rate", "rejected_by.repetition"),
-            *("relabelled", "private", "judges_agree", "bias.largest"),
+            *("relabelled", "private", "judges_agreement", "bias.largest"),
             *("review.decided", "review.rejected", "review.reviewers.rate"),
             *(
                 f"per_class.{label}.{count}"
@@ -143,14 +143,14 @@ def test_metrics_have_the_names_that_others_read(finished: Project):
         },
         "evaluate": {
             *("best_free", "ours", "chosen.why", "recommended", "curve", "signature"),
-            *(f"arms.{arm}.{span}" for arm in ARMS for span in spans),
-            *(f"versus_original.{arm}.{span}" for arm in ARMS[1:] for span in spans),
+            *(f"methods.{method}.{span}" for method in METHODS for span in spans),
+            *(f"versus_original.{method}.{span}" for method in METHODS[1:] for span in spans),
             *(
-                f"versus_best_free.{arm}.{span}"
-                for arm in ("unfiltered", *OUR_ARMS)
+                f"versus_best_free.{method}.{span}"
+                for method in ("unfiltered", *OUR_METHODS)
                 for span in spans
             ),
-            *(f"dev.{arm}.{metric}" for arm in ARMS for metric in METRICS),
+            *(f"dev.{method}.{metric}" for method in METHODS for metric in METRICS),
         },
     }
     missing = {name: want - keys(metrics(finished, name)) for name, want in contract.items()}
@@ -172,7 +172,7 @@ def test_numbers_of_the_stages_agree(finished: Project):
         assert len(file.readlines()) - 1 == verdicts["candidates"]
     assert sum(verdicts["rejected_by"].values()) == lines(finished, paths.REJECTED)
     assert sum(generate["failures"].values()) == lines(finished, paths.FAILURES)
-    assert generate["requests"] == lines(finished, paths.CASSETTE)
+    assert generate["requests"] == lines(finished, paths.RESPONSES)
     assert generate["shortfall"] == balance["shortfall"] == 0
     per_class = balance["per_class"]
     assert {k: v["synthetic"] for k, v in per_class.items() if v["synthetic"]} == NEEDED
@@ -211,7 +211,7 @@ def test_a_changed_word_reruns_only_who_reads_it(
     asked = model.asked
     file = copy.path / module
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace('"""', '"""Said anew. ', 1), encoding="utf-8")
+    file.write_text(text.replace('"""', '"""Reworded. ', 1), encoding="utf-8")
     ended = copy.run("dvc", "repro")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     ran = re.findall(r"Running stage '([^']+)'", ended.stdout + ended.stderr)
@@ -220,7 +220,7 @@ def test_a_changed_word_reruns_only_who_reads_it(
 
 
 def test_a_laxer_filter_asks_nothing_new(copy: Project, model: Model):
-    """Recorded answers are judged anew; the quota is met with fewer of them."""
+    """Recorded responses are judged anew; the quota is met with fewer of them."""
     asked, before = model.asked, metrics(copy, "generate")
     copy.settings(lambda values: values["filter"]["repetition"].update(enabled=False))
     ended = copy.run("dvc", "repro", "generate")
@@ -305,15 +305,15 @@ def test_a_relabelled_sample_moves_to_its_class(
 
 
 def test_a_teammate_replays_to_the_same_bytes(copy: Project, model: Model, tmp_path: Path):
-    """From a packed recording, with no endpoint and no cache, all hashes of dvc.lock come out."""
+    """From a packed packed, with no endpoint and no cache, all hashes of dvc.lock come out."""
     asked = model.asked
-    packed = copy.run("python", "-m", "src.commands.record", str(paths.CASSETTE))
+    packed = copy.run("python", "-m", "src.commands.record", str(paths.RESPONSES))
     assert packed.returncode == 0, packed.stderr
     mate = make_project(tmp_path / "mate")
     mate.environment = copy.environment
     shutil.copy(copy.path / "params.yaml", mate.path / "params.yaml")
     mate.settings(lambda values: values["runtime"].update(offline=True))
-    shutil.copytree(copy.path / "data/recordings", mate.path / "data/recordings")
+    shutil.copytree(copy.path / "data/responses", mate.path / "data/responses")
     as_repository(mate)
     ended = mate.run("dvc", "repro")
     assert ended.returncode == 0, ended.stdout + ended.stderr

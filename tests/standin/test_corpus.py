@@ -181,7 +181,7 @@ def test_near_duplicates_are_rare(corpus: Corpus) -> None:
     assert near / len(frame) < 0.005
 
 
-def test_slots_are_filled(corpus: Corpus) -> None:
+def test_placeholders_are_filled(corpus: Corpus) -> None:
     """No brace of a template is left."""
     assert not Counter("".join(texts(corpus))) & Counter("{}")
 

@@ -245,8 +245,10 @@ def test_metrics(tmp_path: Path) -> None:
         },
     }
     needed = {
-        name: outcome.needed
-        for name, outcome in balance_metrics(merged, PLAN, "name", PARAMS).strategies.items()
+        name: balance_figures.needed
+        for name, balance_figures in balance_metrics(
+            merged, PLAN, "name", PARAMS
+        ).strategies.items()
     }
     assert needed == {"quota": 2, "floor": 3, "power": 0, "effective_number": 0, "gini": 0}
     assert strategies.keys() == needed.keys()

@@ -39,7 +39,7 @@ SHARED = [
     "thing",
     "that",
     "we",
-    "said",
+    "predicted",
     "today",
     "for",
     "my",
@@ -176,7 +176,7 @@ def test_the_curve_is_in_the_order_of_trying() -> None:
 
 
 def test_each_choice_takes_the_regularisation_that_suits_its_first_draw() -> None:
-    """The strongest within noise there, as of the arms; more draws change the score, not the `c`."""
+    """The strongest within noise there, as of the methods; more draws change the score, not the `c`."""
 
     def scores(c: tuple[float, ...], draws: int) -> list[float]:
         baseline = BASELINE.model_copy(update={"c": c})

@@ -22,7 +22,7 @@ def vocabulary_of(texts: list[str], params: BaselineParams) -> set[str]:
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
 @pytest.mark.parametrize("class_weight", [None, "balanced"], ids=["plain", "balanced"])
 def test_a_fitted_model_names_the_class(classifier: str, class_weight: str | None) -> None:
-    """Both classifiers learn two classes and answer with class names, in order."""
+    """Both classifiers learn two classes and prediction with class names, in order."""
     model = fit(build(with_settings(classifier=classifier), class_weight), FRAME)
     assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
     assert predict(model, TEXTS).dtype.kind == "U"

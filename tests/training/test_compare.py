@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from src.config.arms import Arm
 from src.config.evaluate import EvaluateParams
+from src.config.methods import Method
 from src.config.params import load_params
 from src.records.interval import Interval
 from src.records.json_files import fields_of
@@ -22,9 +22,9 @@ from src.records.metrics.evaluate import (
     Tail,
 )
 from src.records.scores import Scores
-from src.training.compare import Answers, compare, mean_scores
+from src.training.compare import MethodPredictions, compare, mean_scores
 
-ARMS: tuple[Arm, ...] = ("original", "class_weight", "oversample", "unfiltered", "augmented")
+METHODS: tuple[Method, ...] = ("original", "class_weight", "oversample", "unfiltered", "augmented")
 TRUTH = pd.Series(["head"] * 12 + ["tail"] * 8)
 TAIL = frozenset({"tail"})
 COUNTS = {
@@ -35,7 +35,7 @@ FOUND = ChooseMetrics(Chosen(20, True, 1.0, False, "it is better"), 20, (), {})
 CLEAN = LeakageFigures(16, 0, 0, 4, 0, 0, 0)
 
 
-def said(heads: int, tails: int) -> NDArray[np.str_]:
+def predicted(heads: int, tails: int) -> NDArray[np.str_]:
     """So many rows of each class right, the others taken for the other class."""
     wrong = {"head": "tail", "tail": "head"}
     right = [n < heads for n in range(12)] + [n < tails for n in range(8)]
@@ -43,43 +43,43 @@ def said(heads: int, tails: int) -> NDArray[np.str_]:
 
 
 ON_DEV = {
-    "original": [said(12, 1)],
-    "class_weight": [said(12, 3)],
-    "oversample": [said(12, 0), said(12, 8)],
-    "unfiltered": [said(12, 8)],
-    "augmented": [said(12, 7)],
+    "original": [predicted(12, 1)],
+    "class_weight": [predicted(12, 3)],
+    "oversample": [predicted(12, 0), predicted(12, 8)],
+    "unfiltered": [predicted(12, 8)],
+    "augmented": [predicted(12, 7)],
 }
-ON_TEST = ON_DEV | {"class_weight": [said(12, 1)], "augmented": [said(11, 8)]}
+ON_TEST = ON_DEV | {"class_weight": [predicted(12, 1)], "augmented": [predicted(11, 8)]}
 
 
 @pytest.fixture(scope="module")
 def evaluate() -> EvaluateParams:
     """The shipped settings with few resamples."""
-    return load_params().evaluate.model_copy(update={"arms": ARMS, "bootstrap": 200})
+    return load_params().evaluate.model_copy(update={"methods": METHODS, "bootstrap": 200})
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
+def predictions() -> MethodPredictions:
     """Two classes, five methods, of which one draws."""
-    return Answers(TRUTH, TRUTH, ON_DEV, ON_TEST, TAIL)  # type: ignore[arg-type]
+    return MethodPredictions(TRUTH, TRUTH, ON_DEV, ON_TEST, TAIL)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def result(answers: Answers, evaluate: EvaluateParams) -> EvaluateMetrics:
+def result(predictions: MethodPredictions, evaluate: EvaluateParams) -> EvaluateMetrics:
     """What it comes to."""
-    return compare(answers, COUNTS, FOUND, evaluate, CLEAN, "seed:0")
+    return compare(predictions, COUNTS, FOUND, evaluate, CLEAN, "seed:0")
 
 
 def test_dev_decides_who_is_compared(result: EvaluateMetrics) -> None:
     """The free method and ours that are best there, whatever test says of them."""
     assert (result.best_free, result.ours) == ("oversample", "augmented")
-    assert result.arms["augmented"].accuracy.value == pytest.approx(19 / 20)
+    assert result.methods["augmented"].accuracy.value == pytest.approx(19 / 20)
 
 
 def test_every_method_has_scores_and_differences(result: EvaluateMetrics) -> None:
     """Against `original` all but itself, against the best free one those with samples."""
-    assert tuple(result.arms) == tuple(result.dev) == ARMS
-    assert tuple(result.versus_original) == ARMS[1:]
+    assert tuple(result.methods) == tuple(result.dev) == METHODS
+    assert tuple(result.versus_original) == METHODS[1:]
     assert tuple(result.versus_best_free) == ("unfiltered", "augmented")
     assert result.versus_original["class_weight"].accuracy == Interval(0, 0, 0)
 
@@ -87,7 +87,7 @@ def test_every_method_has_scores_and_differences(result: EvaluateMetrics) -> Non
 def test_the_score_of_several_seeds_is_their_mean(result: EvaluateMetrics) -> None:
     """Of no tail row and of all of them: half."""
     assert result.dev["oversample"].tail_recall == 0.5
-    assert mean_scores(TRUTH, [said(12, 8)], TAIL) == Scores(1, 1, 1, 1, 1)
+    assert mean_scores(TRUTH, [predicted(12, 8)], TAIL) == Scores(1, 1, 1, 1, 1)
 
 
 def test_pairs_are_of_the_first_seed(result: EvaluateMetrics) -> None:
@@ -97,7 +97,7 @@ def test_pairs_are_of_the_first_seed(result: EvaluateMetrics) -> None:
     tail = result.per_class["tail"]
     assert (tail.support, tail.train_rows, tail.synthetic_rows) == (8, 4, 16)
     assert (tail.recall_before, tail.recall_after, tail.measurable) == (0, 1, True)
-    assert (result.heads_lost, result.heads_lost_count) == ((), 0)
+    assert (result.head_class_regressions, result.head_class_regressions_count) == ((), 0)
 
 
 def test_the_rest_is_handed_on(result: EvaluateMetrics) -> None:
@@ -105,4 +105,4 @@ def test_the_rest_is_handed_on(result: EvaluateMetrics) -> None:
     assert result.tail == Tail(classes=1, test_rows=8)
     assert (result.test_rows, result.signature, result.leakage) == (20, "seed:0", CLEAN)
     assert (result.chosen, result.recommended) == (FOUND.chosen, 20)
-    assert not {"giveaway", "second", "rounds"} & fields_of(result).keys()
+    assert not {"detectability", "second", "rounds"} & fields_of(result).keys()

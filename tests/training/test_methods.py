@@ -1,4 +1,4 @@
-"""Arms: which rows and weights each one trains on."""
+"""Methods: which rows and weights each one trains on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.records.metrics.choose import Choice
 from src.training.methods import COLUMNS, draws_something, training_frame, with_samples
 
@@ -35,10 +35,10 @@ NOTHING = pd.DataFrame([])
 
 
 def rows(
-    arm: Arm, accepted: pd.DataFrame = ACCEPTED, unfiltered: pd.DataFrame = CANDIDATES
+    method: Method, accepted: pd.DataFrame = ACCEPTED, unfiltered: pd.DataFrame = CANDIDATES
 ) -> list[tuple[str, str]]:
-    """Text and origin of an arm's rows."""
-    frame = training_frame(arm, REAL, accepted, unfiltered, seed=0).frame
+    """Text and origin of a method's rows."""
+    frame = training_frame(method, REAL, accepted, unfiltered, seed=0).frame
     return list(zip(frame["text"], frame["origin"], strict=True))
 
 
@@ -46,7 +46,7 @@ REAL_ROWS = [(text, "real") for text in REAL["text"]]
 
 
 @pytest.mark.parametrize(
-    ("arm", "added"),
+    ("method", "added"),
     [
         pytest.param("original", [], id="original-adds-nothing"),
         pytest.param("class_weight", [], id="class-weight-adds-nothing"),
@@ -60,19 +60,19 @@ REAL_ROWS = [(text, "real") for text in REAL["text"]]
         pytest.param("unfiltered", ["n0", "n2"], id="unfiltered-adds-first-two-by-attempt"),
     ],
 )
-def test_synthetic_rows_follow_the_real_ones(arm: Arm, added: list[str]) -> None:
-    """Every arm keeps the real rows in order and appends its own, marked synthetic."""
-    assert rows(arm) == REAL_ROWS + [(text, "synthetic") for text in added]
+def test_synthetic_rows_follow_the_real_ones(method: Method, added: list[str]) -> None:
+    """Every method keeps the real rows in order and appends its own, marked synthetic."""
+    assert rows(method) == REAL_ROWS + [(text, "synthetic") for text in added]
 
 
-@pytest.mark.parametrize("arm", get_args(Arm))
-def test_only_the_class_weight_arms_are_balanced(arm: Arm) -> None:
-    """Two arms weigh classes by their inverse support, one by the effective number of rows."""
-    data = training_frame(arm, REAL, ACCEPTED, CANDIDATES, seed=0)
-    if arm == "effective_number":
+@pytest.mark.parametrize("method", get_args(Method))
+def test_only_the_class_weight_methods_are_balanced(method: Method) -> None:
+    """Two methods weigh classes by their inverse support, one by the effective number of rows."""
+    data = training_frame(method, REAL, ACCEPTED, CANDIDATES, seed=0)
+    if method == "effective_number":
         assert isinstance(data.class_weight, dict)
     else:
-        balanced = arm in ("class_weight", "augmented_class_weight")
+        balanced = method in ("class_weight", "augmented_class_weight")
         assert data.class_weight == ("balanced" if balanced else None)
     assert list(data.frame.columns) == COLUMNS
     assert set(data.frame["weight"]) == {1.0}
@@ -101,10 +101,10 @@ def test_effective_number_weights_by_hand(
 
 
 def test_smote_is_told_how_many_points_each_class_needs() -> None:
-    """As many as the class has accepted samples; other arms add no points."""
-    for arm in get_args(Arm):
-        expected = {"net": 2} if arm == "smote" else {}
-        assert training_frame(arm, REAL, ACCEPTED, CANDIDATES, seed=0).smote == expected
+    """As many as the class has accepted samples; other methods add no points."""
+    for method in get_args(Method):
+        expected = {"net": 2} if method == "smote" else {}
+        assert training_frame(method, REAL, ACCEPTED, CANDIDATES, seed=0).smote == expected
 
 
 def test_oversampling_repeats_real_rows_to_the_majority_count() -> None:
@@ -211,7 +211,7 @@ def test_chosen_may_weigh_samples_by_their_label_score() -> None:
     ],
 )
 def test_chosen_may_be_the_original(choice: Choice | None) -> None:
-    """Where no samples are better, the arm is the real rows without class weights."""
+    """Where no samples are better, the method is the real rows without class weights."""
     data = training_frame("chosen", REAL, SAMPLES, CANDIDATES, seed=3, choice=choice)
     original = training_frame("original", REAL, SAMPLES, CANDIDATES, seed=0)
     pd.testing.assert_frame_equal(data.frame, original.frame)
@@ -238,27 +238,30 @@ def test_a_choice_above_what_there_is_takes_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arm", "choice", "expected"),
+    ("method", "choice", "expected"),
     [
         *[
-            pytest.param(arm, None, arm in ("oversample", "eda", "smote", "unfiltered"), id=arm)
-            for arm in get_args(Arm)
+            pytest.param(
+                method, None, method in ("oversample", "eda", "smote", "unfiltered"), id=method
+            )
+            for method in get_args(Method)
         ],
         pytest.param("chosen", Choice(0, True, 1.0, False), False, id="chosen-none"),
         pytest.param("chosen", Choice(7, True, 1.0, False), True, id="chosen-some"),
         pytest.param("chosen", Choice(8, True, 1.0, False), False, id="chosen-all"),
     ],
 )
-def test_only_arms_that_draw_need_several_seeds(
-    arm: Arm, choice: Choice | None, expected: bool
+def test_only_methods_that_draw_need_several_seeds(
+    method: Method, choice: Choice | None, expected: bool
 ) -> None:
-    """An arm draws if another seed gives other rows or points."""
-    assert bool(draws_something(arm, SAMPLES, choice)) is expected
+    """A method draws if another seed gives other rows or points."""
+    assert bool(draws_something(method, SAMPLES, choice)) is expected
     frames = [
-        training_frame(arm, REAL, SAMPLES, CANDIDATES, seed, choice).frame for seed in range(1, 6)
+        training_frame(method, REAL, SAMPLES, CANDIDATES, seed, choice).frame
+        for seed in range(1, 6)
     ]
     # The points of smote are drawn in the fit, and this oversampling has one row to draw from.
-    if arm not in ("smote", "oversample", "unfiltered"):
+    if method not in ("smote", "oversample", "unfiltered"):
         assert any(not frame.equals(frames[0]) for frame in frames) is expected
 
 
@@ -277,10 +280,10 @@ def test_unfiltered_draws_others_with_another_seed() -> None:
     assert len({tuple(texts) for texts in drawn}) == 3
 
 
-@pytest.mark.parametrize("arm", get_args(Arm))
-def test_an_arm_without_samples_has_the_real_rows(arm: Arm) -> None:
-    """A run that generated nothing still compares all arms; empty frames have no columns."""
-    frame = training_frame(arm, REAL, NOTHING, NOTHING, seed=0).frame
+@pytest.mark.parametrize("method", get_args(Method))
+def test_an_method_without_samples_has_the_real_rows(method: Method) -> None:
+    """A run that generated nothing still compares all methods; empty frames have no columns."""
+    frame = training_frame(method, REAL, NOTHING, NOTHING, seed=0).frame
     assert frame["text"].tolist()[: len(REAL)] == REAL["text"].tolist()
     assert set(frame["origin"]) == {"real"}
 
@@ -302,8 +305,8 @@ def test_unfiltered_is_never_larger_than_augmented(
 def test_inputs_are_left_alone() -> None:
     """Frames that come in are not changed."""
     before = [frame.copy() for frame in (REAL, ACCEPTED, CANDIDATES)]
-    for arm in get_args(Arm):
-        training_frame(arm, REAL, ACCEPTED, CANDIDATES, seed=0)
+    for method in get_args(Method):
+        training_frame(method, REAL, ACCEPTED, CANDIDATES, seed=0)
     for frame, copy in zip((REAL, ACCEPTED, CANDIDATES), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 

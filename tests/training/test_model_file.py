@@ -22,8 +22,8 @@ from tests.training.two_classes import FRAME, PARAMS, TEXTS, with_settings
 
 
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
-def test_a_saved_model_answers_alike(classifier: str, tmp_path: Path) -> None:
-    """A loaded model has the same terms, scores and answers, also when saved again unused."""
+def test_a_saved_model_responses_alike(classifier: str, tmp_path: Path) -> None:
+    """A loaded model has the same terms, scores and predictions, also when saved again unused."""
     model = fit(build(with_settings(classifier=classifier), None), FRAME)
     write_model(tmp_path / "new" / "first.skops", model)
     loaded = read_model(tmp_path / "new" / "first.skops")

@@ -8,8 +8,8 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from src.config.arms import FREE_ARMS, Arm
 from src.config.data import DataParams
+from src.config.methods import FREE_METHODS, Method
 from src.data.schema import read_split
 from src.records.metrics.choose import Choice
 from src.records.samples import Candidate
@@ -29,33 +29,38 @@ SOME = Choice(1, class_weight=True, sample_weight=0.5, by_quality=False)
 NONE = Choice(0, class_weight=True, sample_weight=1.0, by_quality=False)
 
 
-def real_texts(arm: Arm, choice: Choice | None = None) -> list[str]:
+def real_texts(method: Method, choice: Choice | None = None) -> list[str]:
     """Real rows that a method learns from, each once, in order."""
-    frame = rows_for(arm, ROWS, seed=0, choice=choice).frame
+    frame = rows_for(method, ROWS, seed=0, choice=choice).frame
     return list(dict.fromkeys(frame.loc[frame["origin"] == "real", "text"]))
 
 
 @pytest.mark.parametrize(
-    ("arm", "choice", "every"),
+    ("method", "choice", "every"),
     [
-        *(pytest.param(arm, None, arm in FREE_ARMS, id=arm) for arm in get_args(Arm)[:-1]),
+        *(
+            pytest.param(method, None, method in FREE_METHODS, id=method)
+            for method in get_args(Method)[:-1]
+        ),
         pytest.param("chosen", None, True, id="chosen-nothing"),
         pytest.param("chosen", NONE, True, id="chosen-no-samples"),
         pytest.param("chosen", SOME, False, id="chosen-some"),
         pytest.param("original", SOME, True, id="a-choice-is-of-chosen-alone"),
     ],
 )
-def test_free_methods_have_every_real_row(arm: Arm, choice: Choice | None, every: bool) -> None:
+def test_free_methods_have_every_real_row(
+    method: Method, choice: Choice | None, every: bool
+) -> None:
     """The others have the rows that a head cap leaves."""
-    assert has_every_row(arm, choice) is every
-    assert real_texts(arm, choice) == (EVERY if every else KEPT)["text"].tolist()
+    assert has_every_row(method, choice) is every
+    assert real_texts(method, choice) == (EVERY if every else KEPT)["text"].tolist()
 
 
 def test_without_a_head_cap_all_methods_have_the_same_real_rows() -> None:
     """What differs is what they add, and how much rows count."""
     rows = TrainingRows(EVERY, EVERY, SAMPLES, CANDIDATES)
-    for arm in get_args(Arm):
-        frame = rows_for(arm, rows, seed=0, choice=SOME).frame
+    for method in get_args(Method):
+        frame = rows_for(method, rows, seed=0, choice=SOME).frame
         assert frame["text"][: len(EVERY)].tolist() == EVERY["text"].tolist()
 
 

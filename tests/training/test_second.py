@@ -1,4 +1,4 @@
-"""The second family of classifiers: it learns the same arms from embeddings."""
+"""The second family of classifiers: it learns the same methods from embeddings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest
 from src.config.embedding import EmbeddingParams
 from src.gate.embedding import fit_embedder
 from src.gate.ngrams import Embed
-from src.training.methods import ArmData
+from src.training.methods import MethodData
 from src.training.second import second_predictions
 
 TEXTS = ["查话费余额", "话费多少钱", "看看话费", "办宽带安装", "宽带报装", "装个宽带"]
 LABELS = ["bill", "bill", "bill", "net", "net", "net"]
 
 
-def arm(texts: list[str], labels: list[str], weights: list[float] | None = None) -> ArmData:
+def method(texts: list[str], labels: list[str], weights: list[float] | None = None) -> MethodData:
     """Rows to learn from, each counting 1 unless given."""
     frame = pd.DataFrame({"text": texts, "label": labels, "origin": "real"})
-    return ArmData(frame.assign(weight=weights or 1.0), None, {})
+    return MethodData(frame.assign(weight=weights or 1.0), None, {})
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def embed() -> Embed:
     return fit_embedder(TEXTS, EmbeddingParams())
 
 
-def test_each_arm_answers_for_itself(embed: Embed) -> None:
-    """An arm with the labels the wrong way round answers the wrong way round."""
+def test_each_method_responses_for_itself(embed: Embed) -> None:
+    """A method with the labels the wrong way round predictions the wrong way round."""
     swapped = ["net" if label == "bill" else "bill" for label in LABELS]
-    said = second_predictions(
-        {"original": arm(TEXTS, LABELS), "chosen": arm(TEXTS, swapped)},
+    predicted = second_predictions(
+        {"original": method(TEXTS, LABELS), "chosen": method(TEXTS, swapped)},
         ["话费余额多少", "要装宽带"],
         embed,
         seed=0,
     )
-    assert said["original"].tolist() == ["bill", "net"]
-    assert said["chosen"].tolist() == ["net", "bill"]
+    assert predicted["original"].tolist() == ["bill", "net"]
+    assert predicted["chosen"].tolist() == ["net", "bill"]
 
 
 def test_a_row_counts_by_its_weight(embed: Embed) -> None:
@@ -46,7 +46,7 @@ def test_a_row_counts_by_its_weight(embed: Embed) -> None:
     texts = [*TEXTS, "装个宽带"]
     labels = [*LABELS, "bill"]
     for weight, expected in ((0.01, "net"), (100.0, "bill")):
-        data = arm(texts, labels, [1.0] * len(TEXTS) + [weight])
+        data = method(texts, labels, [1.0] * len(TEXTS) + [weight])
         assert second_predictions({"chosen": data}, ["装个宽带"], embed, 0)["chosen"] == [expected]
 
 
@@ -56,5 +56,5 @@ def test_dense_vectors_are_used_as_they_are() -> None:
     def dense(texts: list[str]) -> np.ndarray:
         return np.array([[float("宽带" in text), float("话费" in text)] for text in texts])
 
-    said = second_predictions({"original": arm(TEXTS, LABELS)}, ["宽带"], dense, seed=0)
-    assert said["original"].tolist() == ["net"]
+    predicted = second_predictions({"original": method(TEXTS, LABELS)}, ["宽带"], dense, seed=0)
+    assert predicted["original"].tolist() == ["net"]

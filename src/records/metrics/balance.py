@@ -15,7 +15,7 @@ class BeforeAfter:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BalanceFigures:
     """What a strategy comes to: samples needed, and the inequality once they are there."""
 
     needed: int
@@ -67,7 +67,7 @@ class BalanceMetrics:
     synthetic_share: float
     shortfall: int
     dropped: int
-    strategies: Mapping[str, Outcome]
-    before: Outcome
-    achieved: Outcome
+    strategies: Mapping[str, BalanceFigures]
+    before: BalanceFigures
+    achieved: BalanceFigures
     per_class: Mapping[str, ClassBalance]

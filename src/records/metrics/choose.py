@@ -62,7 +62,7 @@ class ModelGain:
 
 @dataclass(frozen=True)
 class ChooseMetrics:
-    """What the arm `chosen` uses.
+    """What the method `chosen` uses.
 
     Attributes:
         chosen: by that rule.

@@ -1,4 +1,4 @@
-"""metrics/evaluate.json: every arm on dev and test, and whether ours beats the best free one."""
+"""metrics/evaluate.json: every method on dev and test, and whether ours beats the best free one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from src.config.arms import Arm
+from src.config.methods import Method
 from src.records.metrics.choose import ChooseMetrics
 from src.records.rounds import RoundSummary
 from src.records.scores import ScoreIntervals, Scores
@@ -31,20 +31,20 @@ class McNemar:
 
 @dataclass(frozen=True)
 class McNemarAgainst(McNemar):
-    """The same against one arm."""
+    """The same against one method."""
 
-    against: Arm
+    against: Method
 
 
 @dataclass(frozen=True)
 class ClassChange:
-    """One class with test rows, ours against the best free arm.
+    """One class with test rows, ours against the best free method.
 
     Attributes:
         support: test rows.
         train_rows: real ones.
         synthetic_rows: samples.
-        recall_before: of the best free arm.
+        recall_before: of the best free method.
         recall_after: of ours.
         p: McNemar's exact test of the class alone.
         p_adjusted: by Holm over the measurable classes.
@@ -104,7 +104,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Giveaway:
+class Detectability:
     """How well samples are told from real rows by style alone.
 
     Attributes:
@@ -130,8 +130,8 @@ class Second:
     """The same comparison with a classifier of another family."""
 
     family: str
-    arms: Mapping[Arm, ScoreIntervals]
-    versus_best_free: Mapping[Arm, ScoreIntervals]
+    methods: Mapping[Method, ScoreIntervals]
+    versus_best_free: Mapping[Method, ScoreIntervals]
 
 
 @dataclass(frozen=True)
@@ -139,41 +139,41 @@ class EvaluateMetrics(ChooseMetrics):
     """The whole evaluation, with what `choose` found, so that one file tells the result.
 
     Attributes:
-        arms: test scores.
+        methods: test scores.
         versus_original: paired differences on test.
-        versus_best_free: the same, of the arms that use samples.
-        best_free: the free arm to beat, by dev macro-F1.
-        ours: the arm that stands for the method, by dev macro-F1.
+        versus_best_free: the same, of the methods that use samples.
+        best_free: the free method to beat, by dev macro-F1.
+        ours: the method that stands for the method, by dev macro-F1.
         dev: dev scores, the mean over the seeds.
         tail: the rarest classes.
         test_rows: all of them.
-        mcnemar: ours against the best free arm, of the first seed.
+        mcnemar: ours against the best free method, of the first seed.
         per_class: classes with test rows, by label.
-        heads_lost: classes outside the tail whose recall fell beyond chance.
-        heads_lost_count: how many.
+        head_class_regressions: classes outside the tail whose recall fell beyond chance.
+        head_class_regressions_count: how many.
         tail_false_positives: of the first seed.
         leakage: of samples and dev or test rows.
         signature: what a reader needs to get the same numbers.
-        giveaway: None without samples.
+        detectability: None without samples.
         second: None where `evaluate.second_classifier` is off.
         rounds: by number; None where none was played.
     """
 
-    arms: Mapping[Arm, ScoreIntervals]
-    versus_original: Mapping[Arm, ScoreIntervals]
-    versus_best_free: Mapping[Arm, ScoreIntervals]
-    best_free: Arm
-    ours: Arm
-    dev: Mapping[Arm, Scores]
+    methods: Mapping[Method, ScoreIntervals]
+    versus_original: Mapping[Method, ScoreIntervals]
+    versus_best_free: Mapping[Method, ScoreIntervals]
+    best_free: Method
+    ours: Method
+    dev: Mapping[Method, Scores]
     tail: Tail
     test_rows: int
     mcnemar: McNemarAgainst
     per_class: Mapping[str, ClassChange]
-    heads_lost: tuple[str, ...]
-    heads_lost_count: int
+    head_class_regressions: tuple[str, ...]
+    head_class_regressions_count: int
     tail_false_positives: FalsePositives
     leakage: LeakageFigures
     signature: str
-    giveaway: Giveaway | None = None
+    detectability: Detectability | None = None
     second: Second | None = None
     rounds: Mapping[str, RoundSummary] | None = None

@@ -40,7 +40,7 @@ class Voter:
 class PairAgreement:
     """Two reviewers: the samples both decided on, and Cohen's kappa.
 
-    Kappa is None below two shared samples, and where both gave one and the same answer to all of
+    Kappa is None below two shared samples, and where both gave one and the same response to all of
     them, so that chance alone explains it.
     """
 
@@ -51,7 +51,7 @@ class PairAgreement:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ReviewerAgreement:
     """How far reviewers agree on samples that several of them decided on.
 
     Attributes:
@@ -101,7 +101,7 @@ class Review:
 
     decided: int
     rejected: RejectRate | None
-    reviewers: Agreement
+    reviewers: ReviewerAgreement
     accepted_but_dropped_by_the_gate: int
 
 
@@ -196,7 +196,7 @@ class FilterMetrics:
         private: pieces of private data found, by kind.
         per_model: by endpoint.
         per_class: by label.
-        judges_agree: share of pairs of voters that agree; None without a pair.
+        judges_agreement: share of pairs of voters that agree; None without a pair.
         judges_kappa: Fleiss' kappa; None without a pair, or where all votes are equal.
         judges: by voter.
         review: of people.
@@ -211,7 +211,7 @@ class FilterMetrics:
     private: Mapping[str, int]
     per_model: Mapping[str, ModelFunnel]
     per_class: Mapping[str, ClassFunnel]
-    judges_agree: float | None
+    judges_agreement: float | None
     judges_kappa: float | None
     judges: Mapping[str, Voter]
     review: Review

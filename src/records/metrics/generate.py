@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of the answers that the run used, as the endpoints counted them."""
+    """Tokens of the responses that the run used, as the endpoints counted them."""
 
     prompt: int
     cached: int
@@ -36,7 +36,7 @@ class ModelDiversity:
 
 @dataclass(frozen=True)
 class ModelRequests:
-    """Requests of one class that a model answered, and the samples accepted of them."""
+    """Requests of one class that a model responded, and the samples accepted of them."""
 
     requests: int
     accepted: int
@@ -70,11 +70,11 @@ class ModelWorth:
     """What one endpoint is worth.
 
     Attributes:
-        requests: that it answered or failed last.
+        requests: that it responded or failed last.
         candidates: that came of them.
         accepted: by the rules of the gate.
-        acceptance: accepted share of the draws; a request without a usable answer is one draw.
-        cost: of its answers, in `llm.currency`.
+        acceptance: accepted share of the draws; a request without a usable response is one draw.
+        cost: of its responses, in `llm.currency`.
         cost_per_accepted: None where none was accepted.
         diversity: compared on equal numbers of samples of each class.
     """
@@ -98,9 +98,9 @@ class GenerateMetrics:
         quota: accepted samples wanted.
         shortfall: samples that are missing of it.
         requests: that count.
-        tokens: of the answers used.
+        tokens: of the responses used.
         cost: of them, in `llm.currency`.
-        failures: requests without a usable answer, by kind.
+        failures: requests without a usable response, by kind.
         per_model: by endpoint.
         per_class: by label.
     """

@@ -3,7 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 let words, samples, classes, file;
-let at = 0; // place of the sample shown; samples.length: the end
+let at = 0; // position of the sample shown; samples.length: the end
 let saving = false;
 let found = [], chosen = 0; // classes in the list of the relabel dialog
 
@@ -26,7 +26,7 @@ function show() {
   $("done").hidden = !over;
   for (const id of ["accept", "reject", "relabel"]) $(id).disabled = over;
   $("previous").disabled = at === 0;
-  $("next").disabled = at >= lastPlace();
+  $("next").disabled = at >= lastPosition();
   if (over) showEnd();
   else showSample(samples[at]);
   showProgress();
@@ -61,9 +61,9 @@ function list(id, items) {
   $(id).previousElementSibling.hidden = !items.length;
 }
 
-function seed({ id, turns }, place) {
+function seed({ id, turns }, position) {
   const details = make("details", "", { class: "seed" });
-  details.open = place === 0;
+  details.open = position === 0;
   details.append(make("summary", turns ? id : `${id} – ${words.seed_lost}`));
   const dialogue = make("ol");
   dialogue.append(...(turns || []).map((turn) => make("li", turn)));
@@ -73,8 +73,8 @@ function seed({ id, turns }, place) {
 
 function verdict(decision) {
   if (!decision) return words.open;
-  const said = fill(words[`was_${decision.decision}`], decision);
-  return decision.reason ? `${said} · ${decision.reason}` : said;
+  const shown = fill(words[`was_${decision.decision}`], decision);
+  return decision.reason ? `${shown} · ${decision.reason}` : shown;
 }
 
 function showEnd() {
@@ -113,17 +113,17 @@ function showProgress() {
 // ---- moving
 
 const undecided = (sample) => !sample.decision;
-const lastPlace = () => (samples.some(undecided) ? samples.length - 1 : samples.length);
+const lastPosition = () => (samples.some(undecided) ? samples.length - 1 : samples.length);
 
-function go(place) {
-  at = Math.max(0, Math.min(place, lastPlace()));
+function go(position) {
+  at = Math.max(0, Math.min(position, lastPosition()));
   $("reason-text").value = "";
   show();
   for (const pane of [$("call"), $("details"), document.querySelector("main")]) pane.scrollTop = 0;
 }
 
 function onward() {
-  const later = samples.findIndex((sample, place) => place > at && undecided(sample));
+  const later = samples.findIndex((sample, position) => position > at && undecided(sample));
   const any = samples.findIndex(undecided);
   go(later >= 0 ? later : any >= 0 ? any : samples.length);
 }
@@ -141,9 +141,9 @@ async function post(path, body) {
   } catch {
     throw new Error(words.unreachable);
   }
-  const answer = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw new Error(answer.error || `HTTP ${reply.status}`);
-  return answer;
+  const result = await reply.json().catch(() => ({}));
+  if (!reply.ok) throw new Error(result.error || `HTTP ${reply.status}`);
+  return result;
 }
 
 function fail(pattern, error) {
@@ -156,9 +156,9 @@ async function save(path, body, then) {
   if (saving) return;
   saving = true;
   try {
-    const answer = await post(path, body);
+    const result = await post(path, body);
     $("alert").hidden = true;
-    then(answer);
+    then(result);
   } catch (error) {
     fail(words.saving_failed, error);
   } finally {
@@ -169,20 +169,20 @@ async function save(path, body, then) {
 function decide(decision, extra = {}) {
   if (at >= samples.length) return;
   const sample = samples[at];
-  save("/api/decide", { id: sample.id, decision, ...extra }, (answer) => {
-    sample.decision = answer.decision;
-    $("status").textContent = verdict(answer.decision);
+  save("/api/decide", { id: sample.id, decision, ...extra }, (result) => {
+    sample.decision = result.decision;
+    $("status").textContent = verdict(result.decision);
     onward();
   });
 }
 
 function undo() {
   save("/api/undo", {}, ({ id }) => {
-    const place = samples.findIndex((sample) => sample.id === id);
-    $("status").textContent = place < 0 ? words.nothing_to_undo : words.undone;
-    if (place < 0) return;
-    samples[place].decision = null;
-    go(place);
+    const position = samples.findIndex((sample) => sample.id === id);
+    $("status").textContent = position < 0 ? words.nothing_to_undo : words.undone;
+    if (position < 0) return;
+    samples[position].decision = null;
+    go(position);
   });
 }
 
@@ -214,15 +214,15 @@ function search() {
     .filter((one) => one.name !== sample.label && rank(one) < 2)
     .sort((one, other) => rank(one) - rank(other)
       || (other.name === sample.suggested) - (one.name === sample.suggested));
-  $("options").replaceChildren(...found.map((one, place) => {
-    const option = make("li", "", { role: "option", id: `option-${place}` });
+  $("options").replaceChildren(...found.map((one, position) => {
+    const option = make("li", "", { role: "option", id: `option-${position}` });
     option.append(make("span", one.id && one.id !== one.name ? `${one.id} ${one.name}` : one.name));
     if (one.name === sample.suggested) {
       option.append(make("span", words.suggested, { class: "tag" }));
     }
     if (one.definition) option.append(make("small", one.definition));
     option.addEventListener("click", () => {
-      choose(place);
+      choose(position);
       relabel();
     });
     return option;
@@ -231,8 +231,8 @@ function search() {
   choose(0);
 }
 
-function choose(place) {
-  chosen = Math.max(0, Math.min(place, found.length - 1));
+function choose(position) {
+  chosen = Math.max(0, Math.min(position, found.length - 1));
   [...$("options").children].forEach((option, index) => {
     option.setAttribute("aria-selected", String(found.length > 0 && index === chosen));
   });

@@ -1,4 +1,4 @@
-"""Slots: the same for the n-th answer of a class whichever train rows there are."""
+"""Reuse keys: the same for the n-th response of a class whichever train rows there are."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def ask(
     return make
 
 
-def test_golden_slot(make_request: MakeRequest) -> None:
-    """Recordings hold it: canonical JSON, written out by hand."""
+def test_golden_reuse_key(make_request: MakeRequest) -> None:
+    """Packed files hold it: canonical JSON, written out by hand."""
     request = make_request("通话1\n-")
-    assert request.slot_of("-", {"label": "补卡"}) == GOLDEN_SLOT
-    assert make_request("another").slot_of("-", {"label": "补卡"}) == GOLDEN_SLOT
+    assert request.reuse_key_for("-", {"label": "补卡"}) == GOLDEN_SLOT
+    assert make_request("another").reuse_key_for("-", {"label": "补卡"}) == GOLDEN_SLOT
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])
-def test_rows_change_the_key_and_not_the_slot(ask: Ask, train: pd.DataFrame, api: str) -> None:
+def test_rows_change_the_key_and_not_the_reuse_key(ask: Ask, train: pd.DataFrame, api: str) -> None:
     """Rows that came or went, other keywords and so other excerpts."""
     grown, cut = pd.concat([train, MORE]), train.iloc[3:]
     for attempt in range(12):
@@ -84,27 +84,27 @@ def test_rows_change_the_key_and_not_the_slot(ask: Ask, train: pd.DataFrame, api
             for rows in (grown, cut)
             for words in (("补卡",), ("小卡",))
         ]
-        assert {other.slot for other in others} == {first.slot}
+        assert {other.reuse_key for other in others} == {first.reuse_key}
     assert len({other.key for other in (first, *others)}) > 1
 
 
-def test_phrases_to_avoid_change_the_key_and_not_the_slot(ask: Ask) -> None:
-    """They come from the answers before."""
+def test_phrases_to_avoid_change_the_key_and_not_the_reuse_key(ask: Ask) -> None:
+    """They come from the responses before."""
     told = ask(8, written=("我要换一张新的小卡",) * 4)
     assert "请换别的说法" in told.prompt
     assert told.key != ask(8).key
-    assert told.slot == ask(8).slot
+    assert told.reuse_key == ask(8).reuse_key
 
 
-def test_every_answer_has_a_slot_of_its_own(ask: Ask) -> None:
+def test_every_response_has_a_reuse_key_of_its_own(ask: Ask) -> None:
     """Of classes and numbers; a chat endpoint's with and without a schema."""
-    slots = {
-        ask(n, label=label, output=output).slot
+    keys = {
+        ask(n, label=label, output=output).reuse_key
         for n in range(20)
         for label in ("补卡", "销户")
         for output in ("auto", "text")
     }
-    assert len(slots) == 80
+    assert len(keys) == 80
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_every_answer_has_a_slot_of_its_own(ask: Ask) -> None:
         pytest.param({"requests_per_prompt": 3}, id="requests-per-prompt"),
         pytest.param({"seed": 8}, id="seed"),
         pytest.param({"contrast": 2}, id="contrast"),
-        pytest.param({"avoid_phrases": 2}, id="avoid-phrases"),
+        pytest.param({"avoid_ngrams": 2}, id="avoid-phrases"),
         pytest.param({"samples_per_request": 2}, id="samples-per-request"),
         pytest.param({"attributes": {"情绪": ("平静",)}}, id="attributes"),
         pytest.param({"temperature": 0.8}, id="temperature"),
@@ -128,11 +128,11 @@ def test_every_answer_has_a_slot_of_its_own(ask: Ask) -> None:
         pytest.param({"info": {}}, id="definition"),
     ],
 )
-def test_what_decides_the_answer_beside_the_rows_is_in_the_slot(
+def test_what_decides_the_response_beside_the_rows_is_in_the_reuse_key(
     ask: Ask, change: dict[str, Any]
 ) -> None:
-    """Who changes a setting wants other answers."""
-    assert ask(**change).slot != ask().slot
+    """Who changes a setting wants other responses."""
+    assert ask(**change).reuse_key != ask().reuse_key
 
 
 @pytest.mark.parametrize(
@@ -147,21 +147,21 @@ def test_what_decides_the_answer_beside_the_rows_is_in_the_slot(
     ],
 )
 def test_what_does_not_is_left_out(ask: Ask, change: dict[str, Any]) -> None:
-    """Key and slot stay."""
-    assert (ask(**change).key, ask(**change).slot) == (ask().key, ask().slot)
+    """Key and reuse key stay."""
+    assert (ask(**change).key, ask(**change).reuse_key) == (ask().key, ask().reuse_key)
 
 
-def test_how_examples_are_shown_is_in_the_slot(ask: Ask, tmp_path: Path) -> None:
-    """A template that frames them otherwise asks for other answers; a comment in it does not."""
+def test_how_examples_are_shown_is_in_the_reuse_key(ask: Ask, tmp_path: Path) -> None:
+    """A template that frames them otherwise asks for other responses; a comment in it does not."""
     folder = shutil.copytree(TEMPLATES, tmp_path / "prompts")
     template = folder / "chat.zh.j2"
     text = template.read_text(encoding="utf-8")
     template.write_text("{# 说明 #}" + text, encoding="utf-8")
-    assert ask(templates=folder).slot == ask().slot
+    assert ask(templates=folder).reuse_key == ask().reuse_key
     framed = text.replace('- {{ turns | join(" / ") }}', '* {{ turns | join(" / ") }}')
     assert framed != text
     template.write_text(framed, encoding="utf-8")
-    assert ask(templates=folder).slot != ask().slot
+    assert ask(templates=folder).reuse_key != ask().reuse_key
 
 
 def test_a_request_names_the_rows_that_it_shows(
@@ -179,9 +179,9 @@ def test_a_request_names_the_rows_that_it_shows(
     assert PromptWriter(train, {}, INFO, data, llm, never).ask("补卡", 0).rows == {}
 
 
-def test_the_key_is_not_that_of_the_slot_or_of_the_answer(make_request: MakeRequest) -> None:
-    """Recordings are keyed by what is asked alone."""
+def test_the_key_is_not_that_of_the_reuse_key_or_of_the_response(make_request: MakeRequest) -> None:
+    """Packed files are keyed by what is asked alone."""
     request = make_request()
-    placed = replace(request, slot="s", seeds=(("r0", "aa"),), reused_key="k")
-    assert placed.key == request.key == request.answer_key
-    assert placed.answer_key == "k"
+    placed = replace(request, reuse_key="s", seeds=(("r0", "aa"),), earlier_key="k")
+    assert placed.key == request.key == request.response_key
+    assert placed.response_key == "k"

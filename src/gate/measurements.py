@@ -1,6 +1,6 @@
 """All that can be measured on one candidate alone.
 
-measure("客服：您好", "客服您好", keywords=(), data=params.data).loop_share
+measure_candidate("客服：您好", "客服您好", keywords=(), data=params.data).loop_share
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NOWHERE = Overlap(0.0, "")
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """One candidate as the rules see it: measured once, asked often.
 
     `raw_turns` are as the model wrote them, `text` and its `turns` and `chars` are after the style
@@ -86,7 +86,9 @@ class Measured:
         )
 
 
-def measure(raw: str, text: str, keywords: Sequence[str], data: DataParams) -> Measured:
+def measure_candidate(
+    raw: str, text: str, keywords: Sequence[str], data: DataParams
+) -> Measurements:
     """All that can be measured on one candidate alone.
 
     Args:
@@ -101,7 +103,7 @@ def measure(raw: str, text: str, keywords: Sequence[str], data: DataParams) -> M
     repeats, counted = _repeated_turns(turns)
     units = WORD.findall(plain(raw, data.turn_separator))
     mine = len(OF_LANGUAGE[data.language].findall(" ".join(units)))  # at most one a unit
-    return Measured(
+    return Measurements(
         text=text,
         raw_turns=tuple(split_turns(raw, data.turn_separator)),
         turns=tuple(turns),

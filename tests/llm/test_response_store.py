@@ -1,4 +1,4 @@
-"""Answers are bought once: recordings first, then the cache, committed before they are read."""
+"""Responses are bought once: packed files first, then the cache, committed before they are read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from threading import Timer
 import pytest
 
 from src.errors import UserError
-from src.llm.cache import AnswerStore, open_store, write_used
-from src.llm.recordings import Place, RecordedAnswer, write_recording
-from src.llm.requests import Answer
+from src.llm.recorded import RecordedResponse, Reuse, write_packed
+from src.llm.requests import Response
+from src.llm.response_store import ResponseStore, open_store, write_used
 
-GOOD = Answer("您好\n- 我要补卡\u2028", "stop", 11, 7, cached_tokens=5)
-OTHER = Answer("销户", "length", 1, 2)
+GOOD = Response("您好\n- 我要补卡\u2028", "stop", 11, 7, cached_tokens=5)
+OTHER = Response("销户", "length", 1, 2)
 SOON_S = 20  # for what takes milliseconds
 
 
-def buy(store: AnswerStore, key: str, answer: Answer) -> None:
-    """Put an answer and wait until it is committed."""
-    store.put(key, answer).result(SOON_S)
+def buy(store: ResponseStore, key: str, response: Response) -> None:
+    """Put a response and wait until it is committed."""
+    store.put(key, response).result(SOON_S)
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_an_answer_is_found_again(tmp_path: Path) -> None:
+def test_a_response_is_found_again(tmp_path: Path) -> None:
     """In the same run and in the next; hits and misses are counted."""
     cache = tmp_path / "deep" / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
@@ -62,14 +62,14 @@ def test_an_answer_is_found_again(tmp_path: Path) -> None:
 READER = """
 import sys
 from pathlib import Path
-from src.llm.cache import open_store
+from src.llm.response_store import open_store
 
 with open_store(Path("none"), Path(sys.argv[1])) as store:
     print(store.get("k").prompt_tokens)
 """
 
 
-def test_an_answer_is_committed_once_its_future_is_done(tmp_path: Path) -> None:
+def test_a_response_is_committed_once_its_future_is_done(tmp_path: Path) -> None:
     """Another process sees it while this one still runs."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
@@ -81,26 +81,26 @@ def test_an_answer_is_committed_once_its_future_is_done(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from src.llm.cache import open_store
-from src.llm.requests import Answer
+from src.llm.response_store import open_store
+from src.llm.requests import Response
 
 with open_store(Path("none"), Path(sys.argv[1])) as store:
-    store.put("k", Answer("x", "stop", 1, 2)).result()
+    store.put("k", Response("x", "stop", 1, 2)).result()
     os._exit(9)
 """
 
 
-def test_a_committed_answer_survives_the_process(tmp_path: Path) -> None:
+def test_a_committed_response_survives_the_process(tmp_path: Path) -> None:
     """What was paid for is on the disk: nothing is left to do when the run ends."""
     cache = tmp_path / "llm.sqlite"
     process = run_python(KILLED, cache)
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 9
     with open_store(tmp_path, cache) as store:
-        assert store.get("k") == Answer("x", "stop", 1, 2)
+        assert store.get("k") == Response("x", "stop", 1, 2)
 
 
-def test_answers_that_wait_share_a_transaction(
+def test_responses_that_wait_share_a_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk holds up the first; the other 499 come to one more transaction, or to none."""
@@ -116,18 +116,18 @@ def test_answers_that_wait_share_a_transaction(
     with locked(cache) as release:
         monkeypatch.setattr(sqlite3, "connect", traced)
         with open_store(tmp_path, cache) as store:
-            futures = [store.put(f"k{n}", Answer("好", "stop", n, n)) for n in range(500)]
+            futures = [store.put(f"k{n}", Response("好", "stop", n, n)) for n in range(500)]
             assert not any(future.done() for future in futures)
             release()
             for future in futures:
                 future.result(SOON_S)
             assert statements.count("COMMIT") in (1, 2)
             for n in range(500):
-                assert store.get(f"k{n}") == Answer("好", "stop", n, n)
+                assert store.get(f"k{n}") == Response("好", "stop", n, n)
 
 
 def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
-    """Nobody waited for these answers, and the disk takes them only after the end of the block."""
+    """Nobody waited for these responses, and the disk takes them only after the end of the block."""
     cache = tmp_path / "llm.sqlite"
     with locked(cache) as release, open_store(tmp_path, cache) as store:
         futures = [store.put("k0", OTHER)]
@@ -143,7 +143,7 @@ def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
 
 
 def test_reading_does_not_wait_for_the_disk(tmp_path: Path) -> None:
-    """An answer that is there is read while another one is being written."""
+    """A response that is there is read while another one is being written."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
         buy(store, "old", GOOD)
@@ -158,7 +158,7 @@ def test_reading_does_not_wait_for_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_reaches_every_future(tmp_path: Path) -> None:
-    """Nobody waits for ever for a disk that fails, and the next answer is written again."""
+    """Nobody waits for ever for a disk that fails, and the next response is written again."""
     cache = tmp_path / "llm.sqlite"
     with locked(cache) as release, open_store(tmp_path, cache, busy_s=0.1) as store:
         for future in [store.put(f"k{n}", OTHER) for n in range(20)]:
@@ -174,13 +174,13 @@ def test_a_text_that_no_file_can_hold_reaches_its_future(tmp_path: Path) -> None
     """Half of a surrogate pair is an error where it is waited for, not a wait without end."""
     with open_store(tmp_path, tmp_path / "llm.sqlite") as store:
         with pytest.raises(UnicodeEncodeError):
-            store.put("k", Answer("\ud83d", "stop", 1, 2)).result(SOON_S)
+            store.put("k", Response("\ud83d", "stop", 1, 2)).result(SOON_S)
         buy(store, "l", GOOD)
         assert store.get("k") is None
 
 
 def test_who_leaves_stops_no_write(tmp_path: Path) -> None:
-    """A request that is called off was paid for: its answer is kept, as those written with it."""
+    """A request that is called off was paid for: its response is kept, as those written with it."""
     cache = tmp_path / "llm.sqlite"
     with locked(cache) as release, open_store(tmp_path, cache) as store:
         futures = [store.put(f"k{n}", GOOD) for n in range(3)]
@@ -190,7 +190,7 @@ def test_who_leaves_stops_no_write(tmp_path: Path) -> None:
         assert [store.get(f"k{n}") for n in range(3)] == [GOOD] * 3
 
 
-def test_the_first_answer_of_a_key_stays(tmp_path: Path) -> None:
+def test_the_first_response_of_a_key_stays(tmp_path: Path) -> None:
     """Two processes may buy the same one; later runs agree on which counts."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
@@ -200,18 +200,18 @@ def test_the_first_answer_of_a_key_stays(tmp_path: Path) -> None:
         assert store.get("k") == GOOD
 
 
-def test_each_run_replays_the_answer_that_it_used(tmp_path: Path) -> None:
-    """Of two that bought the same one at once, the later keeps its own in its cassette."""
+def test_each_run_replays_the_response_that_it_used(tmp_path: Path) -> None:
+    """Of two that bought the same one at once, the later keeps its own in its responses."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
         buy(store, "k", GOOD)
         buy(other, "k", OTHER)
         assert list(store.used()) == [("k", GOOD)]
         assert list(other.used()) == [("k", OTHER)]
-        assert list(other.cassette()) == [RecordedAnswer("k", OTHER)]
+        assert list(other.recorded()) == [RecordedResponse("k", OTHER)]
 
 
-def test_a_run_that_fails_keeps_its_answers(tmp_path: Path) -> None:
+def test_a_run_that_fails_keeps_its_responses(tmp_path: Path) -> None:
     """What was bought before the error is there after it."""
     cache = tmp_path / "llm.sqlite"
 
@@ -226,7 +226,7 @@ def test_a_run_that_fails_keeps_its_answers(tmp_path: Path) -> None:
         assert store.get("k") == GOOD
 
 
-def test_a_cassette_replays(tmp_path: Path) -> None:
+def test_a_responses_replays(tmp_path: Path) -> None:
     """What a run used, sorted by key, is enough for a run with an empty cache."""
     with open_store(tmp_path / "none", tmp_path / "a.sqlite") as store:
         store.put("b", GOOD)
@@ -237,52 +237,52 @@ def test_a_cassette_replays(tmp_path: Path) -> None:
         store.get("a")
         store.get("not bought")
         assert list(store.used()) == [("a", OTHER), ("b", GOOD)]
-        cassette = list(store.cassette())
+        responses = list(store.recorded())
         assert (store.hits, store.misses) == (2, 1)
-    assert [entry.key for entry in cassette] == ["a", "b"]
-    write_recording(tmp_path / "recordings" / "r.jsonl.gz", cassette)
-    with open_store(tmp_path / "recordings", tmp_path / "b.sqlite") as store:
+    assert [entry.key for entry in responses] == ["a", "b"]
+    write_packed(tmp_path / "packed" / "r.jsonl.gz", responses)
+    with open_store(tmp_path / "packed", tmp_path / "b.sqlite") as store:
         assert store.get("a") == OTHER
         assert store.get("b") == GOOD
         assert store.get("unused") is None
-        assert list(store.cassette()) == cassette
+        assert list(store.recorded()) == responses
 
 
-def test_a_cassette_is_read_as_it_is_written(tmp_path: Path) -> None:
-    """No copy of all answers is in memory: one is looked up when it is asked for."""
+def test_a_responses_is_read_as_it_is_written(tmp_path: Path) -> None:
+    """No copy of all responses is in memory: one is looked up when it is asked for."""
     with open_store(tmp_path, tmp_path / "a.sqlite") as store:
         buy(store, "a", GOOD)
-        cassette = store.cassette()
-        assert next(cassette) == RecordedAnswer("a", GOOD)
-        assert next(cassette, None) is None
+        responses = store.recorded()
+        assert next(responses) == RecordedResponse("a", GOOD)
+        assert next(responses, None) is None
 
 
-def test_a_recording_goes_before_the_cache(tmp_path: Path) -> None:
+def test_a_packed_file_goes_before_the_cache(tmp_path: Path) -> None:
     """A shipped run replays the same for everybody, whatever they bought before."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         store.put("k", GOOD)
-    write_recording(tmp_path / "r.jsonl.gz", [RecordedAnswer("k", OTHER)])
+    write_packed(tmp_path / "r.jsonl.gz", [RecordedResponse("k", OTHER)])
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         assert store.get("k") == OTHER
         assert list(store.used()) == [("k", OTHER)]
 
 
-def test_the_answers_used_are_written_one_a_line(tmp_path: Path) -> None:
-    """Sorted by key and by field, with the place of those whose slot is known: DVC hashes them."""
+def test_the_responses_used_are_written_one_a_line(tmp_path: Path) -> None:
+    """Sorted by key and by field, with what those can be reused by whose reuse key is known: DVC hashes them."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
-        store.put("b", OTHER, Place("s", (("r0", "aa"), ("r1", "bb"))))
+        store.put("b", OTHER, Reuse("s", (("r0", "aa"), ("r1", "bb"))))
         buy(store, "a", GOOD)
         write_used(store, tmp_path / "used.jsonl")
     assert (tmp_path / "used.jsonl").read_text(encoding="utf-8") == (
         '{"cached_tokens": 5, "completion_tokens": 7, "finish_reason": "stop", "key": "a", '
         '"prompt_tokens": 11, "text": "您好\\n- 我要补卡\u2028"}\n'
         '{"cached_tokens": 0, "completion_tokens": 2, "finish_reason": "length", "key": "b", '
-        '"prompt_tokens": 1, "seeds": [["r0", "aa"], ["r1", "bb"]], "slot": "s", "text": "销户"}\n'
+        '"prompt_tokens": 1, "reuse_key": "s", "seeds": [["r0", "aa"], ["r1", "bb"]], "text": "销户"}\n'
     )
 
 
-def test_an_answer_bought_by_an_earlier_version_is_found(tmp_path: Path) -> None:
-    """A file without slots, of which one answer is from before there were cached_tokens."""
+def test_a_response_bought_by_an_earlier_version_is_found(tmp_path: Path) -> None:
+    """A file with the tables of old, of which one response is from before there were cached_tokens."""
     cache = tmp_path / "c.sqlite"
     with closing(sqlite3.connect(cache, isolation_level=None)) as connection:
         connection.execute(
@@ -293,24 +293,31 @@ def test_an_answer_bought_by_an_earlier_version_is_found(tmp_path: Path) -> None
             connection.execute(
                 "INSERT INTO answers VALUES (?, ?)", (key, json.dumps({**entry, **extra}))
             )
+        connection.execute("CREATE TABLE slots (slot TEXT, key TEXT, seeds TEXT NOT NULL)")
+        connection.execute("INSERT INTO slots VALUES ('s', 'old', '[[\"r0\", \"aa\"]]')")
     with open_store(tmp_path, cache) as store:
-        assert store.get("old") == Answer("喂", "stop", 1, 2, cached_tokens=0)
-        assert store.get("new") == Answer("喂", "stop", 1, 2, cached_tokens=1)
+        assert store.get("old") == Response("喂", "stop", 1, 2, cached_tokens=0)
+        assert store.get("new") == Response("喂", "stop", 1, 2, cached_tokens=1)
+    with closing(sqlite3.connect(cache)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        reuse = connection.execute("SELECT reuse_key, key, seeds FROM reuse").fetchall()
+    assert sorted(name for (name,) in tables) == ["responses", "reuse"]
+    assert reuse == [("s", "old", '[["r0", "aa"]]')]
 
 
 def test_what_is_bought_stands_in_the_cache_as_ever(tmp_path: Path) -> None:
-    """Rows that an earlier version reads as well."""
+    """Tables and columns are what an upgrade has to find again."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
-        store.put("k", GOOD, Place("s", (("r0", "aa"),)))
+        store.put("k", GOOD, Reuse("s", (("r0", "aa"),)))
     with closing(sqlite3.connect(tmp_path / "c.sqlite")) as connection:
-        answers = connection.execute("SELECT key, entry FROM answers").fetchall()
-        slots = connection.execute("SELECT slot, key, seeds FROM slots").fetchall()
+        responses = connection.execute("SELECT key, entry FROM responses").fetchall()
+        reuse = connection.execute("SELECT reuse_key, key, seeds FROM reuse").fetchall()
     entry = (
         '{"text": "您好\\n- 我要补卡\u2028", "finish_reason": "stop", "prompt_tokens": 11, '
         '"completion_tokens": 7, "cached_tokens": 5}'
     )
-    assert answers == [("k", entry)]
-    assert slots == [("s", "k", '[["r0", "aa"]]')]
+    assert responses == [("k", entry)]
+    assert reuse == [("s", "k", '[["r0", "aa"]]')]
 
 
 @pytest.mark.parametrize("content", [b"no database" * 99, None], ids=["garbage", "a-folder"])
@@ -329,19 +336,19 @@ def test_a_damaged_cache_is_named(content: bytes | None, tmp_path: Path) -> None
 WRITER = """
 import sys
 from pathlib import Path
-from src.llm.cache import open_store
-from src.llm.requests import Answer
+from src.llm.response_store import open_store
+from src.llm.requests import Response
 
 cache, who = Path(sys.argv[1]), sys.argv[2]
 with open_store(cache.parent, cache) as store:
     for n in range(100):
-        store.put(f"{who}-{n}", Answer(who, "stop", n, n))
-        store.put(f"both-{n}", Answer(who, "stop", n, n))
+        store.put(f"{who}-{n}", Response(who, "stop", n, n))
+        store.put(f"both-{n}", Response(who, "stop", n, n))
 """
 
 
 def test_two_processes_share_a_cache(tmp_path: Path) -> None:
-    """They start on no file at once, and no answer of either is lost."""
+    """They start on no file at once, and no response of either is lost."""
     cache = tmp_path / "c.sqlite"
     processes = [run_python(WRITER, cache, who) for who in ("one", "two")]
     errors = [process.communicate(timeout=60)[1] for process in processes]
@@ -350,7 +357,7 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
     with open_store(tmp_path, cache) as store:
         for n in range(100):
             for who in ("one", "two"):
-                assert store.get(f"{who}-{n}") == Answer(who, "stop", n, n)
+                assert store.get(f"{who}-{n}") == Response(who, "stop", n, n)
             assert store.get(f"both-{n}") is not None
 
 

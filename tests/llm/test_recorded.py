@@ -1,4 +1,4 @@
-"""Recorded answers in files: what is written is read again, and what cannot be replayed is refused."""
+"""Recorded responses in files: what is written is read again, and what cannot be replayed is refused."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError
-from src.llm.cache import open_store
-from src.llm.recordings import (
-    Place,
-    RecordedAnswer,
-    read_recordings,
+from src.llm.recorded import (
+    RecordedResponse,
+    Reuse,
+    read_packed,
     read_used,
-    write_recording,
+    write_packed,
 )
-from src.llm.requests import Answer
+from src.llm.requests import Response
+from src.llm.response_store import open_store
 
-OLD = {  # as it was recorded before answers had cached_tokens
+OLD = {  # as it was recorded before responses had cached_tokens
     "key": "k",
     "text": "喂",
     "finish_reason": "stop",
@@ -27,35 +27,35 @@ OLD = {  # as it was recorded before answers had cached_tokens
     "completion_tokens": 2,
 }
 UNNAMED = {name: value for name, value in OLD.items() if name != "key"}
-PLACED = {**OLD, "cached_tokens": 1, "slot": "s", "seeds": [["r0", "aa"]]}
+PLACED = {**OLD, "cached_tokens": 1, "reuse_key": "s", "seeds": [["r0", "aa"]]}
 LINES = [
-    pytest.param(OLD, RecordedAnswer("k", Answer("喂", "stop", 1, 2, 0)), id="old"),
+    pytest.param(OLD, RecordedResponse("k", Response("喂", "stop", 1, 2, 0)), id="old"),
     pytest.param(
         {**OLD, "cached_tokens": 1},
-        RecordedAnswer("k", Answer("喂", "stop", 1, 2, 1)),
-        id="no-slot",
+        RecordedResponse("k", Response("喂", "stop", 1, 2, 1)),
+        id="no-reuse-key",
     ),
     pytest.param(
         PLACED,
-        RecordedAnswer("k", Answer("喂", "stop", 1, 2, 1), Place("s", (("r0", "aa"),))),
+        RecordedResponse("k", Response("喂", "stop", 1, 2, 1), Reuse("s", (("r0", "aa"),))),
         id="placed",
     ),
 ]
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES)
-def test_a_recording_is_read(
-    line: dict[str, object], expected: RecordedAnswer, tmp_path: Path
+def test_a_packed_file_is_read(
+    line: dict[str, object], expected: RecordedResponse, tmp_path: Path
 ) -> None:
-    """Fields that came later may be missing: answers recorded before them still replay."""
+    """Fields that came later may be missing: responses recorded before them still replay."""
     file = tmp_path / "r.jsonl.gz"
     file.write_bytes(gzip.compress(json.dumps(line).encode() + b"\n"))
-    assert list(read_recordings([file])) == [expected]
+    assert list(read_packed([file])) == [expected]
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES)
-def test_the_answers_of_a_run_are_read(
-    line: dict[str, object], expected: RecordedAnswer, tmp_path: Path
+def test_the_responses_of_a_run_are_read(
+    line: dict[str, object], expected: RecordedResponse, tmp_path: Path
 ) -> None:
     """In order, empty lines left out."""
     file = tmp_path / "used.jsonl"
@@ -63,30 +63,30 @@ def test_the_answers_of_a_run_are_read(
     assert read_used(file)[1:] == [expected]
 
 
-def test_a_recording_is_one_sorted_object_a_line(tmp_path: Path) -> None:
-    """It is in git: the same answers give the same bytes, whenever they are written."""
+def test_a_packed_file_is_one_sorted_object_a_line(tmp_path: Path) -> None:
+    """It is in git: the same responses give the same bytes, whenever they are written."""
     entries = [
-        RecordedAnswer("k", Answer("喂\u2028", "stop", 1, 2)),
-        RecordedAnswer("j", Answer("", "length", 1, 2, 1), Place("s", (("r0", "aa"),))),
+        RecordedResponse("k", Response("喂\u2028", "stop", 1, 2)),
+        RecordedResponse("j", Response("", "length", 1, 2, 1), Reuse("s", (("r0", "aa"),))),
     ]
     for name in ("a", "b"):
-        write_recording(tmp_path / "deep" / name, entries)
+        write_packed(tmp_path / "deep" / name, entries)
     packed = (tmp_path / "deep" / "a").read_bytes()
     assert packed == (tmp_path / "deep" / "b").read_bytes()
     assert gzip.decompress(packed).decode() == (
         '{"cached_tokens": 0, "completion_tokens": 2, "finish_reason": "stop", "key": "k", '
         '"prompt_tokens": 1, "text": "喂\u2028"}\n'
         '{"cached_tokens": 1, "completion_tokens": 2, "finish_reason": "length", "key": "j", '
-        '"prompt_tokens": 1, "seeds": [["r0", "aa"]], "slot": "s", "text": ""}\n'
+        '"prompt_tokens": 1, "reuse_key": "s", "seeds": [["r0", "aa"]], "text": ""}\n'
     )
-    assert list(read_recordings([tmp_path / "deep" / "a"])) == entries
+    assert list(read_packed([tmp_path / "deep" / "a"])) == entries
 
 
 @pytest.mark.parametrize(
     "content",
     [
         pytest.param(b"no gzip", id="no-gzip"),
-        pytest.param(gzip.compress(b'{"key": "k"}\n'), id="no-answer"),
+        pytest.param(gzip.compress(b'{"key": "k"}\n'), id="no-response"),
         pytest.param(gzip.compress(b'{"text": "k"}\n'), id="no-key"),
         pytest.param(gzip.compress(b"{\n"), id="no-json"),
         pytest.param(gzip.compress(b"[1]\n"), id="a-list"),
@@ -96,12 +96,14 @@ def test_a_recording_is_one_sorted_object_a_line(tmp_path: Path) -> None:
         pytest.param(gzip.compress(b"{}" * 99)[:12] + b"\xff" * 20, id="bytes-overwritten"),
     ],
 )
-def test_a_damaged_recording_is_named(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_packed_file_is_named(content: bytes, tmp_path: Path) -> None:
     """File and remedy."""
     file = tmp_path / "r.jsonl.gz"
     file.write_bytes(content)
     with (
-        pytest.raises(UserError, match=rf"{file}: damaged recording \(.*\); restore it with git"),
+        pytest.raises(
+            UserError, match=rf"{file}: damaged response file \(.*\); restore it with git"
+        ),
         open_store(tmp_path, tmp_path / "c.sqlite"),
     ):
         pass
@@ -115,7 +117,7 @@ def test_a_damaged_recording_is_named(content: bytes, tmp_path: Path) -> None:
         pytest.param([OLD, {**OLD, "model": "m"}], "line 2 has", id="unknown field"),
         pytest.param([{"key": "k", "text": "喂"}], "line 1 has key, text instead", id="no tokens"),
         pytest.param(
-            [{**PLACED, "seeds": 3}], r"line 1 is no answer \(.*\)", id="seeds of no form"
+            [{**PLACED, "seeds": 3}], r"line 1 is no response \(.*\)", id="seeds of no form"
         ),
     ],
 )

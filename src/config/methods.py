@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Arm = Literal[
+Method = Literal[
     "original",
     "class_weight",
     "oversample",
@@ -18,7 +18,7 @@ Arm = Literal[
     "chosen",
 ]
 
-FREE_ARMS: tuple[Arm, ...] = (
+FREE_METHODS: tuple[Method, ...] = (
     "original",
     "class_weight",
     "oversample",
@@ -27,4 +27,4 @@ FREE_ARMS: tuple[Arm, ...] = (
     "eda",
     "smote",
 )
-OUR_ARMS: tuple[Arm, ...] = ("augmented", "augmented_class_weight", "chosen")
+OUR_METHODS: tuple[Method, ...] = ("augmented", "augmented_class_weight", "chosen")
