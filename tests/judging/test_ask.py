@@ -151,7 +151,7 @@ def test_without_any_judge_left_the_run_ends(server: Server, run: Run) -> None:
     """Samples are not let through unseen because of a wrong key; what was bought is kept."""
     server.default = lambda call: scores() if number_in(call) < 2 else fails(401)
     with pytest.raises(
-        UserError, match=r"endpoint 'a' .* responds with HTTP 401; .*bought is kept"
+        UserError, match=r"endpoint 'a' .* responds with HTTP 401; .*paid responses are kept"
     ):
         run(judge(server, concurrency=1))
     server.calls.clear()

@@ -42,7 +42,7 @@ def test_without_any_of_several_judges_the_run_ends(server: Server, run: Run) ->
     server.default = reply
     gone = judge(server, "a", base_url=closed_url())
     locked = judge(server, "b", concurrency=1)
-    with pytest.raises(UserError, match=r"endpoint '[ab]' at .*; what was bought is kept"):
+    with pytest.raises(UserError, match=r"endpoint '[ab]' at .*; paid responses are kept"):
         run(gone, locked)
     server.calls.clear()
     server.default = lambda _: scores()

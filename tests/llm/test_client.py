@@ -170,7 +170,7 @@ def test_what_no_retry_mends_stops_the_run(
     server.script.append(fails(status))
     request = make_request(base_url=server.url, api_key_env=api_key_env)
     expected = (
-        f"^endpoint 'small' at {server.url} responds with HTTP {status}; {remedy}; what was bought"
+        f"^endpoint 'small' at {server.url} responds with HTTP {status}; {remedy}; paid responses"
     )
     with pytest.raises(UserError, match=expected):
         ask(runtime, request)
@@ -375,7 +375,7 @@ def test_too_many_failures_stop_the_run(
     asks = [[make_request(str(n), base_url=server.url)] for n in range(100)]
     expected = (
         r"^55% of the last 20 requests failed \(11 x HTTP 400\), more than "
-        r"runtime.max_error_rate 0.5; mend the endpoint"
+        r"runtime.max_error_rate 0.5; fix the endpoint"
     )
     with pytest.raises(UserError, match=expected):
         ask_any(few, asks)

@@ -74,7 +74,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     file = tmp_path / "bad.gguf"
     file.write_bytes(b"no model")
     with (
-        pytest.raises(UserError, match=rf"{file}: llama.cpp cannot load it \(.*\); is it a whole"),
+        pytest.raises(UserError, match=rf"{file}: llama.cpp cannot load it \(.*\); check that"),
         embedded.serve(file, slots=1, context=512, threads=1),
     ):
         pass

@@ -117,7 +117,7 @@ def test_a_damaged_packed_file_is_named(content: bytes, tmp_path: Path) -> None:
         pytest.param([OLD, {**OLD, "model": "m"}], "line 2 has", id="unknown field"),
         pytest.param([{"key": "k", "text": "喂"}], "line 1 has key, text instead", id="no tokens"),
         pytest.param(
-            [{**PLACED, "seeds": 3}], r"line 1 is no response \(.*\)", id="seeds of no form"
+            [{**PLACED, "seeds": 3}], r"line 1 is not a response \(.*\)", id="seeds of no form"
         ),
     ],
 )
