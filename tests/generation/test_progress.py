@@ -104,9 +104,9 @@ def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture)
         status = Status(in_flight=2, failures=1, tokens=1234567, cost="0.0123 CNY")
         progress.changed([ClassRun("a", 50, accepted=30), ClassRun("b", 12, accepted=15)])
     assert lines.messages == [
-        "generate: 22 of 62 accepted, 20 responses a minute, 3 in flight, 12,345 tokens, "
+        "generate: 22 of 62 accepted, 20 responses per minute, 3 in flight, 12,345 tokens, "
         "about 2 min left",
-        "generate: 42 of 62 accepted, 15 responses a minute, 2 in flight, 1,234,567 tokens, "
+        "generate: 42 of 62 accepted, 15 responses per minute, 2 in flight, 1,234,567 tokens, "
         "0.0123 CNY, 1 failed, about 1 min left",
     ]
 
@@ -117,7 +117,7 @@ def test_no_time_is_promised_before_anything_is_accepted(
     """One response in half a minute, and nothing accepted by it."""
     show(clock, [ClassRun("a", 40)])
     assert lines.messages == [
-        "generate: 0 of 40 accepted, 2 responses a minute, 0 in flight, 0 tokens"
+        "generate: 0 of 40 accepted, 2 responses per minute, 0 in flight, 0 tokens"
     ]
 
 
@@ -168,7 +168,7 @@ def test_a_terminal_has_a_table(
         "2 classes done",
     ]
     totals = (
-        "4 of 16 accepted, 2 responses a minute, 3 in flight, 12,345 tokens, 0.0123 CNY, 1 failed, "
+        "4 of 16 accepted, 2 responses per minute, 3 in flight, 12,345 tokens, 0.0123 CNY, 1 failed, "
         "about 2 min left"  # 12 more at 8 a minute
     )
     assert " ".join(shown[4:]).startswith(totals)

@@ -181,6 +181,6 @@ def test_offline_a_missing_response_is_an_error(
     assert exit_.value.code == 2
     assert capsys.readouterr().err == (
         "error: no recorded response for request 0 of class '补换卡'; "
-        "set runtime.offline: false to ask the endpoint\n"
+        "set runtime.offline: false to call the endpoint\n"
     )
     assert server.calls == []

@@ -299,7 +299,7 @@ def test_progress_is_told(server: Server, run: Run, caplog: pytest.LogCaptureFix
     lines = [line for line in caplog.messages if line.startswith("judge: ")]
     assert lines[0].startswith("judge: 1 of 2 responses, ")
     assert lines[-2].startswith("judge: 4 of 4 responses, ")
-    assert lines[-1] == "judge: 6 of 6 responses (2 bought before), 1 of them without a judgement"
+    assert lines[-1] == "judge: 6 of 6 responses (2 recorded before), 1 of them without a judgement"
 
 
 def test_a_schema_is_asked_for_first(server: Server, run: Run) -> None:

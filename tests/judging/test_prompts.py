@@ -105,7 +105,7 @@ def test_all_labels_keeps_what_is_known() -> None:
 
 def test_a_sample_of_an_unknown_class_is_refused(server: Server, make_writer: MakeWriter) -> None:
     """It could not be shown among all labels."""
-    with pytest.raises(UserError, match="candidate c1: class '销户' is none of the 2 classes"):
+    with pytest.raises(UserError, match="candidate c1: class '销户' is not one of the 2 classes"):
         make_writer(judge(server)).asks(sample(1, label="销户"))
 
 
