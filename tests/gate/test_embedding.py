@@ -246,7 +246,9 @@ def test_passing_trouble_is_waited_out(
         pytest.param(vectors([1, 0]), "returned 1 vectors for 2 texts; set", id="one-too-few"),
         pytest.param(vectors([1], [2], [3]), "returned 3 vectors for 2 texts", id="one-too-many"),
         pytest.param(vectors([1, 0], [0, 0]), "a zero or non-finite vector", id="zeros"),
-        pytest.param(vectors([1, 0], [1]), "has no vectors; check that it is an embedding", id="ragged"),
+        pytest.param(
+            vectors([1, 0], [1]), "has no vectors; check that it is an embedding", id="ragged"
+        ),
         pytest.param(vectors(["a"], ["b"]), "has no vectors", id="words"),
         pytest.param(vectors(), "returned 0 vectors for 2 texts", id="none"),
         pytest.param(Sent(b'{"choices": []}'), "has no vectors", id="another-api"),
