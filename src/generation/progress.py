@@ -144,7 +144,7 @@ class Progress:
             table.add_row(run.label, *map(str, counts), share, bar)
         done = len(self._runs) - len(busy)
         hidden = max(len(busy) - rows, 0)
-        more = f", {hidden} more under way" if hidden else ""
+        more = f", {hidden} more in progress" if hidden else ""
         table.add_row(f"{done} classes done{more}", *[""] * 5, style="dim")
         return table
 

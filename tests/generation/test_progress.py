@@ -208,7 +208,7 @@ def test_totals_stay_on_the_screen(
     show(clock, [*busy(40), ClassRun("done", 1, accepted=1)])
     text = " ".join(rows(capsys))
     assert len(set(re.findall(r"c\d\d 1 4 3 50%", text))) == shown
-    assert f"1 classes done, {40 - shown} more under way 41 of 161 accepted" in text
+    assert f"1 classes done, {40 - shown} more in progress 41 of 161 accepted" in text
 
 
 @pytest.mark.usefixtures("terminal")

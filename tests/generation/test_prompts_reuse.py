@@ -182,6 +182,6 @@ def test_a_request_names_the_rows_that_it_shows(
 def test_the_key_does_not_depend_on_reuse(make_request: MakeRequest) -> None:
     """Packed files are keyed by the request only."""
     request = make_request()
-    placed = replace(request, reuse_key="s", seeds=(("r0", "aa"),), earlier_key="k")
-    assert placed.key == request.key == request.response_key
-    assert placed.response_key == "k"
+    reused = replace(request, reuse_key="s", seeds=(("r0", "aa"),), earlier_key="k")
+    assert reused.key == request.key == request.response_key
+    assert reused.response_key == "k"

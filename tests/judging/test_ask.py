@@ -126,7 +126,7 @@ def test_thoughts_are_no_judgement(server: Server, run: Run) -> None:
         pytest.param(fails(401), False, id="refuses-the-key"),
         pytest.param(fails(500), False, id="broken"),
         pytest.param(Sent(b"<html>"), False, id="no-api"),
-        pytest.param(None, True, id="nobody-there"),
+        pytest.param(None, True, id="unreachable"),
     ],
 )
 def test_one_judge_down_leaves_the_others(
