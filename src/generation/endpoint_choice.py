@@ -1,12 +1,12 @@
-"""Which of several models writes a class's next sample: rather one whose samples are accepted.
+"""A bandit that chooses the endpoint of a class's next request by acceptance rate.
 
     bandit = Bandit(("small", "glm4"), explore=0.03, most_behind=32)
     past = observations[: bandit.known(attempt)]
     bandit.choose(attempt, past, "7/补换卡")  ->  "glm4"
 
-Thompson sampling (Thompson 1933), with a posterior that is narrower than the true one, since a
-class has a few dozen requests and not thousands (Chapelle and Li 2011, "posterior reshaping").
-A choice hangs on verdicts alone, never on when they came, so that a replay chooses the same.
+Thompson sampling (Thompson 1933) with a posterior narrower than the true one, since a class has a
+few dozen requests, not thousands (Chapelle and Li 2011, "posterior reshaping"). A choice depends on
+verdicts only, not on their timing, so a replay makes the same choices.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from random import Random
 
 from src.data.draws import shuffled
 
-FIRST = 2  # requests of each model to begin with
-SHARPNESS = 2  # a draw counts so often; at quotas of 20 and 100 better than 1 and 3
-RECENT = 40  # requests of a model that count: one that repeats itself gets worse with time
-TOGETHER = 4  # requests that know the same verdicts: the gate has its price
+FIRST = 2  # initial requests per endpoint
+SHARPNESS = 2  # weight of a draw; better than 1 and 3 at quotas of 20 and 100
+RECENT = 40  # last requests that count: a model that repeats itself gets worse over time
+TOGETHER = 4  # consecutive requests that use the same verdicts, to run the gate less often
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What one request came to: who responded, how many samples, and how many the gate let pass."""
+    """The outcome of one request: its endpoint, its draws, and how many were accepted."""
 
     endpoint: str
     draws: int
@@ -34,12 +34,12 @@ class Observation:
 
 @dataclass(frozen=True)
 class Bandit:
-    """How the requests of one class are spread.
+    """The rule that spreads the requests of one class over endpoints (the arms).
 
     Attributes:
         names: of the endpoints.
-        explore: the least share of a class's requests that each of them gets, 0 to 1 / names.
-        most_behind: requests that may be out without a verdict, once a class has many.
+        explore: minimum share of a class's requests per endpoint, 0 to 1 / number of names.
+        most_behind: maximum number of requests without a verdict, once a class has many.
     """
 
     names: tuple[str, ...]
@@ -47,9 +47,9 @@ class Bandit:
     most_behind: int
 
     def known(self, attempt: int) -> int:
-        """How many requests of the class must have verdicts before this one can be written.
+        """Return how many requests of the class need verdicts before this one can be written.
 
-        All but a third of those before it, so that there is always something under way.
+        All but a third of those before it, so that some requests are always in flight.
         """
         first = FIRST * len(self.names)
         if attempt < first:
@@ -58,12 +58,12 @@ class Bandit:
         return max(first, (attempt - behind) // TOGETHER * TOGETHER)
 
     def choose(self, attempt: int, past: Sequence[Observation], seed: str) -> str:
-        """The endpoint of request number `attempt` of a class.
+        """Return the endpoint of request number `attempt` of a class.
 
         Args:
             attempt: counts from 0.
-            past: of the first `known` requests, in their order.
-            seed: of the class; another one draws otherwise.
+            past: outcomes of the first `known` requests, in their order.
+            seed: random seed of the class.
         """
         order = shuffled(Random(f"{seed}/endpoints"), self.names)
         if attempt < FIRST * len(order):
@@ -76,15 +76,15 @@ class Bandit:
         return order[hopes.index(max(hopes))]
 
     def _turns(self, attempts: int) -> int:
-        """Requests, among the first so many, that go to each in turn beyond the `FIRST`."""
+        """Return how many of the first `attempts` requests are exploration beyond `FIRST`."""
         of_all = int(len(self.names) * self.explore * attempts)
         return max(of_all - FIRST * len(self.names), 0)
 
     def _hope(self, rng: Random, name: str, past: Sequence[Observation]) -> float:
-        """A draw from Beta(1 + accepted, 1 + rejected), each counted `SHARPNESS` times.
+        """Sample from Beta(1 + accepted, 1 + rejected), each draw counted `SHARPNESS` times.
 
-        It is the k-th smallest of n uniform draws, with k = 1 + accepted and n = 1 + all; that
-        takes `Random.random` alone, unlike `betavariate`, which Python may change.
+        This is the k-th smallest of n uniform numbers, with k = 1 + accepted and n = 1 + all. It
+        needs only `Random.random`, unlike `betavariate`, whose algorithm Python may change.
         """
         mine = [outcome for outcome in past if outcome.endpoint == name][-RECENT:]
         accepted = SHARPNESS * sum(outcome.accepted for outcome in mine)

@@ -1,9 +1,8 @@
-"""What a run would take, without calling anything.
+"""Estimate the requests, tokens, cost and time of a run without calling an endpoint.
 
-Lengths of prompts are those of the real prompts; tokens a character, tokens a reply and samples a
-request are those of responses that the store already has for this plan, and the share accepted is
-that of the last run of `generate`, both with a guess where there is nothing yet. What is not known
-exactly is given as a range.
+Prompt lengths are those of the real prompts. Tokens per character and per reply are measured on
+recorded responses to this plan, and acceptance rates on the last run of `generate`; both are guessed
+if there is no data yet. Uncertain values are given as ranges.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from src.records.metrics.generate import ClassGeneration, GenerateMetrics
 
 TOKENS_PER_CHARACTER: dict[Language, float] = {"zh": 0.75, "en": 0.25}
 GUESSED_ACCEPTANCE = (0.5, 0.8, 0.95)  # pessimistic, expected, optimistic
-EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # a response, on two free cores (docs/benchmarks.md)
+EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # per response, on two free cores (docs/benchmarks.md)
 REMOTE_SECONDS = (1.0, 4.0, 12.0)
-MOST_LOOKED_AT = 200  # responses of the store, to measure lengths
+MOST_LOOKED_AT = 200  # recorded responses that lengths are measured on
 
 Range = tuple[float, float, float]  # low, expected, high
-Asked = tuple[Ask, tuple[Request, Response] | None]  # and its response, if the store has it
+Asked = tuple[Ask, tuple[Request, Response] | None]  # with its recorded response, if any
 
 
 @dataclass(frozen=True)
 class ClassEstimate:
-    """One class's share of a run; `requests`, `calls` and what follows from them are ranges."""
+    """The estimate of one class; `calls` are the requests that are not recorded yet."""
 
     label: str
     tier: str
@@ -55,14 +54,14 @@ class ClassEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A whole run: recorded requests cost nothing, the others cost calls, tokens and time."""
+    """The estimate of a run: recorded requests are free, the others cost calls, tokens and time."""
 
     classes: tuple[ClassEstimate, ...]
     currency: str
-    measured: int  # responses that lengths were measured on
+    measured: int  # number of responses that lengths were measured on
 
     def total(self, what: str) -> Range:
-        """The sum over classes of one of their ranges."""
+        """Return the sum over classes of the range named `what`."""
         ranges = [getattr(item, what) for item in self.classes]
         low, expected, high = (sum(each[i] for each in ranges) for i in range(3))
         return (low, expected, high)
@@ -70,7 +69,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class _Lengths:
-    """How text becomes tokens, as measured or guessed."""
+    """Tokens per character and per reply, measured or guessed."""
 
     tokens_per_character: float
     reply_tokens: float
@@ -86,20 +85,20 @@ def dry_run(
     runtime: RuntimeParams,
     last: Path,
 ) -> str:
-    """What a user is shown before anything is paid for.
+    """Return the text of the dry run: the plan, its estimate and example prompts.
 
     Args:
         plan: quotas by class.
-        writer: of the real prompts.
-        store: responses that are there already.
-        generate: limits, and how long examples and replies are.
+        writer: writes the real prompts.
+        store: recorded responses.
+        generate: limits, and lengths of examples and replies.
         llm: prices and their currency.
         data: language and turn separator.
-        runtime: how many requests are made at once.
-        last: metrics/generate.json, which need not be there.
+        runtime: concurrency.
+        last: metrics/generate.json; may be missing.
 
     Raises:
-        UserError: that file is broken.
+        UserError: `last` is not a valid metrics file.
     """
     last_run = read_record(last, GenerateMetrics) if last.exists() else None
     found = estimate(plan, writer, store, generate, llm, data, runtime, last_run)
@@ -117,18 +116,18 @@ def estimate(
     last_run: GenerateMetrics | None = None,
     most_looked_at: int = MOST_LOOKED_AT,
 ) -> Estimate:
-    """Count what each class's requests would take.
+    """Estimate the requests, tokens, cost and time of each class.
 
     Args:
         plan: quotas by class.
-        writer: of the real prompts.
-        store: responses that are there already.
+        writer: writes the real prompts.
+        store: recorded responses.
         generate: limits.
         llm: prices.
         data: language and turn separator.
-        runtime: how many requests are made at once.
-        last_run: acceptance of each class, where it is known.
-        most_looked_at: responses of the store that lengths are measured on.
+        runtime: concurrency.
+        last_run: acceptance rates of the classes, if known.
+        most_looked_at: maximum number of recorded responses that lengths are measured on.
     """
     rows = [row for row in plan.classes.to_dict("records") if row["needed"] > 0]
     last = last_run.per_class if last_run else {}
@@ -156,7 +155,7 @@ def estimate(
 def _asked(
     label: str, most: int, writer: PromptWriter, store: ResponseStore, separator: str | None
 ) -> list[Asked]:
-    """The first requests as a run would make them, told what the responses so far repeat."""
+    """Write the first requests as a run would, with the overused n-grams of recorded responses."""
     asked: list[Asked] = []
     texts: list[tuple[str, ...]] = []
     for attempt in range(most):
@@ -186,13 +185,13 @@ def _class(
     calls, tokens, cost, seconds = [], [], [], []
     for number, count in enumerate(requests):
         missing = [ask.requests[0] for ask, pair in asked[:count] if pair is None]
-        responses = [(request, _guess(request, lengths)) for request in missing]
+        guesses = [(request, _guess(request, lengths)) for request in missing]
         calls.append(len(missing))
-        tokens.append(sum(a.prompt_tokens + a.completion_tokens for _, a in responses))
+        tokens.append(sum(guess.prompt_tokens + guess.completion_tokens for _, guess in guesses))
         cost.append(
-            float(sum((spent_on(a, r.endpoint.price).cost for r, a in responses), Decimal(0)))
+            float(sum((spent_on(g, r.endpoint.price).cost for r, g in guesses), Decimal(0)))
         )
-        seconds.append(sum(_seconds(r.endpoint, concurrency, number) for r, _ in responses))
+        seconds.append(sum(_seconds(r.endpoint, concurrency, number) for r, _ in guesses))
     return ClassEstimate(
         label=label,
         tier=str(row["tier"]),
@@ -208,7 +207,7 @@ def _class(
 
 
 def render_estimate(result: Estimate, writer: PromptWriter) -> str:
-    """The plan, what it takes, and one filled-in prompt a tier."""
+    """Render the plan, its estimate, and one complete prompt per tier."""
     lines = ["class | tier | train rows | samples wanted | requests | of these recorded"]
     lines += [
         f"{item.label} | {item.tier} | {item.support} | {item.quota} | "
@@ -238,10 +237,10 @@ def _requests(quota: int, acceptance: float, generate: GenerateParams) -> int:
 
 
 def _acceptance(last: ClassGeneration | None) -> Range:
-    """Low, expected, high: of the last run with two standard errors, or guessed."""
+    """Return low, expected and high: the last run's rate +- two standard errors, or guesses."""
     if last is None or not last.candidates:
         return GUESSED_ACCEPTANCE
-    # one accepted and one rejected more, so that 0 and 1 are not taken for certain
+    # one accepted and one rejected draw are added, so that rates of 0 and 1 are not certain
     draws, accepted = last.candidates + 2, last.accepted + 1
     share = accepted / draws
     error = 2 * math.sqrt(share * (1 - share) / draws)
@@ -252,7 +251,7 @@ def _acceptance(last: ClassGeneration | None) -> Range:
 
 
 def _has_usage(response: Response) -> bool:
-    """Whether the endpoint counted its tokens; not all do."""
+    """Whether the endpoint reported token counts; not all do."""
     return response.prompt_tokens > 0 and response.completion_tokens > 0
 
 
@@ -275,7 +274,7 @@ def _guess(request: Request, lengths: _Lengths) -> Response:
 
 
 def _seconds(endpoint: EndpointParams, concurrency: int, number: int) -> float:
-    """Seconds that one response adds to the run."""
+    """Return the seconds that one response adds to the run."""
     if endpoint.embedded:
         return EMBEDDED_SECONDS[number]
     at_once = REMOTE_SECONDS[number] / (endpoint.concurrency or concurrency)

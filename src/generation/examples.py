@@ -1,9 +1,9 @@
-"""The train rows that a prompt shows, and which part of each.
+"""Seed examples: the train rows that a prompt shows, and which excerpt of each.
 
     examples = Examples(train, keywords, data, generate)
     examples.of("补换卡", group=3, masked=True)  ->  [Example("r17", ["您好请讲", "我要补卡"]), ...]
 
-A class's rows take turns, group by group of requests, so that each is shown about equally often.
+Each group of requests shows the next rows of the class, so that all are shown about equally often.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from src.data.draws import shuffled
 from src.llm.requests import digest
 from src.privacy.find import mask
 
-ENOUGH_KEYWORDS = 6  # of an excerpt; beyond that the longer one is the better example
-DIGEST = 12  # hexadecimal digits of a row's text
+ENOUGH_KEYWORDS = 6  # in an excerpt; with that many, the longer excerpt is better
+DIGEST = 12  # hexadecimal digits of the digest of a row's text
 
 
 class Example(NamedTuple):
@@ -33,7 +33,7 @@ class Example(NamedTuple):
 
 
 class Examples:
-    """Chooses rows of a class, and of the classes that it is taken for; the same every time."""
+    """Deterministic choice of rows of a class, and of classes that it is confused with."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class Examples:
 
         Args:
             train: columns row_id, text, label.
-            keywords: of each class.
+            keywords: class -> its keywords.
             data: turn separator and language.
             generate: how many rows are shown, and how much of each.
             allowed: numbers that are not private, see `filter.pii`.
-            neighbours: of each class, those that it is taken for, see `generate.contrast`.
+            neighbours: class -> classes that it is confused with, see `generate.contrast`.
         """
         self._train = {str(label): rows for label, rows in train.groupby("label")}
         self._keywords, self._neighbours = keywords, neighbours or {}
@@ -61,11 +61,11 @@ class Examples:
         self._digests: dict[str, dict[str, str]] = {}
 
     def of(self, label: str, group: int, *, masked: bool) -> list[Example]:
-        """The next `seeds_per_prompt` examples of a class, fewer if it has fewer rows.
+        """Return the next `seeds_per_prompt` examples of a class, or fewer if it has fewer rows.
 
         Args:
             label: the class.
-            group: of requests, counts from 0.
+            group: number of the group of requests, from 0.
             masked: whether private data is replaced.
         """
         if (label, masked) not in self._shuffled:
@@ -75,9 +75,9 @@ class Examples:
         return [examples[(group * count + i) % len(examples)] for i in range(count)]
 
     def contrast(self, label: str, group: int, *, masked: bool) -> dict[str, list[Example]]:
-        """The neighbouring classes that a group of requests shows, and examples of each.
+        """Return the neighbouring classes that a group of requests shows, with examples.
 
-        Groups take turns through all neighbours, so that a class is set apart from each of them.
+        Each group draws its own, so that a class is contrasted with all its neighbours over time.
         """
         count = self._generate.contrast
         near = [name for name in self._neighbours.get(label, ()) if name in self._train]
@@ -87,7 +87,7 @@ class Examples:
         return {name: self.of(name, group, masked=masked) for name in shown}
 
     def rows(self, label: str) -> dict[str, str]:
-        """Train rows of a class: id -> digest of the text."""
+        """Return the train rows of a class: id -> digest of the text."""
         if label not in self._digests:
             rows = self._train[label]
             self._digests[label] = {
@@ -97,7 +97,7 @@ class Examples:
         return self._digests[label]
 
     def _excerpts(self, label: str, *, masked: bool) -> list[Example]:
-        """Of all rows of a class; masked before they are cut, so that no number is."""
+        """Excerpts of all rows of a class; masked first, so that no private number is cut in two."""
         separator, limit = self._data.turn_separator, self._generate.seed_max_chars
         rows, keywords = self._train[label], self._keywords.get(label, ())
         examples = []
@@ -110,12 +110,12 @@ class Examples:
 
 
 def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list[str]:
-    """The run of turns, up to `max_chars`, that says most of what marks the class.
+    """Return the consecutive turns, up to `max_chars`, with the most keywords of the class.
 
-    A long call touches other intents as well; a small model that sees all of it writes about
-    none. A single turn that is too long is kept whole.
+    A long call touches other intents as well, and a small model that sees all of it writes about
+    none of them. A single turn that is too long is kept whole.
     """
-    best, best_worth = turns, (-1, 0)
+    best, best_rank = turns, (-1, 0)
     for start in range(len(turns)):
         length = 0
         for end in range(start, len(turns)):
@@ -124,7 +124,7 @@ def excerpt(turns: list[str], keywords: tuple[str, ...], max_chars: int) -> list
                 break
             run = turns[start : end + 1]
             hits = sum(word in " ".join(run) for word in keywords)
-            worth = (min(hits, ENOUGH_KEYWORDS), length)
-            if worth > best_worth:
-                best, best_worth = run, worth
+            rank = (min(hits, ENOUGH_KEYWORDS), length)
+            if rank > best_rank:
+                best, best_rank = run, rank
     return best

@@ -1,4 +1,4 @@
-"""The ledger of what went wrong: data/interim/failures.jsonl, one request a line."""
+"""Failed requests in data/interim/failures.jsonl, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ RECOVERED = "recovered"
 
 @dataclass(frozen=True)
 class FailedRequest:
-    """A request without a usable response, or one that got it only after tries that failed.
+    """A request without a usable response, or with one only after failed tries.
 
     Attributes:
-        label: the class that it was for.
-        attempt: its number among those of the class.
-        request_key: of the response, or of the last way to ask for it.
-        endpoint: that responded, or failed last.
+        label: the class.
+        attempt: number of the request within the class, from 0.
+        request_key: key of the request that got the response, or that failed last.
+        endpoint: the one that responded, or that failed last.
         kind: no_response, empty, refused, truncated, unreadable, or recovered.
-        tries: what happened at each try that failed.
+        tries: why each failed try failed.
     """
 
     label: str
@@ -34,5 +34,5 @@ class FailedRequest:
 
 
 def write_failures(path: Path, failures: Iterable[FailedRequest]) -> None:
-    """One request a line."""
+    """Write failed requests as JSONL."""
     write_jsonl(path, map(fields_of, failures))

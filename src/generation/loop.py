@@ -1,10 +1,11 @@
-"""The loop between generation and the gate: ask until each class has its quota.
+"""The loop between generation and the gate: request samples until each class has its quota.
 
-Nothing waits for the slowest of a batch: as many requests are out as samples are missing, and for
-each that brings none, or one that the gate drops, another goes out. Verdicts are given in the order
-of the requests, and a class ends at the first one that completes its quota, or with which its
-attempts are used up or too few of its samples are accepted. So where it ends depends on the
-responses alone and not on when they came, and a replay ends at the same request.
+Requests are not sent in batches: the number in flight follows the number of missing samples, and
+each request that returns no sample, or one that the gate rejects, is followed by another.
+
+Verdicts are counted in the order of the requests. A class ends at the first request that completes
+its quota, reaches its maximum of attempts, or brings its acceptance rate below the minimum. So the
+end depends on the responses only, not on their timing, and a replay ends at the same request.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from src.llm.budget import spent_on
 from src.llm.client import Failure, OutOfBudget, Received
 from src.records.samples import Candidate
 
-JUDGE_TOGETHER = 8  # requests of a class, while it has more to ask for anyway
+JUDGE_TOGETHER = 8  # requests to screen at once, while the class has more to send anyway
 AskModel = Callable[[Ask], Awaitable[Received | Failure | OutOfBudget]]
-Accepts = Callable[[Sequence[Candidate]], Sequence[bool]]  # each candidate of a class
+Accepts = Callable[[Sequence[Candidate]], Sequence[bool]]  # candidates of a class -> verdicts
 
 
 class QuotaLoop:
-    """Asks for all classes at once."""
+    """Requests samples of all classes concurrently."""
 
     def __init__(
         self,
@@ -46,31 +47,31 @@ class QuotaLoop:
         """Set up.
 
         Args:
-            quotas: accepted samples wanted, by class; classes with 0 are left out.
+            quotas: class -> accepted samples needed; classes with 0 are left out.
             writer: writes the n-th request of a class.
-            ask_model: gets a response, from the store or from an endpoint.
-            accepts: which candidates of a class the gate lets pass; runs in a thread, one at a time.
-                A verdict may depend on candidates before, not on those after.
+            ask_model: gets a response from the store or from an endpoint.
+            accepts: the gate's verdicts on candidates of one class; runs in a thread, one call at
+                a time. A verdict may depend on earlier candidates, not on later ones.
             params: limits on attempts and acceptance.
             separator: between the turns of a row.
-            most_at_once: requests that may be out, all classes together.
-            on_change: told after each response and each verdict, for progress.
+            most_at_once: maximum number of requests in flight, over all classes.
+            on_change: called after each response and each verdict, to show progress.
         """
         self.runs = [ClassRun(label, quota) for label, quota in quotas.items() if quota > 0]
         self._turn = deque(self.runs)
         self._writer, self._ask_model, self._accepts = writer, ask_model, accepts
         self._params, self._separator = params, separator
         self._most_at_once, self._on_change = most_at_once, on_change
-        self._judging = False
+        self._screening = False
         self._budget_spent = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
 
     async def run(self) -> Generated:
-        """Ask until every class has its quota or is given up.
+        """Request samples until every class has its quota or has stopped early.
 
         Raises:
-            UserError: whatever `ask_model` raises; the other requests are called off.
+            UserError: raised by `ask_model`; the other requests are cancelled.
         """
         try:
             while self._start():
@@ -92,13 +93,13 @@ class QuotaLoop:
         task.result()
 
     def _start(self) -> bool:
-        """Start what can be started now; False when nothing is left to wait for."""
+        """Start requests and screening; return False if nothing is running any more."""
         for run, ask in self._next():
             run.ask()
-            self._task(self._answer(run, ask))
+            self._task(self._request(run, ask))
         ready = [run for run in self.runs if self._may_screen(run)]
-        if ready and not self._judging:
-            self._judging = True
+        if ready and not self._screening:
+            self._screening = True
             self._task(self._verdicts(ready))
         return bool(self._tasks)
 
@@ -108,9 +109,9 @@ class QuotaLoop:
         task.add_done_callback(self._finished.put_nowait)
 
     def _next(self) -> Iterator[tuple[ClassRun, Ask]]:
-        """The requests to go out now: a class's group of one prompt, then the next class's.
+        """Yield the requests to send now: a group with one prompt, then a group of the next class.
 
-        A server that keeps what it has read of the last prompt then reads each prompt once.
+        A server that caches the last prompt then reads each prompt only once.
         """
         passed = 0
         while sum(run.out for run in self.runs) < self._most_at_once and passed < len(self._turn):
@@ -137,37 +138,38 @@ class QuotaLoop:
         return self._writer.needs_written(run.label, attempt) <= run.back()
 
     def _may_screen(self, run: ClassRun) -> bool:
-        """Whether enough of a class wait for a verdict: the gate has its price too.
+        """Whether enough requests of a class wait for verdicts to be worth a run of the gate.
 
-        No fewer than are still out, and several, unless nothing more is asked without a verdict.
+        At least as many as are in flight, and at least `JUDGE_TOGETHER` unless the class can send
+        nothing more before it has verdicts.
         """
         if run.done or not run.new or run.new < run.out:
             return False
         return run.new >= JUDGE_TOGETHER or not self._may_ask(run)
 
-    async def _answer(self, run: ClassRun, ask: Ask) -> None:
-        reply = await self._ask_model(ask)
-        if isinstance(reply, OutOfBudget):
+    async def _request(self, run: ClassRun, ask: Ask) -> None:
+        result = await self._ask_model(ask)
+        if isinstance(result, OutOfBudget):
             self._budget_spent = True
             run.take(ask.attempt, Attempt())
         else:
-            run.take(ask.attempt, self._read(ask, reply))
+            run.take(ask.attempt, self._read(ask, result))
 
-    def _read(self, ask: Ask, reply: Received | Failure) -> Attempt:
-        """The samples of a reply and, where something went wrong, an entry of the ledger."""
-        endpoint, cost = reply.request.endpoint, Decimal(0)
+    def _read(self, ask: Ask, result: Received | Failure) -> Attempt:
+        """Read the samples of a reply; add a failure entry if anything went wrong."""
+        endpoint, cost = result.request.endpoint, Decimal(0)
         candidates: tuple[Candidate, ...] = ()
         kind: str | None = "no_response"
-        if isinstance(reply, Received):
-            read = read_samples(reply.response, reply.request, ask.opening, self._separator)
-            kind = read.problem or (RECOVERED if reply.tries else None)
+        if isinstance(result, Received):
+            read = read_samples(result.response, result.request, ask.opening, self._separator)
+            kind = read.problem or (RECOVERED if result.tries else None)
             texts = enumerate(read.samples)
-            candidates = tuple(_candidate(ask, reply, number, text) for number, text in texts)
-            cost = spent_on(reply.response, endpoint.price).cost
+            candidates = tuple(_candidate(ask, result, number, text) for number, text in texts)
+            cost = spent_on(result.response, endpoint.price).cost
         failure = None
         if kind is not None:
-            key = reply.request.response_key
-            failure = FailedRequest(ask.label, ask.attempt, key, endpoint.name, kind, reply.tries)
+            key = result.request.response_key
+            failure = FailedRequest(ask.label, ask.attempt, key, endpoint.name, kind, result.tries)
         draws = max(len(candidates), 1)
         return Attempt(candidates, failure, draws, endpoint=endpoint.name, cost=cost)
 
@@ -177,11 +179,11 @@ class QuotaLoop:
             verdicts = await asyncio.to_thread(self._accepts, candidates)
             pairs = zip(candidates, verdicts, strict=True)
             run.count({candidate.id: verdict for candidate, verdict in pairs}, self._params)
-        self._judging = False
+        self._screening = False
 
 
-def _candidate(ask: Ask, reply: Received, number: int, text: str) -> Candidate:
-    request = reply.request
+def _candidate(ask: Ask, received: Received, number: int, text: str) -> Candidate:
+    request = received.request
     seed_ids = tuple(row_id for row_id, _ in request.seeds) if request.earlier_key else ask.seed_ids
     return Candidate(
         id=f"{request.response_key[:16]}-{number}",

@@ -1,18 +1,18 @@
-"""Overused n-grams: runs of words that many samples of a class share."""
+"""Overused n-grams: word sequences that too many samples of a class share."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-OVERUSED_SHARE = 0.15  # of the samples; a run of words that more of them hold is overused
+OVERUSED_SHARE = 0.15  # minimum share of samples that contain an n-gram for it to be overused
 NGRAM_LENGTH = {"zh": 6, "en": 4}  # characters, words
 
 
 def overused_ngrams(texts: Sequence[str], most: int, language: str) -> list[str]:
-    """Runs of characters (zh) or words (en) that stand in many of the texts, the commonest first.
+    """Return at most `most` overused n-grams of characters (zh) or words (en), commonest first.
 
-    Of runs that overlap only one is named.
+    Of overlapping n-grams only the most common one is returned.
     """
     length, glue = NGRAM_LENGTH[language], "" if language == "zh" else " "
     counts: Counter[str] = Counter()
@@ -30,6 +30,6 @@ def overused_ngrams(texts: Sequence[str], most: int, language: str) -> list[str]
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether the two share half of the longer one's characters or more, in one stretch."""
+    """Whether both contain the same substring of half the longer one's length."""
     half = max(len(one), len(other)) // 2
     return any(one[i : i + half] in other for i in range(len(one) - half + 1))

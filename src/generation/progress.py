@@ -1,7 +1,7 @@
-"""How far generation is: a table on a terminal, a line now and then elsewhere.
+"""Progress of generation: a live table on a terminal, otherwise a log line from time to time.
 
-Nothing is shown while responses come from the store; it starts with the first one that is waited
-for. Only counts are shown, never a prompt, a response or a key.
+Nothing is shown until an endpoint returns a first response; replays from the store are quiet. Only
+counts are shown, never a prompt, a response or a key.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_TABLES = 0.25
-MOST_ROWS = 30  # of the table; classes that are done are only counted
-OTHER_LINES = 7  # of the screen: what stands around these rows
+MOST_ROWS = 30  # of the table; finished classes are only counted
+OTHER_LINES = 7  # of the screen, around these rows
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the client and the budget say."""
+    """Figures of the client and the budget."""
 
     in_flight: int
     failures: int
     tokens: int
-    cost: str  # with its currency; empty where nothing has a price
+    cost: str  # with its currency; empty if nothing has been charged
 
 
 class Progress:
-    """Counts responses that a model gave in this run and samples that the gate accepts."""
+    """Shows accepted samples, and the rate of responses from endpoints in this run."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class Progress:
         """Set up.
 
         Args:
-            quota: samples wanted, all classes together.
-            status: of the client and the budget, now.
-            clock: seconds.
+            quota: accepted samples needed, over all classes.
+            status: returns the current figures of the client and the budget.
+            clock: returns seconds.
         """
         self._quota, self._status, self._clock = quota, status, clock
         self._runs: Sequence[ClassRun] = ()
         self._accepted_before = 0
-        self._answers = 0
+        self._responses = 0
         self._started: float | None = None
         self._shown = 0.0
         self._live = _live() if sys.stderr.isatty() else None
@@ -77,7 +77,7 @@ class Progress:
             _redirect(proxy, sys.stderr)
 
     def responded(self) -> None:
-        """One more response came from an endpoint."""
+        """Count a response from an endpoint."""
         if self._started is None:
             self._started = self._shown = self._clock()
             self._accepted_before = self._accepted
@@ -85,10 +85,10 @@ class Progress:
                 stderr = sys.stderr
                 self._live.start()
                 _redirect(stderr, sys.stderr)
-        self._answers += 1
+        self._responses += 1
 
     def changed(self, runs: Sequence[ClassRun]) -> None:
-        """A response or a verdict has come."""
+        """Update the display after a response or a verdict."""
         self._runs = runs
         if self._started is None:
             return
@@ -110,11 +110,11 @@ class Progress:
     def _text(self, now: float) -> str:
         assert self._started is not None
         minutes = max((now - self._started) / 60, 1e-9)
-        rate = self._answers / minutes
+        rate = self._responses / minutes
         status = self._status()
         parts = [
             f"{self._accepted} of {self._quota} accepted",
-            f"{rate:.0f} responses a minute",
+            f"{rate:.0f} responses per minute",
             f"{status.in_flight} in flight",
             f"{status.tokens:,} tokens",
         ]
@@ -144,7 +144,7 @@ class Progress:
             table.add_row(run.label, *map(str, counts), share, bar)
         done = len(self._runs) - len(busy)
         hidden = max(len(busy) - rows, 0)
-        more = f", {hidden} more under way" if hidden else ""
+        more = f", {hidden} more in progress" if hidden else ""
         table.add_row(f"{done} classes done{more}", *[""] * 5, style="dim")
         return table
 
@@ -153,13 +153,13 @@ def _live() -> Live:
     from rich.console import Console
     from rich.live import Live
 
-    # a class may be called "[bold]" or ":smile:"
+    # a class name may look like markup or an emoji: "[bold]", ":smile:"
     console = Console(stderr=True, markup=False, emoji=False)
     return Live(console=console, auto_refresh=False, transient=True)
 
 
 def _redirect(before: TextIO, after: TextIO) -> None:
-    """Log to another stream: a line that is written past the table is erased with it."""
+    """Move log handlers to another stream, since lines that bypass the table are erased with it."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is before:
             handler.setStream(after)

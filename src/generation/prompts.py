@@ -1,8 +1,8 @@
-"""What is asked of a model for one class.
+"""Prompts of generation requests.
 
-The texts are the templates in `prompts/`, one a kind of API and language. Only train rows are
-shown; a class's rows take turns as examples. What differs between the requests of a group stands
-at the end of the prompt, so that servers can reuse what they have read of it.
+The templates are in `prompts/`, one per API and language. Prompts show train rows only; the rows of
+a class take turns as seed examples. What differs between the requests of a group is at the end of
+the prompt, so that servers can cache the common prefix.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from src.templates import environment
 
 @dataclass(frozen=True)
 class Ask:
-    """The n-th request of a class and where it came from.
+    """The n-th request of a class, and what its prompt was built from.
 
-    `requests` are the ways to make it, best first: the endpoint that was drawn, then those that
-    stand in for it; of each the one with a JSON schema first, where it may take one.
+    `requests` are equivalent, best first: to the drawn endpoint, then to its fallbacks; for each
+    endpoint the request with a JSON schema comes first, if it may support that.
     """
 
     label: str
@@ -49,7 +49,7 @@ class Ask:
 
 
 class PromptWriter:
-    """Writes the n-th request of a class; the same n always gives the same request."""
+    """Writes the n-th request of a class; the same inputs always give the same request."""
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class PromptWriter:
 
         Args:
             train: columns row_id, text, label.
-            keywords: of each class.
-            labels: definitions and typical requests; may be empty.
+            keywords: class -> its keywords.
+            labels: class -> definition and typical requests; may be empty.
             data: turn separator and language.
             llm: the endpoints.
-            generate: what is asked of them.
+            generate: settings of prompts and sampling.
             allowed: numbers that are not private, see `filter.pii`.
-            templates: folder of the prompt texts.
-            neighbours: of each class, those that it is taken for, see `generate.contrast`.
+            templates: folder of the templates.
+            neighbours: class -> classes that it is confused with, see `generate.contrast`.
         """
         self._labels, self._data, self._llm, self._generate = labels, data, llm, generate
         self._examples = Examples(train, keywords, data, generate, allowed, neighbours)
@@ -92,14 +92,15 @@ class PromptWriter:
         written: Sequence[str] = (),
         past: Sequence[Observation] | None = None,
     ) -> Ask:
-        """Request number `attempt` of a class.
+        """Return request number `attempt` of a class.
 
         Args:
             label: the class.
             attempt: counts from 0.
-            written: earlier samples of the class; chat models are told what they repeat.
-            past: what the first `needs_screened` requests of the class came to; None where nobody
-                knows, and a response of any endpoint will do.
+            written: earlier samples of the class; prompts of chat models name their overused
+                n-grams.
+            past: outcomes of the first `needs_screened` requests of the class; None if unknown:
+                then every endpoint of the ensemble is among the alternatives.
         """
         group = attempt // self._generate.requests_per_prompt
         info = self._labels.get(label)
@@ -131,15 +132,15 @@ class PromptWriter:
             ]
         seed_ids = tuple(seed.row_id for seed in seeds)
         identity = tuple((row_id, rows[row_id]) for row_id in seed_ids)
-        placed = tuple(replace(request, seeds=identity) for request in requests)
+        with_seeds = tuple(replace(request, seeds=identity) for request in requests)
         usable = rows if self._generate.reuse else {}
-        return Ask(label, attempt, opening, attributes, seed_ids, placed, usable)
+        return Ask(label, attempt, opening, attributes, seed_ids, with_seeds, usable)
 
     def needs_written(self, label: str, attempt: int) -> int:
-        """How many attempts of the class must have been read before this one can be written.
+        """Return how many requests of the class must have returned before this one is written.
 
-        A group of requests knows the groups before the last one, so that there is always one
-        group under way.
+        A group of requests uses the samples of all groups except the one just before it, so that
+        one group can always be in flight.
         """
         chat = any(e.api == "chat" for e in self._endpoints(label, attempt, None))
         if not chat or not self._generate.avoid_ngrams:
@@ -148,7 +149,7 @@ class PromptWriter:
         return max(group - 1, 0) * self._generate.requests_per_prompt
 
     def needs_screened(self, attempt: int) -> int:
-        """How many attempts of a class must have verdicts before this one can be written."""
+        """Return how many requests of a class need verdicts before this one is written."""
         return self._bandit.known(attempt) if self._bandit else 0
 
     def _request(
@@ -175,9 +176,9 @@ class PromptWriter:
         return replace(request, reuse_key=request.reuse_key_for(without_rows, self._choice(label)))
 
     def _without_rows(self) -> dict[str, object]:
-        """What stands in for the words that depend on train rows and on earlier responses.
+        """Return placeholders for the parts that depend on train rows and earlier responses.
 
-        Placeholders, not nothing: how examples and phrases are shown is a setting as well.
+        They are not empty, because how examples and n-grams are shown is a setting as well.
         """
         return {
             "examples": [["·"]] * self._generate.seeds_per_prompt,
@@ -186,7 +187,7 @@ class PromptWriter:
         }
 
     def _choice(self, label: str) -> dict[str, JsonValue]:
-        """The settings by which rows of the class become examples."""
+        """Return the settings that determine which rows of the class are shown, and how."""
         names = (
             "mask_seeds",
             "requests_per_prompt",
@@ -198,7 +199,7 @@ class PromptWriter:
         return {"label": label, **{name: getattr(self._generate, name) for name in names}}
 
     def _neighbours(self, label: str, group: int, *, masked: bool) -> list[dict[str, object]]:
-        """What is told of the neighbouring classes that this group of requests shows."""
+        """Return name, definition and examples of the neighbouring classes to show."""
         return [
             {
                 "label": spoken(name),
@@ -209,19 +210,19 @@ class PromptWriter:
         ]
 
     def _attributes(self, label: str, attempt: int) -> dict[str, str]:
-        """One value of each attribute, drawn for this request."""
+        """Draw one value of each attribute for this request."""
         rng = Random(f"{self._generate.seed}/{label}/{attempt}/attributes")
         return {name: pick(rng, values) for name, values in self._generate.attributes.items()}
 
     def _overused(self, written: Sequence[str]) -> list[str]:
-        """What the samples so far say again and again: runs of words that many of them share."""
+        """Return the overused n-grams of the samples so far."""
         texts = [plain(text, self._data.turn_separator) for text in written]
         return overused_ngrams(texts, self._generate.avoid_ngrams, self._data.language)
 
     def _opening(self, info: LabelInfo | None, attempt: int) -> str:
-        """The typical request that this call is about, in turn; it is a base model's first turn.
+        """Return the typical request that the call is about; a base model's prompt opens with it.
 
-        Without it a small model soon talks of something else.
+        Requests of a class take turns. Without an opening a small model drifts off the topic.
         """
         if info is None or not info.requests or self._data.turn_separator is None:
             return ""
@@ -230,10 +231,10 @@ class PromptWriter:
     def _endpoints(
         self, label: str, attempt: int, past: Sequence[Observation] | None
     ) -> list[EndpointParams]:
-        """The endpoint that is drawn, then the fallbacks in order.
+        """Return the drawn endpoint, then the fallbacks in order.
 
-        Where it is drawn by acceptance and the past is not known, any of the ensemble goes before
-        them.
+        If endpoints are drawn by acceptance and the past is unknown, the rest of the ensemble comes
+        before the fallbacks.
         """
         drawn_from, others = self._llm.ensemble, self._llm.fallback
         by_name = {endpoint.name: endpoint for endpoint in self._llm.endpoints}
@@ -249,7 +250,7 @@ class PromptWriter:
         return list(dict.fromkeys([drawn, *(by_name[name] for name in others)]))
 
     def _stop(self, endpoint: EndpointParams) -> tuple[str, ...]:
-        """Where a base model's sample ends; a chat model ends by itself."""
+        """Return the stop sequences of a base model; a chat model stops by itself."""
         if endpoint.api == "chat":
             return ()
         return ("\n",) if self._data.turn_separator is None else ("\n\n",)

@@ -1,8 +1,8 @@
-"""How far each class has come, and when it ends.
+"""The progress of each class towards its quota, and when it ends.
 
-Verdicts count in the order of the requests, and a class ends at the first one that completes its
-quota, or with which its attempts are used up or too few of its samples are accepted. So where it
-ends depends on the responses alone and not on when they came.
+Verdicts are counted in the order of the requests. A class ends at the first request that completes
+its quota, reaches its maximum of attempts, or brings its acceptance rate below the minimum. So the
+end depends on the responses only, not on their timing.
 """
 
 from __future__ import annotations
@@ -19,87 +19,88 @@ from src.llm.budget import Spend
 from src.records.metrics.generate import Tokens
 from src.records.samples import Candidate
 
-ACCEPTANCE_COUNTS_AFTER = 40  # draws of a class; before that a bad start decides nothing
+ACCEPTANCE_COUNTS_AFTER = 40  # draws of a class, so that a bad start is not decisive
 
 
 @dataclass
 class Attempt:
-    """What one request of a class came to; one that was not made has no draws."""
+    """The outcome of one request of a class; a request that was not sent has no draws."""
 
     candidates: tuple[Candidate, ...] = ()
     failure: FailedRequest | None = None
-    draws: int = 0  # candidates, or 1 for a request that brought none
+    draws: int = 0  # candidates, or 1 for a request without any
     accepted: int | None = None  # None: no verdict yet
-    endpoint: str = ""  # that responded, or failed last
+    endpoint: str = ""  # the one that responded, or that failed last
     cost: Decimal = Decimal(0)  # of the response
 
 
 @dataclass
 class ClassRun:
-    """How far one class has come."""
+    """The requests of one class, and its progress towards its quota."""
 
     label: str
     quota: int
-    attempts: list[Attempt | None] = field(default_factory=list)  # None: still out
+    attempts: list[Attempt | None] = field(default_factory=list)  # None: in flight
     screened: int = 0
     draws: int = 0
     accepted: int = 0
     stopped: str | None = None
-    out: int = 0  # requests that are out
-    new: int = 0  # requests that are back and wait for a verdict
-    _hoped: int = 0  # samples of requests that are back that may still count
+    out: int = 0  # requests in flight
+    new: int = 0  # requests that have returned and wait for a verdict
+    _hoped: int = 0  # samples not counted yet that are, or may be, accepted
     _back: int = 0
 
     @property
     def done(self) -> bool:
-        """Whether the class has its quota or is given up."""
+        """Whether the class has its quota or has stopped early."""
         return self.accepted >= self.quota or self.stopped is not None
 
     @property
     def acceptance(self) -> float:
-        """Accepted share of the draws; a request without a usable response accepts nothing."""
+        """Accepted / draws; a request without a usable response is one draw, not accepted."""
         return self.accepted / self.draws if self.draws else 1.0
 
     def back(self) -> int:
-        """Requests that are back, up to the first that is out."""
+        """Number of requests before the first one that is still in flight."""
         while self._back < len(self.attempts) and self.attempts[self._back] is not None:
             self._back += 1
         return self._back
 
     def candidates(self, until: int | None = None) -> list[Candidate]:
-        """Candidates of the first requests, in the order in which they were asked for."""
+        """Candidates of the first `until` requests, in the order of the requests."""
         attempts = [attempt for attempt in self.attempts[:until] if attempt is not None]
         return [candidate for attempt in attempts for candidate in attempt.candidates]
 
     def by_endpoint(self) -> dict[str, list[Attempt]]:
-        """The screened requests, by the endpoint that responded or failed last."""
+        """Screened requests, grouped by the endpoint that responded or failed last."""
         found: dict[str, list[Attempt]] = {}
         for attempt in self.attempts[: self.screened]:
-            if attempt is not None and attempt.draws:  # without any it was never made
+            if attempt is not None and attempt.draws:  # no draws: it was not sent
                 found.setdefault(attempt.endpoint, []).append(attempt)
         return found
 
     def observations(self, until: int) -> list[Observation]:
-        """What the first requests came to; those whose verdict is not final are left out."""
+        """Outcomes of the first `until` requests, without those whose verdict is not final."""
         attempts = [attempt for attempt in self.attempts[: min(until, self.screened)] if attempt]
         return [Observation(each.endpoint, each.draws, each.accepted or 0) for each in attempts]
 
     def ask(self) -> None:
-        """One more request goes out."""
+        """Record that one more request is sent."""
         self.attempts.append(None)
         self.out += 1
 
     def take(self, number: int, attempt: Attempt) -> None:
-        """A request is back."""
+        """Record the outcome of request `number`."""
         self.attempts[number] = attempt
         self.out -= 1
         self.new += 1
         self._hoped += len(attempt.candidates)
 
     def wants(self, params: GenerateParams) -> int:
-        """How many more requests should go out now: those that are needed whatever comes back.
+        """Number of requests to send now: those needed whatever the others return.
 
-        What is out, or has no verdict, counts as accepted, so that no response is bought in vain.
+        Samples in flight or without a verdict count as accepted, so that no response is paid for
+        in vain.
         """
         if self.done:
             return 0
@@ -108,9 +109,9 @@ class ClassRun:
         return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
 
     def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
-        """Take note of verdicts, and add those up to the first request that is out.
+        """Record verdicts, and count them up to the first request in flight.
 
-        A verdict on what came after it is for the time being; it says what to ask for next.
+        Later verdicts are provisional: they only determine how much to request next.
         """
         for attempt in self.attempts[self.screened :]:
             if attempt is not None and all(c.id in accepted for c in attempt.candidates):
@@ -128,7 +129,7 @@ class ClassRun:
         )
 
     def _add(self, attempt: Attempt, params: GenerateParams) -> None:
-        """Count one screened request, and end the class if it is the last."""
+        """Count one screened request; stop the class if a limit is reached."""
         self.screened += 1
         self.draws += attempt.draws
         self.accepted += attempt.accepted or 0
@@ -142,11 +143,11 @@ class ClassRun:
 
 @dataclass(frozen=True)
 class Generated:
-    """What the run came to, class by class; requests after a class's end are left out.
+    """The result of a run by class; requests after the end of a class are left out.
 
     Attributes:
         classes: in the order of the plan.
-        spent: on all responses used, those that were bought before included.
+        spent: on all responses used, including recorded ones.
         tokens: of the same responses.
     """
 
@@ -156,16 +157,16 @@ class Generated:
 
     @property
     def candidates(self) -> list[Candidate]:
-        """All candidates."""
+        """Candidates of all classes."""
         return [candidate for run in self.classes for candidate in run.candidates(run.screened)]
 
     @property
     def failures(self) -> list[FailedRequest]:
-        """The ledger: requests without a usable response, and those that got one after failing."""
+        """Requests without a usable response, and those that got one after failed tries."""
         attempts = [attempt for run in self.classes for attempt in run.attempts if attempt]
         return [attempt.failure for attempt in attempts if attempt.failure]
 
     def failure_counts(self) -> dict[str, int]:
-        """Requests without a usable response, by kind."""
+        """Number of requests without a usable response, by kind."""
         kinds = (failure.kind for failure in self.failures)
         return dict(Counter(kind for kind in kinds if kind != RECOVERED))

@@ -1,4 +1,4 @@
-"""What a run came to: metrics/generate.json, and the log's last lines."""
+"""The results of a run: metrics/generate.json and the final log lines."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 def generate_metrics(
     generated: Generated, train: pd.DataFrame, data: DataParams
 ) -> GenerateMetrics:
-    """The figures of a run.
+    """Return the metrics of a run.
 
     Args:
-        generated: what it came to.
+        generated: its result.
         train: columns text, label; samples are compared with the rows of their class.
         data: turn separator and language.
     """
@@ -52,11 +52,11 @@ def generate_metrics(
 
 
 def say(generated: Generated, store: ResponseStore) -> None:
-    """Log what was got, which classes ended before their quota and why, and what was paid for."""
+    """Log the totals, the classes that stopped before their quota and why, and cache hits."""
     if any(run.stopped == "budget" for run in generated.classes):
         log.warning(
-            "generate: generate.budget is spent; what was bought is kept and used. Raise it and "
-            "run again to buy the rest"
+            "generate: generate.budget is spent; paid responses are kept and used. Raise it and "
+            "run again to generate the rest"
         )
     for run in generated.classes:
         if run.stopped:
@@ -69,7 +69,7 @@ def say(generated: Generated, store: ResponseStore) -> None:
                 run.stopped,
             )
     log.info(
-        "generate: %d candidates, %d accepted of %d wanted, %d requests failed (responses: %s)",
+        "generate: %d candidates, %d accepted (quota %d), %d requests failed (responses: %s)",
         len(generated.candidates),
         sum(run.accepted for run in generated.classes),
         sum(run.quota for run in generated.classes),
@@ -77,7 +77,7 @@ def say(generated: Generated, store: ResponseStore) -> None:
         ROOT / ".cache",
     )
     log.info(
-        "generate: %d cache hits (%d of them written from earlier train rows), %d cache misses",
+        "generate: %d cache hits (%d of them by reuse key), %d cache misses",
         store.hits,
         store.reused,
         store.misses,
@@ -103,7 +103,7 @@ def _of_class(run: ClassRun, rows: Sequence[str], data: DataParams) -> ClassGene
 
 
 def _models(run: ClassRun) -> dict[str, ModelRequests] | None:
-    """What a class got from each model, where there were several."""
+    """Return requests and accepted samples per model, if a class has several models."""
     by_endpoint = run.by_endpoint()
     if len(by_endpoint) < 2:
         return None
@@ -114,10 +114,10 @@ def _models(run: ClassRun) -> dict[str, ModelRequests] | None:
 
 
 def _per_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelWorth]:
-    """What each endpoint that responded is worth.
+    """Return yield, cost and diversity per endpoint.
 
-    Acceptance is a share of draws, as the classes count them: a request without a usable response
-    is one that accepts nothing. The cost is that of the requests counted here.
+    Acceptance is accepted / draws, as for classes: a request without a usable response is one draw,
+    not accepted. The cost is that of the requests counted here.
     """
     by_model: dict[str, list[Attempt]] = {}
     for run in runs:
@@ -141,10 +141,10 @@ def _per_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelWor
 
 
 def _diversity_by_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelDiversity]:
-    """Mean over classes of distinct_2, and the samples looked at.
+    """Return distinct_2 per model as a mean over classes, and the number of samples used.
 
-    More samples have fewer distinct n-grams, so of a class each model shows as many as the one
-    that has fewest; models with less than two are left out.
+    Larger sets have a smaller share of distinct n-grams. So in each class all models contribute as
+    many samples as the one with the fewest; models with fewer than two samples are left out.
     """
     shares: dict[str, list[float]] = {}
     looked_at: Counter[str] = Counter()

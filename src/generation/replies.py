@@ -1,8 +1,8 @@
-"""A model's reply as samples, or what is wrong with it.
+"""Read the samples in a model's reply, or find out why there are none.
 
     read_samples(response, request, opening, "[SEP]")  ->  ReadReply(("我要补卡[SEP]好的",), None)
 
-Whatever comes back, nothing here raises: a bad reply costs its money and no more.
+Nothing here raises, whatever the reply is: a bad reply must not end the run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TASK = "请求|要求|内容|对话|样[例本]|例句|指令|话题"
 I_CANNOT = r"\bI(?: am|'m)? (?:can't|cannot|can not|won't|(?:unable|not able) to) (?:\w+ ){0,2}?"
 REFUSAL = re.compile(
     "|".join(
-        [  # the model speaks of itself, or of the writing that it will not do
+        [  # the model refers to itself, or to the writing task that it refuses
             r"作为(?:一[个名款])?\W?(?:AI|人工智能|大?语言模型|大模型).*(?:无法|不能|不会|不便|没)",
             rf"^\W*{CANNOT}.{{0,20}}(?:{TASK})",
             rf"{SORRY}{CANNOT}(?:.{{0,20}}(?:{TASK}|任务|问题|信息|数据|句子|帮助|真实)|[您你]?[。!！])",
@@ -48,10 +48,10 @@ REFUSAL = re.compile(
 )
 FENCE = re.compile(r"^[^\S\n]*```\w*[^\S\n]*$", re.MULTILINE)
 
-# where JSON begins; "[" may also begin a line such as "[笑声] 您好"
+# start of JSON; "[" may also start a line such as "[笑声] 您好"
 JSON = re.compile(r"""\A\s*(?=\{)|(?=\{\s*")|(?=\[\s*(?:["'{[\]]|\Z))""")
 BETWEEN = re.compile(r"[\s,]*")
-TURNS = re.compile(r"(?=\[\s*\")")  # where a list of turns may begin
+TURNS = re.compile(r"(?=\[\s*\")")  # possible start of a list of turns
 TEXT_KEYS = ("text", "content", "utterance", "sentence", "内容", "文本", "句子", "话")
 ROLE_KEYS = frozenset({"speaker", "role", "角色", "说话人"})
 DECODER = json.JSONDecoder()
@@ -59,7 +59,7 @@ DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class ReadReply:
-    """The samples as rows' texts, and why there are none: empty, refused, truncated, unreadable."""
+    """Texts of samples, or the problem: empty, refused, truncated or unreadable."""
 
     samples: tuple[str, ...]
     problem: str | None
@@ -68,14 +68,14 @@ class ReadReply:
 def read_samples(
     response: Response, request: Request, opening: str, separator: str | None
 ) -> ReadReply:
-    """Samples of a reply.
+    """Read the samples of a reply.
 
     Args:
-        response: what came.
-        request: a chat reply is numbered or JSON, whichever it turns out to be; a base model's
-            goes on where the prompt ended.
-        opening: the first turn, which a base model's prompt already holds.
-        separator: between the turns of a row; None where a row is one utterance.
+        response: the response of the model.
+        request: its API determines the format: a chat reply is a numbered list or JSON, a base
+            model's reply continues the prompt.
+        opening: the first turn, which a base model's prompt already contains.
+        separator: between the turns of a row; None if a row is a single utterance.
     """
     text = without_thoughts(response.text)
     if response.finish_reason == "content_filter":
@@ -97,21 +97,21 @@ def read_samples(
 
 
 def _sample(part: str, separator: str | None) -> str:
-    """A row's text; empty where it would have no turn."""
+    """Return the text of a sample, or an empty text if it has no turn."""
     text = read_reply(part, separator)
     return text if split_turns(text, separator) else ""
 
 
 def _whole_lines(text: str) -> str:
-    """The lines before the one that was cut by max_tokens."""
+    """Return the text without its last line, which max_tokens cut."""
     return text.rpartition("\n")[0]
 
 
 def _refuses(text: str) -> bool:
-    """Whether the model talks about the task instead of doing it.
+    """Whether the model refuses the task.
 
-    An agent of a call may well begin with an apology, or say what can't be done; a refusal says
-    in its first line that the writing can't.
+    An agent in a call may also apologise or say that something cannot be done. A refusal says in
+    its first line that the text cannot be written.
     """
     stripped = text.strip()
     if NUMBERED.match(stripped) or JSON.match(stripped):
@@ -121,11 +121,11 @@ def _refuses(text: str) -> bool:
 
 
 def _parts(text: str, truncated: bool) -> list[str]:
-    """Each sample of a chat reply, a turn a line; of a reply that was cut, the whole ones."""
+    """Split a chat reply into samples, one turn per line; of a cut reply only complete samples."""
     if JSON.search(text):
         try:
             return ["\n".join(turns) for turns in _turn_lists(_json(text))]
-        except RecursionError:  # brackets, hundreds deep
+        except RecursionError:  # hundreds of nested brackets
             return []
     parts = NUMBERED.split(text)
     parts = parts[1:] if len(parts) > 1 else parts
@@ -135,9 +135,9 @@ def _parts(text: str, truncated: bool) -> list[str]:
 
 
 def _json(text: str) -> Any:  # noqa: ANN401  (any JSON value)
-    """The JSON in a reply, whatever stands around it.
+    """Parse the JSON in a reply, ignoring text around it.
 
-    Of several values, a list of them; of one that is cut or broken, a list of its whole items.
+    Several values are returned as a list; of a cut or broken value, a list of its complete items.
     """
     values: list[Any] = []
     found = JSON.search(text)
@@ -152,7 +152,7 @@ def _json(text: str) -> Any:  # noqa: ANN401  (any JSON value)
 
 
 def _whole_items(text: str) -> Iterator[Any]:
-    """Items of the first list, and after one that is broken, lists that look like samples."""
+    """Yield items of the first list and, after a broken item, lists that look like samples."""
     found = re.search(r"\[\s*", text)
     while found:
         position = found.end()
@@ -165,7 +165,7 @@ def _whole_items(text: str) -> Iterator[Any]:
 
 
 def _turn_lists(value: Any) -> Iterator[list[str]]:  # noqa: ANN401  (any JSON value)
-    """Samples in the forms that models give them: lists of turns, or texts, under any name."""
+    """Yield samples in the formats that models use: lists of turns or texts, under any key."""
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list)]
         lists = [value["samples"]] if value.get("samples") in lists else lists
@@ -180,7 +180,7 @@ def _turn_lists(value: Any) -> Iterator[list[str]]:  # noqa: ANN401  (any JSON v
 
 def _texts(item: Any) -> list[str]:  # noqa: ANN401  (any JSON value)
     if isinstance(item, str):
-        return [item.encode("utf-8", "replace").decode()]  # \ud800 is no character
+        return [item.encode("utf-8", "replace").decode()]  # replace lone surrogates such as \ud800
     if isinstance(item, dict):  # {"turns": [...]}, {"speaker": "客服", "text": "..."}
         lists = [value for value in item.values() if isinstance(value, list)]
         if lists:

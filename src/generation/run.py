@@ -1,10 +1,11 @@
-"""A run of generation: asks for what the store does not have until each class has its quota.
+"""A run of generation: request samples until each class has its quota.
 
     with open_store() as store:
         generated = run(plan.quotas, writer, gate.accepts, store, generate, llm, data, runtime)
     generated.candidates, generated.failures, generated.spent
 
-The stage, the benchmarks and the tests all come through here.
+Responses come from the store or, on a cache miss, from an endpoint. The stage, the benchmarks and
+the tests all use this function.
 """
 
 from __future__ import annotations
@@ -43,23 +44,23 @@ def run(
     failures: Path = FAILURES,
     make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
 ) -> Generated:
-    """Samples until every class has its quota or is given up.
+    """Generate samples until every class has its quota or has stopped early.
 
     Args:
-        quotas: accepted samples wanted, by class; classes with 0 are left out.
+        quotas: class -> accepted samples needed; classes with 0 are left out.
         writer: writes the n-th request of a class.
-        accepts: which candidates of a class the gate lets pass, see `Gate.accepts`.
-        store: responses bought before, and where new ones go before anything reads them.
+        accepts: the gate's verdicts on candidates of one class, see `Gate.accepts`.
+        store: recorded responses; new ones are stored before anything reads them.
         generate: limits on attempts, acceptance and spending.
         llm: the endpoints.
         data: turn separator.
-        runtime: how requests are made.
-        failures: where the ledger goes if an error ends the run; else the caller has it.
-        make_client: from the endpoints, `runtime`, and what is spent.
+        runtime: concurrency, tries and whether to run offline.
+        failures: file for the failures if an error ends the run; otherwise they are returned.
+        make_client: creates the client from endpoints, `runtime` and budget.
 
     Raises:
-        UserError: a response is missing offline; or no endpoint is left, since each is down,
-            refuses the key, or too many requests fail. What was bought is kept.
+        UserError: a response is missing offline, no endpoint is left (each one is down or refuses
+            the key), or too many requests fail. Paid responses are kept.
     """
     budget = Budget(generate.budget)
 
@@ -77,10 +78,10 @@ def run(
                     recorded = _recorded(ask, store, budget, offline=runtime.offline)
                     if recorded is not None:
                         return recorded
-                    reply = await client.ask(ask.requests, store.commit)
-                    if isinstance(reply, Received):
+                    result = await client.ask(ask.requests, store.commit)
+                    if isinstance(result, Received):
                         progress.responded()
-                    return reply
+                    return result
 
                 loop = QuotaLoop(
                     quotas,
@@ -102,7 +103,7 @@ def run(
 
 
 def _recorded(ask: Ask, store: ResponseStore, budget: Budget, *, offline: bool) -> Received | None:
-    """The response if it was bought before; offline a missing one is an error."""
+    """Return the recorded response, or None; raise if it is missing offline."""
     recorded = store.first(ask.requests, ask.rows)
     if recorded is not None:
         request, response = recorded
@@ -111,13 +112,13 @@ def _recorded(ask: Ask, store: ResponseStore, budget: Budget, *, offline: bool) 
     if offline:
         raise UserError(
             f"no recorded response for request {ask.attempt} of class {ask.label!r}; "
-            "set runtime.offline: false to ask the endpoint"
+            "set runtime.offline: false to call the endpoint"
         )
     return None
 
 
 def _tokens(store: ResponseStore) -> Tokens:
-    """Of the responses used, as the endpoints counted them."""
+    """Sum the tokens of the responses used, as counted by the endpoints."""
     responses = [response for _, response in store.used()]
     return Tokens(
         prompt=sum(response.prompt_tokens for response in responses),

@@ -1,12 +1,12 @@
-"""Asks models to judge samples; what they say is read and voted on by src/judging/votes.py.
+"""Send samples to the judges and read their judgements; src/judging/votes.py counts the votes.
 
     writer = JudgeWriter(all_labels(train["label"], labels), rule, llm, data, domain)
-    judged = await ask_judges(samples, writer, client, store, budget)
-    faults_of(judged["b967a7a2cebd6966-0"], rule)
+    judgements = await ask_judges(samples, writer, client, store, budget)
+    faults_of(judgements["b967a7a2cebd6966-0"], rule)
 
-No model is asked about a text of its own: models prefer what they wrote themselves (Panickssery et
-al. 2024). Responses are stored and replayed like those of generation. A judge that refuses, fails or
-writes something else abstains; no other endpoint stands in for it, since its vote would count twice.
+No model judges its own texts, because models prefer what they wrote themselves (Panickssery et al.
+2024). Responses are stored and replayed like those of generation. A judge that refuses, fails or
+returns something else abstains; no other endpoint replaces it, since its vote would count twice.
 """
 
 from __future__ import annotations
@@ -40,27 +40,26 @@ async def ask_judges(
     offline: bool = False,
     seconds_between_lines: float = SECONDS_BETWEEN_LINES,
 ) -> dict[str, list[Judgement]]:
-    """What each judge says of each sample.
+    """Return the judgements of each sample.
 
     Args:
-        samples: the same text and label is asked about once.
+        samples: equal text and label are judged only once.
         writer: writes the requests.
-        client: as many requests are out as it takes.
-        store: responses bought before are counted first, so that a spent budget replays.
-        budget: once it is spent nothing more is asked.
-        offline: a missing response is an error.
-        seconds_between_lines: of the log, at least.
+        client: sends them, and limits how many are in flight.
+        store: recorded responses are counted first, so that a run with a spent budget replays.
+        budget: once it is spent, no more requests are sent.
+        offline: whether a missing response is an error.
+        seconds_between_lines: minimum time between progress lines in the log.
 
     Returns:
-        by sample id, the judgements in the order of the judges; those that abstained are
-        missing.
+        sample id -> judgements in the order of the judges, without those that abstained.
 
     Raises:
-        UserError: a response is missing offline; or no judge is left, since each is down, refuses
-            the key, or too many requests fail. What was bought is kept.
+        UserError: a response is missing offline, no judge is left (each one is down or refuses the
+            key), or too many requests fail. Paid responses are kept.
     """
     asks = {sample.id: writer.asks(sample) for sample in samples}
-    # by sample, then by judge: where the budget ends, few samples have some of their judges
+    # ordered by sample, then by judge: if the budget ends, few samples are only partly judged
     every = {ways[0].key: ways for of_all in asks.values() for ways in of_all}
     asked = {ways[0].endpoint.name for ways in every.values()}
     panel = _Panel(asked, writer.labels, client, store, budget, seconds_between_lines)
@@ -68,7 +67,7 @@ async def ask_judges(
     if waiting and offline:
         raise UserError(
             f"{len(waiting)} of {len(every)} responses of judges are not recorded; "
-            "set runtime.offline: false to ask them"
+            "set runtime.offline: false to call them"
         )
     await panel.ask(waiting)
     panel.say(len(every))
@@ -79,7 +78,7 @@ async def ask_judges(
 
 
 class _Panel:
-    """The judgements so far, by the key of the first way to ask it."""
+    """The judgements so far, by the key of the first of equivalent requests."""
 
     def __init__(
         self,
@@ -99,7 +98,7 @@ class _Panel:
         self._between_s, self._shown = seconds_between_lines, time.monotonic()
 
     def replay(self, ways: Ways) -> bool:
-        """Take the response if it was bought before."""
+        """Use the recorded response; return whether there is one."""
         recorded = self._store.first(ways)
         if recorded is None:
             return False
@@ -110,7 +109,7 @@ class _Panel:
         return True
 
     async def ask(self, waiting: Sequence[Ways]) -> None:
-        """Ask all that is waiting; the first error calls off the rest."""
+        """Send all requests in `waiting`; the first error cancels the rest."""
         left = iter(waiting)
         size = min(self._client.most_waiting, len(waiting))
         workers = [asyncio.create_task(self._work(left, len(waiting))) for _ in range(size)]
@@ -131,22 +130,22 @@ class _Panel:
 
     async def _ask(self, ways: Ways) -> None:
         try:
-            reply = await self._client.ask(ways, self._store.commit)
+            result = await self._client.ask(ways, self._store.commit)
         except UserError as error:
             recorded = self._store.first(ways)
-            if recorded is None:  # this judge is of no use any more
+            if recorded is None:  # this judge is not usable any more
                 self._lose(ways[0].endpoint.name, error)
                 return
-            # too many requests have failed, but this one has not: another judge is at fault
-            reply = Received(*recorded)
-        if isinstance(reply, OutOfBudget):
+            # this request succeeded; the error is about another judge's failures
+            result = Received(*recorded)
+        if isinstance(result, OutOfBudget):
             self._budget_spent = True
-        elif isinstance(reply, Received):
+        elif isinstance(result, Received):
             self._bought += 1
-            self._take(ways, reply.response)
+            self._take(ways, result.response)
 
     def _lose(self, judge: str, error: UserError) -> None:
-        """Go on without a judge; without any, the error stands."""
+        """Continue without a judge; raise the error if no judge is left."""
         if judge not in self._lost:
             log.warning("judge %s abstains from now on: %s", judge, error)
         self._lost.add(judge)
@@ -159,7 +158,7 @@ class _Panel:
         endpoint = ways[0].endpoint
         text = without_thoughts(response.text)
         if response.truncated:
-            text = text.rstrip(".0123456789")  # 1 may have become 10
+            text = text.rstrip(".0123456789")  # a cut number: 10 may have become 1
         judgement = read_judgement(text, self._labels, endpoint.name, endpoint.model)
         if judgement is not None:
             self.judgements[ways[0].key] = judgement
@@ -178,15 +177,15 @@ class _Panel:
             )
 
     def say(self, wanted: int) -> None:
-        """How it went."""
+        """Log the totals, and a warning if the budget is spent."""
         if self._budget_spent:
             log.warning(
-                "judge: generate.budget is spent; what was judged counts, the rest is kept "
-                "unjudged. Raise it and run again to judge the rest"
+                "judge: generate.budget is spent; the other samples are kept without a "
+                "judgement. Raise it and run again to judge them"
             )
         responses = self._replayed + self._bought
         log.info(
-            "judge: %d of %d responses (%d bought before), %d of them without a judgement",
+            "judge: %d of %d responses (%d recorded before), %d of them without a judgement",
             responses,
             wanted,
             self._replayed,

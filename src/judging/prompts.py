@@ -1,7 +1,7 @@
-"""What each judge is asked about a sample: the same prompt to all of them.
+"""Requests to judges: all judges of a sample get the same prompt.
 
-No model is asked about a text of its own: models prefer what they wrote themselves (Panickssery et
-al. 2024).
+No model judges its own texts, because models prefer what they wrote themselves (Panickssery et al.
+2024).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
 from src.records.samples import Screened
 from src.templates import environment
 
-Ways = tuple[Request, ...]  # to ask one judge about one sample, best first
+Ways = tuple[Request, ...]  # equivalent requests to one judge about one sample, best first
 
 
 def all_labels(names: Iterable[str], labels: Mapping[str, LabelInfo]) -> dict[str, LabelInfo]:
-    """The classes of train and those of the labels file; of some only the name may be known."""
+    """Return the classes of train and of the labels file; some may have only a name."""
     unknown = sorted(set(names) - set(labels))
     return {**labels, **{name: LabelInfo("", name, "", ()) for name in unknown}}
 
 
 class JudgeWriter:
-    """Writes what each judge is asked about a sample: the same prompt to all of them."""
+    """Writes the requests to all judges of a sample."""
 
     def __init__(
         self,
@@ -48,10 +48,10 @@ class JudgeWriter:
 
         Args:
             labels: all classes, see `all_labels`.
-            rule: names the judges, chat endpoints of different models (`config.params`).
-            llm: holds their endpoints.
+            rule: names of the judges: chat endpoints with different models (`config.params`).
+            llm: their endpoints.
             data: language and turn separator.
-            domain: what the rows are.
+            domain: what the rows are, in words.
             templates: folder of judge.<language>.j2.
         """
         endpoints = {endpoint.name: endpoint for endpoint in llm.endpoints}
@@ -63,14 +63,14 @@ class JudgeWriter:
         self._template = environment(templates).get_template(f"judge.{data.language}.j2")
 
     def asks(self, sample: Screened) -> tuple[Ways, ...]:
-        """For each judge of another model the ways to ask it about a sample.
+        """Return the equivalent requests about a sample for each judge with another model.
 
         Args:
-            sample: shown in the style of the real rows; its candidate's model, where one is known,
-                does not judge it.
+            sample: shown in the style of the real rows; not judged by the model that wrote it, if
+                that is known.
 
         Raises:
-            UserError: its class is none of the labels.
+            UserError: its class is not among the labels.
         """
         prompt = self._prompt(sample)
         writer = _model_name(sample.candidate.model)
@@ -95,7 +95,7 @@ class JudgeWriter:
     def _prompt(self, sample: Screened) -> str:
         if sample.label not in self.labels:
             raise UserError(
-                f"candidate {sample.id}: class {sample.label!r} is none of the "
+                f"candidate {sample.id}: class {sample.label!r} is not one of the "
                 f"{len(self.labels)} classes; correct its label"
             )
         info = self.labels[sample.label]
@@ -107,26 +107,26 @@ class JudgeWriter:
             weights=WEIGHTS,
             dialogue=self._separator is not None,
             turns=[_harmless(turn) for turn in split_turns(sample.text, self._separator)],
-            # no text holds its own hash, so none can end the part that is shown as the sample
+            # no text contains its own hash, so a sample cannot fake the marker of its end
             mark=hashlib.sha256(sample.text.encode()).hexdigest()[:12],
         )
 
 
 def _model_name(model: str) -> str:
-    """A model's name without its vendor, which one endpoint may ask for and another not."""
+    """Return a model's name without the vendor prefix that some endpoints require."""
     return model.rpartition("/")[2].casefold()
 
 
 def _harmless(turn: str) -> str:
-    """A turn in one line, without what a chat template could take for the end of the message.
+    """Return a turn in one line, without control tokens of chat templates.
 
-    Such as <|im_end|>, <｜User｜>, </s> and <end_of_turn>.
+    Examples are <|im_end|>, <｜User｜>, </s> and <end_of_turn>, which could end the message.
     """
     return " ".join(turn.split()).replace("<", "< ")
 
 
 def _response_format(labels: Mapping[str, LabelInfo]) -> dict[str, Any]:
-    """The schema of a judgement. Bounds of numbers are left out: some servers refuse them."""
+    """Return the JSON schema of a judgement, without number bounds, which some servers refuse."""
     fields: dict[str, Any] = {name: {"type": "number"} for name in WEIGHTS}
     fields |= {"best_label": {"type": "string", "enum": list(labels)}, "reason": {"type": "string"}}
     schema = {

@@ -1,9 +1,9 @@
-"""A judge's three scores of one sample, and how they are read from its reply.
+"""A judge's three scores of one sample, and the parser of its reply.
 
     judgement = read_judgement(reply, labels, judge="glm4", model="glm-4-9b-chat")
 
-Label consistency has a threshold of its own: a good overall score is easily had by a fluent sample
-of the wrong class.
+Label consistency has its own threshold, since a fluent sample of the wrong class can have a good
+overall score.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 from src.data.schema import LabelInfo
 
-WEIGHTS = {"label_consistency": 40, "completeness": 35, "naturalness": 25}  # per cent of the score
+WEIGHTS = {"label_consistency": 40, "completeness": 35, "naturalness": 25}  # percent of the score
 MOST_POINTS = 10
 REASON_CHARS = 200
 DECODER = json.JSONDecoder()
 POINTS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/\s*10|分|points?)?")
 
-# A score wherever it stands, but no range such as "0-10", which repeats the question.
+# A score anywhere in the text, but not a range such as "0-10", which repeats the question.
 LOOSE_POINTS = {
     name: re.compile(
         rf"\b{name}\b[\"'*]*\s*[:=][\s\"'*]*(-?\d+(?:\.\d+)?)(?!\.?\d)(?!\s*[-~]\s*\d)",
@@ -45,11 +45,11 @@ class Judgement:
 
     Attributes:
         judge: name of the endpoint.
-        model: that it asked.
-        label_consistency: whether the sample is of its class and of no other.
-        completeness: whether it says what is wanted and breaks nowhere off.
+        model: name of its model.
+        label_consistency: whether the sample belongs to its class and to no other.
+        completeness: whether the request is clear and the text does not break off.
         naturalness: whether people speak or write like that.
-        best_label: the class that fits best; empty where the judge named none that exists.
+        best_label: the class that fits best; empty if the judge named no existing class.
         reason: in the judge's words.
     """
 
@@ -63,33 +63,33 @@ class Judgement:
 
     @property
     def score(self) -> float:
-        """Mean of the three by `WEIGHTS`."""
+        """Mean of the three scores, weighted by `WEIGHTS`."""
         points = sum(weight * float(getattr(self, name)) for name, weight in WEIGHTS.items())
-        return round(points / 100, 6)  # 7, 7 and 7 are 7
+        return round(points / 100, 6)  # so that 7, 7 and 7 give exactly 7
 
 
 def read_judgement(
     text: str, labels: Mapping[str, LabelInfo], judge: str = "", model: str = ""
 ) -> Judgement | None:
-    """A judge's reply, or None where it holds no judgement, an impossible score or two judgements.
+    """Return the judgement in a reply, or None if it has none, several, or an impossible score.
 
-    JSON is taken wherever it stands; where it is broken (full-width punctuation, quotes inside the
-    reason, an end that was cut), each field is looked for by its name.
+    JSON is found anywhere in the text. If it is broken (full-width punctuation, quotes inside the
+    reason, a cut end), each field is searched by its name.
 
     Args:
-        text: the reply, without thoughts.
-        labels: by class name; a judge may give the name, the id, or both.
+        text: the reply, without reasoning text.
+        labels: class name -> class; a judge may give the name, the id, or both.
         judge: name of the endpoint.
-        model: that it asked.
+        model: name of its model.
     """
     found = [fields for fields in _objects(text) if fields.keys() >= WEIGHTS.keys()]
-    # of a reply that also quotes a judgement out of the sample, nobody knows which one is meant
+    # a reply may also quote a judgement from the sample; then it is unclear which one is meant
     read = {_read(fields, labels, judge, model) for fields in found or _loose_fields(text)}
     return read.pop() if len(read) == 1 else None
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """JSON objects in the text, in order, and those that stand in their fields."""
+    """Yield JSON objects in the text, in order, and objects directly inside them."""
     position = text.find("{")
     while position >= 0:
         end = position + 1
@@ -97,13 +97,13 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             value, end = DECODER.raw_decode(text, position)
             yield value
             yield from (field for field in value.values() if isinstance(field, dict))
-        except (ValueError, RecursionError):  # braces, hundreds deep
+        except (ValueError, RecursionError):  # hundreds of nested braces
             pass
         position = text.find("{", end)
 
 
 def _loose_fields(text: str) -> list[dict[str, Any]]:
-    """One set of fields, found by their names, if each score stands there with one value only."""
+    """Return the fields found by their names, if each score has exactly one value."""
     text = unicodedata.normalize("NFKC", text).translate(STRAIGHT)
     fields: dict[str, Any] = {}
     for name, pattern in LOOSE_POINTS.items():
@@ -130,7 +130,7 @@ def _read(
 
 
 def _points(value: Any) -> float | None:  # noqa: ANN401  (any JSON value)
-    """A number from 0 to 10, also as a text such as "8", "８分" or "8/10"."""
+    """Return a number from 0 to 10, also from a text such as "8", "８分" or "8/10"."""
     if isinstance(value, str):
         found = POINTS.fullmatch(unicodedata.normalize("NFKC", value).strip())
         value = float(found[1]) if found else None
@@ -140,7 +140,7 @@ def _points(value: Any) -> float | None:  # noqa: ANN401  (any JSON value)
 
 
 def _known_label(named: str, labels: Mapping[str, LabelInfo]) -> str:
-    """The class that is meant by its name, its id, or both; empty where none or several may be."""
+    """Return the class with this name, id, or both; empty if none or several match."""
     if named in labels:
         return named
     meant = {
@@ -153,5 +153,5 @@ def _known_label(named: str, labels: Mapping[str, LabelInfo]) -> str:
 
 
 def _letters(text: str) -> str:
-    """Letters and digits alone, in one form."""
+    """Return only letters and digits, normalized."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).casefold()

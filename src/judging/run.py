@@ -1,7 +1,7 @@
-"""Asks the judges about samples, and writes down the responses that it used.
+"""Have samples judged, and write the responses that were used.
 
-judged = judge_samples(samples, splits, rule, llm, data, runtime, domain, budget, JUDGE_RESPONSES)
-judged["b967a7a2cebd6966-0"]  ->  [Judgement("glm4", ...), Judgement("qwen", ...)]
+judgements = judge_samples(samples, splits, rule, llm, data, runtime, domain, budget, path)
+judgements["b967a7a2cebd6966-0"]  ->  [Judgement("glm4", ...), Judgement("qwen", ...)]
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ def judge_samples(
     responses: Path,
     make_client: Callable[[LlmParams, RuntimeParams, Budget], Client] = Client,
 ) -> dict[str, list[Judgement]]:
-    """What each judge says of each sample; responses are looked for in the response store first.
+    """Return the judgements of each sample, with responses from the response store if recorded.
 
     Args:
-        samples: the same text and label is asked about once.
-        splits: the classes of train, and what is known of classes.
-        rule: names the judges, and how they are asked.
+        samples: equal text and label are judged only once.
+        splits: train rows and class definitions.
+        rule: names of the judges, and their sampling parameters.
         llm: their endpoints.
         data: language and turn separator.
-        runtime: how requests are made.
-        domain: what the rows are.
-        budget: what the responses may cost together.
+        runtime: concurrency, tries and whether to run offline.
+        domain: what the rows are, in words.
+        budget: limits on all responses together.
         responses: file for the responses that were used.
-        make_client: from the endpoints, `runtime`, and what is spent.
+        make_client: creates the client from endpoints, `runtime` and budget.
 
     Returns:
-        by sample id, see `ask_judges`.
+        sample id -> judgements, see `ask_judges`.
 
     Raises:
         UserError: see `ask_judges`.
@@ -65,6 +65,6 @@ def judge_samples(
             return await ask_judges(samples, writer, client, store, money, offline=runtime.offline)
 
     with open_store() as store:
-        judged = asyncio.run(ask(store))
+        judgements = asyncio.run(ask(store))
         write_used(store, responses)
-    return judged
+    return judgements

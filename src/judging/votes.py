@@ -1,13 +1,13 @@
-"""What models that judge a sample say of it, and what follows from their votes.
+"""Votes of the judges on a sample, their weights and their agreement.
 
     judgement = read_judgement(reply, labels, judge="glm4", model="glm-4-9b-chat")
     faults = faults_of([judgement, other], params.filter.judge)
     verdict = decide([judgement, other], faults, params.filter.judge.vote)
     verdict.accepted, verdict.votes, verdict.best_label  ->  False, {"glm4": False}, "办理取消"
 
-Three scores from 0 to 10. Label consistency has a threshold of its own: a good overall score is
-easily had by a fluent sample of the wrong class. src/judging/ask.py asks, and never a model
-about its own text. With `filter.judge.classifier` the label check has a vote among the judges.
+Judges give three scores from 0 to 10. Label consistency has its own threshold, since a fluent
+sample of the wrong class can have a good overall score. src/judging/ask.py sends the requests, and
+no model judges its own text. With `filter.judge.classifier` the label check votes as well.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from src.config.filter import JudgeParams
 from src.judging.rubric import Judgement
 from src.stats import cohen_kappa
 
-CLASSIFIER = "classifier"  # the voter that is no model: the label check
+CLASSIFIER = "classifier"  # name of the label check as a voter
 Vote = Literal["majority", "weighted", "all", "any"]
-Faults = Mapping[str, str | None]  # voter -> why it rejects, None where it accepts
+Faults = Mapping[str, str | None]  # voter -> why it rejects, None if it accepts
 
 
 @dataclass(frozen=True)
 class JudgeScores:
-    """Means over the judges, 0 to 10, and the share of the votes that accepts; None without any.
+    """Mean scores of the judges, 0 to 10, and the accepting share of votes; None without any.
 
     The fields are those of `SampleScores`.
     """
@@ -43,14 +43,14 @@ class JudgeScores:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the voters together say of a sample.
+    """The result of the vote on a sample.
 
     Attributes:
-        accepted: None where nobody could judge; such a sample is kept.
-        votes: of each voter, whether it accepts.
-        scores: means over the judges, and the share of the votes that accepts, by weight.
-        best_label: the class that more than half of the judges name, be it the sample's own.
-        detail: why it was rejected, or why nobody could judge; else empty.
+        accepted: None if there were no votes; such a sample is kept.
+        votes: voter -> whether it accepts.
+        scores: mean scores of the judges, and the accepting share of votes by weight.
+        best_label: the class named by more than half of the judges, which may be the sample's own.
+        detail: why it was rejected or why there were no votes; otherwise empty.
     """
 
     accepted: bool | None
@@ -63,12 +63,12 @@ class Verdict:
 def faults_of(
     judgements: Sequence[Judgement], rule: JudgeParams, label_fault: str | None = None
 ) -> Faults:
-    """Of each voter, why it rejects a sample.
+    """Return per voter why it rejects a sample, or None.
 
     Args:
-        judgements: of those that did not abstain.
-        rule: thresholds of a judge, and whether the classifier has a vote.
-        label_fault: why the label check rejects it, or None.
+        judgements: of the judges that did not abstain.
+        rule: thresholds of the judges, and whether the label check votes.
+        label_fault: why the label check rejects the sample, or None.
     """
     faults = {judgement.judge: _fault(judgement, rule) for judgement in judgements}
     if rule.classifier:
@@ -82,22 +82,22 @@ def decide(
     vote: Vote,
     weights: Mapping[str, float] | None = None,
 ) -> Verdict:
-    """The vote on one sample.
+    """Return the result of the vote on one sample.
 
     Args:
-        judgements: of those that did not abstain.
-        faults: of all who vote, see `faults_of`.
-        vote: how many must accept; a tie is no majority.
-        weights: of voters, from `vote_weights`; all the same without.
+        judgements: of the judges that did not abstain.
+        faults: of all voters, see `faults_of`.
+        vote: how many must accept; a tie is not a majority.
+        weights: voter -> weight, from `vote_weights`; equal weights by default.
     """
     if not faults:
         return Verdict(None, {}, JudgeScores(), None, "no judge of another model responded")
     votes = accepting(faults)
     weight = {voter: (weights or {}).get(voter, 1.0) for voter in votes}
-    if not sum(weight.values()):  # voters that count little elsewhere are all that there is here
+    if not sum(weight.values()):  # only voters with weight 0 voted on this sample
         weight = dict.fromkeys(votes, 1.0)
     share = sum(weight[voter] for voter, yes in votes.items() if yes) / sum(weight.values())
-    most = round(share, 9) > 0.5  # sums of decimals may miss a tie by 1e-16
+    most = round(share, 9) > 0.5  # rounding: a tie may be off by 1e-16
     accepted = {
         "majority": most,
         "weighted": most,
@@ -109,18 +109,19 @@ def decide(
 
 
 def accepting(faults: Faults) -> dict[str, bool]:
-    """Of each voter, whether it accepts."""
+    """Return voter -> whether it accepts."""
     return {voter: fault is None for voter, fault in faults.items()}
 
 
 def vote_weights(votes: Sequence[Mapping[str, bool]]) -> dict[str, float]:
-    """How much each voter counts: its mean agreement with each other one, beyond chance.
+    """Return the weight of each voter: its mean agreement with the other voters, beyond chance.
 
-    Cohen's kappa (Cohen 1960) over the samples that both voted on, at least 0: who accepts
-    everything, or whatever chance says, has no say. All count 1 where that tells nobody apart.
+    Agreement is Cohen's kappa (Cohen 1960) over the samples that both voted on, at least 0. So a
+    voter that accepts everything, or votes at random, has no weight. If all weights would be 0,
+    they are all 1.
 
     Args:
-        votes: of each sample, voter -> whether it accepts.
+        votes: per sample, voter -> whether it accepts.
     """
     voters = sorted({voter for each in votes for voter in each})
     found: dict[str, list[float]] = {voter: [] for voter in voters}
@@ -135,23 +136,23 @@ def vote_weights(votes: Sequence[Mapping[str, bool]]) -> dict[str, float]:
 
 
 def observed_agreement(votes: Sequence[Mapping[str, bool]]) -> float | None:
-    """Share of pairs of voters that both accept or both reject a sample; None without a pair.
+    """Return the share of pairs of votes on a sample that are equal; None without a pair.
 
     Args:
-        votes: of each sample, voter -> whether it accepts.
+        votes: per sample, voter -> whether it accepts.
     """
     pairs = _pairs(votes)
     return sum(one == other for one, other in pairs) / len(pairs) if pairs else None
 
 
 def kappa(votes: Sequence[Mapping[str, bool]]) -> float | None:
-    """The agreement beyond chance, 1 at most; None without a pair, or where all votes are equal.
+    """Return the agreement beyond chance, at most 1; None without a pair or if all votes are equal.
 
-    Fleiss' kappa (Fleiss 1971), of two judges Scott's pi: chance is that two votes drawn from all
-    of them are equal. A judge that abstains leaves its pairs out.
+    This is Fleiss' kappa (Fleiss 1971); for two judges it is Scott's pi. Chance is the probability
+    that two votes drawn from all votes are equal. Pairs with a judge that abstains are left out.
 
     Args:
-        votes: of each sample, voter -> whether it accepts.
+        votes: per sample, voter -> whether it accepts.
     """
     pairs = _pairs(votes)
     every = [vote for pair in pairs for vote in pair]
@@ -163,12 +164,12 @@ def kappa(votes: Sequence[Mapping[str, bool]]) -> float | None:
 
 
 def _pairs(votes: Sequence[Mapping[str, bool]]) -> list[tuple[bool, bool]]:
-    """The votes of each two voters on the same sample."""
+    """Return all pairs of votes on the same sample."""
     return [pair for each in votes for pair in combinations(each.values(), 2)]
 
 
 def _fault(judgement: Judgement, rule: JudgeParams) -> str | None:
-    """Why a judge rejects."""
+    """Return why a judge rejects a sample, or None."""
     if judgement.label_consistency < rule.min_label_consistency:
         what = f"label consistency {judgement.label_consistency:g} < {rule.min_label_consistency:g}"
         if judgement.best_label:

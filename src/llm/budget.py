@@ -1,10 +1,10 @@
-"""A run's spending: reserved before a request, settled after it, so that it never passes a limit.
+"""A run's spending: reserved before each request and settled after it, so no limit is exceeded.
 
     budget = Budget(params.budget)
-    await budget.reserve(most)      # False: the limit is reached, nothing is in flight to wait for
+    await budget.reserve(most)      # False: over the limit, even with nothing in flight
     budget.settle(most, spent)
 
-Requests in flight hold the most that they can come to, and each settles at what it came to.
+A request in flight reserves the most that it can cost; settling replaces that by the real cost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TEMPLATE_TOKENS = 64  # what a chat template adds to the prompt, at most
 
 @dataclass(frozen=True)
 class Spend:
-    """Tokens, and what they cost in the currency of the prices."""
+    """Tokens, and their cost in the currency of the prices."""
 
     tokens: int = 0
     cost: Decimal = Decimal(0)
@@ -36,17 +36,17 @@ class Spend:
 
 
 def spent_on(response: Response, price: PriceParams) -> Spend:
-    """What a response came to, by the endpoint's own count of tokens."""
+    """Return what a response cost, by the endpoint's own token counts."""
     cached = min(response.cached_tokens, response.prompt_tokens)
     cost = _cost(price, response.prompt_tokens - cached, cached, response.completion_tokens)
     return Spend(response.prompt_tokens + response.completion_tokens, cost)
 
 
 def most_for(request: Request) -> Spend:
-    """The most that a request can come to.
+    """Return an upper bound of what a request can cost.
 
-    No token of a byte-level vocabulary is shorter than a byte, so the prompt has no more tokens
-    than bytes, whatever the model; and a server stops at max_tokens.
+    No token of a byte-level vocabulary is shorter than a byte, so for any model the prompt has at
+    most as many tokens as bytes; and the server stops at max_tokens.
     """
     price = request.endpoint.price
     prompt = len(request.prompt.encode()) + TEMPLATE_TOKENS
@@ -62,43 +62,43 @@ def _cost(price: PriceParams, prompt: int, cached: int, completion: int) -> Deci
 
 
 class Budget:
-    """What was spent, what requests in flight may still come to, and the limits on both."""
+    """What was spent, what is reserved for requests in flight, and the limits on the sum."""
 
     def __init__(self, limits: BudgetParams) -> None:
         self._tokens = limits.tokens
         self._cost = None if limits.cost is None else Decimal(str(limits.cost))
         self.spent = Spend()
-        self._held = Spend()
+        self._reserved = Spend()
         self._in_flight = 0
         self._settled = asyncio.Event()
 
     def add(self, spend: Spend) -> None:
-        """Count a response that was bought before and is used now."""
+        """Count a recorded response that is used now."""
         self.spent += spend
 
     async def reserve(self, most: Spend) -> bool:
-        """Hold the most that a request can come to.
+        """Reserve the upper bound of a request; return False if that would exceed the limit.
 
-        Waits for requests in flight to settle where they alone stand in the way. False if the
-        limit would be passed even so.
+        Waits for requests in flight to settle first, since they may free enough of their
+        reservations.
         """
         while not self._fits(most):
             if not self._in_flight:
                 return False
             self._settled.clear()
             await self._settled.wait()
-        self._held += most
+        self._reserved += most
         self._in_flight += 1
         return True
 
     def settle(self, most: Spend, spent: Spend) -> None:
-        """Release what was held and count what the request came to."""
-        self._held -= most
+        """Release the reservation and count what the request really cost."""
+        self._reserved -= most
         self._in_flight -= 1
         self.spent += spent
         self._settled.set()
 
     def _fits(self, most: Spend) -> bool:
-        after = self.spent + self._held + most
+        after = self.spent + self._reserved + most
         tokens_fit = self._tokens is None or after.tokens <= self._tokens
         return tokens_fit and (self._cost is None or after.cost <= self._cost)

@@ -1,9 +1,9 @@
-"""Asks models: as many requests at once as each endpoint takes, and another one where it is dead.
+"""Send requests to endpoints: as many at once as each endpoint takes, with fallbacks.
 
     async with Client(llm, runtime, budget) as client:
-        received = await client.ask(ask.requests, store.commit)
+        result = await client.ask(ask.requests, store.commit)
 
-What comes is Received (the response with its request), a Failure after the last try, or OutOfBudget.
+The result is Received (a response and its request), a Failure after the last try, or OutOfBudget.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from src.llm.requests import Request, Response
 from src.llm.troubles import Trouble
 
 log = logging.getLogger(__name__)
-SECONDS_BETWEEN_LINES = 30.0  # of a log of how far the requests are
-REFUSALS_A_TRY = 10  # how often a request may be told to wait, for each of runtime.tries
-GIVE_UP_PROBES = 8  # failed probes after which an endpoint that once responded is given up
-KEPT = "what was bought is kept"
+SECONDS_BETWEEN_LINES = 30.0  # between two progress lines in the log
+REFUSALS_A_TRY = 10  # "try again later" responses per request, for each of runtime.tries
+GIVE_UP_PROBES = 8  # failed probes after which an endpoint that has responded before is dropped
+KEPT = "paid responses are kept"
 Commit = Callable[[Request, Response], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Received:
-    """A response, the request that got it, and what failed before."""
+    """A response, its request, and the tries that failed before it."""
 
     request: Request
     response: Response
@@ -45,7 +45,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Failure:
-    """A request that got no response, and what happened at each try."""
+    """A request without a response, and why each try failed."""
 
     request: Request
     tries: tuple[str, ...]
@@ -53,11 +53,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class OutOfBudget:
-    """A request that was not made: it could have passed the limit."""
+    """A request that was not sent, because it could have exceeded the budget."""
 
 
 class Client:
-    """Talks to every endpoint; starts the embedded model when it is first needed."""
+    """Send requests to all endpoints; start the embedded model when it is first needed."""
 
     def __init__(
         self,
@@ -68,21 +68,21 @@ class Client:
         patience: Patience = PATIENCE,
         reuse_prefix: bool = True,
     ) -> None:
-        """Set up; nothing is asked yet.
+        """Set up; no request is sent yet.
 
         Args:
             llm: the endpoints.
-            runtime: how many requests at once, and how often one is tried.
-            budget: what is spent is counted there.
-            patience: how long is waited.
-            reuse_prefix: whether the embedded model reads what prompts share once.
+            runtime: concurrency, tries, time-outs and error limits.
+            budget: counts what is spent.
+            patience: waiting times.
+            reuse_prefix: whether the embedded model reads a shared prompt prefix only once.
         """
         self._runtime, self._budget, self._patience = runtime, budget, patience
         self._endpoints = {e.name: Endpoint(e, runtime, patience) for e in llm.endpoints}
         self._connections = Connections(runtime, reuse_prefix=reuse_prefix)
         self._errors = ErrorRate(runtime.error_window)
         self._kinds: Counter[str] = Counter()
-        self._under_way: set[asyncio.Task[Response | Trouble]] = set()
+        self._in_flight: set[asyncio.Task[Response | Trouble]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,44 +93,43 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._under_way and isinstance(error, UserError):
-            await asyncio.wait(self._under_way, timeout=self._patience.grace_s)
-        for call in self._under_way:
+        if self._in_flight and isinstance(error, UserError):
+            await asyncio.wait(self._in_flight, timeout=self._patience.grace_s)
+        for call in self._in_flight:
             call.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
         await self._connections.close()
 
     @property
     def most_waiting(self) -> int:
-        """Requests worth handing over at once.
+        """The useful number of concurrent `ask` calls.
 
-        Twice what all endpoints together may be asked, because some wait before they are made
-        again.
+        Twice the concurrency of all endpoints, because some requests wait before their next try.
         """
         return 2 * sum(endpoint.slots.most for endpoint in self._endpoints.values())
 
     @property
     def running(self) -> int:
-        """Requests under way."""
+        """Number of requests in flight."""
         return sum(endpoint.slots.running for endpoint in self._endpoints.values())
 
     @property
     def failures(self) -> int:
-        """Requests that got no response after their last try."""
+        """Number of requests without a response after their last try."""
         return self._kinds.total()
 
     async def ask(
         self, requests: Sequence[Request], commit: Commit
     ) -> Received | Failure | OutOfBudget:
-        """The response to the first of the requests that can be had.
+        """Send the first of the requests whose endpoint is available; retry if it fails.
 
         Args:
-            requests: ways to ask the same, best first, see `prompts.Ask`.
-            commit: stores a response; nothing reads it before.
+            requests: equivalent requests, best first, see `prompts.Ask`.
+            commit: stores a response before it is returned.
 
         Raises:
-            UserError: no endpoint is left: each is down, refuses the key, or does not know the
-                model; or too many requests fail.
+            UserError: no endpoint is left (each one is down, refuses the key or does not know the
+                model), or too many requests fail.
         """
         tries: list[str] = []
         failed = 0
@@ -156,7 +155,7 @@ class Client:
     async def _try(
         self, request: Request, endpoint: Endpoint, commit: Commit
     ) -> Response | Trouble | OutOfBudget | None:
-        """One try; None where the endpoint became of no use while the request waited for it."""
+        """One try; None if the endpoint became unusable while the request waited for a slot."""
         signal: Signal = "other"
         await endpoint.slots.acquire()
         try:
@@ -179,27 +178,27 @@ class Client:
     async def _pay_for(
         self, request: Request, endpoint: Endpoint, commit: Commit
     ) -> Response | Trouble | OutOfBudget:
-        """One call within the rates and the budget.
+        """One call within the rate limits and the budget.
 
-        Who waits for it may be called off by another request's error; the call itself goes on until
-        the client is closed.
+        If the awaiting task is cancelled, because another request failed, the call itself
+        continues until the client is closed.
         """
         most = most_for(request)
         await endpoint.wait_for_rate(most.tokens)
         if not await self._budget.reserve(most):
             return OutOfBudget()
         call = asyncio.create_task(self._buy(request, most, commit))
-        self._under_way.add(call)
-        call.add_done_callback(self._under_way.discard)
+        self._in_flight.add(call)
+        call.add_done_callback(self._in_flight.discard)
         return await asyncio.shield(call)
 
     async def _buy(self, request: Request, most: Spend, commit: Commit) -> Response | Trouble:
-        """One call that the budget has room for; a response is stored before it is returned."""
-        spent = most  # of a call that is called off the endpoint may have done all
+        """One call with its budget reserved; a response is stored before it is returned."""
+        spent = most  # the endpoint may charge in full for a call that is cancelled
         try:
             result = await self._connections.call(request)
             if isinstance(result, Response):
-                # an endpoint that counts no tokens must not pass for a free one
+                # an endpoint that reports no usage is not a free one
                 counted = result.prompt_tokens or result.completion_tokens
                 spent = spent_on(result, request.endpoint.price) if counted else most
             elif not result.perhaps_paid:
@@ -211,7 +210,7 @@ class Client:
         return result
 
     def _learn(self, endpoint: Endpoint, entered: int, result: Response | Trouble) -> Signal:
-        """What the result says of the endpoint."""
+        """Update the endpoint's state from the result of a try."""
         name = endpoint.params.name
         if isinstance(result, Response):
             endpoint.responded = True
@@ -222,7 +221,7 @@ class Client:
         if result.no_schema:
             endpoint.takes_schema = False
             endpoint.breaker.left(entered)
-            log.info("endpoint %s takes no JSON schema; asking for text", name)
+            log.info("endpoint %s does not support JSON schemas; asking for plain text", name)
         elif result.remedy:
             self._give_up(endpoint, f"responds with {result.what}; {result.remedy}")
         elif result.final:  # the request is at fault, not the endpoint
@@ -236,18 +235,18 @@ class Client:
                 self._give_up(endpoint, f"does not respond ({result.what}); {remedy}")
             else:
                 pause = endpoint.breaker.wait_s
-                log.warning("endpoint %s: %s; not asked for %.0f s", name, result.what, pause)
+                log.warning("endpoint %s: %s; paused for %.0f s", name, result.what, pause)
         return result.signal
 
     def _give_up(self, endpoint: Endpoint, why: str) -> None:
         if endpoint.given_up is None:
             where = f"endpoint {endpoint.params.name!r} at {endpoint.params.base_url}"
             endpoint.given_up = f"{where} {why}; {KEPT}"
-            if len(self._endpoints) > 1:  # else the run ends with this very line
+            if len(self._endpoints) > 1:  # with one endpoint the run ends with this message
                 log.warning("%s", endpoint.given_up)
 
     def _count(self, failure: str | None) -> None:
-        """Note how a request ended; too many failures among the last ones end the run."""
+        """Record how a request ended; raise if too many of the last requests failed."""
         self._errors.note(failure is not None)
         if failure is not None:
             self._kinds[failure] += 1
@@ -256,19 +255,19 @@ class Client:
             kinds = ", ".join(f"{count} x {kind}" for kind, count in self._kinds.most_common(3))
             raise UserError(
                 f"{share:.0%} of the last {self._runtime.error_window} requests failed ({kinds}), "
-                f"more than runtime.max_error_rate {most:g}; mend the endpoint or raise the limit; "
+                f"more than runtime.max_error_rate {most:g}; fix the endpoint or raise the limit; "
                 f"{KEPT}"
             )
 
     async def _choose(self, requests: Sequence[Request]) -> tuple[Request, Endpoint]:
-        """The first request whose endpoint may be asked now; waits where none may."""
+        """Return the first request whose endpoint is available; wait until there is one."""
         while True:
             usable = self._usable(requests)
             for request, endpoint in usable:
                 if endpoint.breaker.wait_s == 0:
                     return request, endpoint
             pause = min(endpoint.breaker.wait_s for _, endpoint in usable)
-            await asyncio.sleep(min(pause, 0.2))  # a probe that is out may close the circuit
+            await asyncio.sleep(min(pause, 0.2))  # a probe in flight may close the circuit
 
     def _usable(self, requests: Sequence[Request]) -> list[tuple[Request, Endpoint]]:
         pairs = [(request, self._endpoints[request.endpoint.name]) for request in requests]

@@ -1,4 +1,4 @@
-"""One call to one endpoint, whatever comes of it: a response, or the trouble.
+"""One call to one endpoint: returns a response or, if it fails, a `Trouble`.
 
 connections = Connections(runtime)
 result = await connections.call(request)
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class BadResponseError(Exception):
-    """The body that came holds no response: no JSON, or JSON of another form."""
+    """The body is not JSON, or not of the expected structure."""
 
 
 class Connections:
-    """An open connection to each endpoint, made when it is first needed."""
+    """One client per endpoint, created when it is first needed."""
 
     def __init__(self, runtime: RuntimeParams, *, reuse_prefix: bool = True) -> None:
         self._runtime, self._reuse_prefix = runtime, reuse_prefix
@@ -33,13 +33,13 @@ class Connections:
         self._engines = ExitStack()
 
     async def close(self) -> None:
-        """End the connections, and the embedded models that were started for them."""
+        """Close all connections and stop the embedded models that were started for them."""
         for client in self._clients.values():
             await client.close()
         self._engines.close()
 
     async def call(self, request: Request) -> Response | Trouble:
-        """Ask once.
+        """Send a request once.
 
         Raises:
             UserError: the key is not set, or the embedded model cannot be loaded.
@@ -49,7 +49,7 @@ class Connections:
         endpoint = request.endpoint
         client, model = self._client(endpoint), endpoint.model
         parameters: dict[str, Any] = dict(request.parameters)
-        # for servers and proxies that know it: the same request is not to be done twice
+        # servers and proxies that support it do not process the same request twice
         parameters["extra_headers"] = {"Idempotency-Key": request.key}
         if endpoint.embedded:
             parameters["seed"] = int(request.key[:8], 16) >> 1
@@ -93,8 +93,8 @@ class Connections:
                 base_url=base_url,
                 api_key=api_key(endpoint.name, endpoint.api_key_env),
                 timeout=self._runtime.timeout_s,
-                max_retries=0,  # ours are enough; the two would multiply
-                # half the processor time of the default one, whose pool looks through all
+                max_retries=0,  # client.py retries; both together would multiply
+                # takes half the CPU time of the default client, whose pool scans all
                 # connections at every request (docs/benchmarks.md)
                 http_client=openai.DefaultAioHttpClient(),
             )
@@ -102,7 +102,7 @@ class Connections:
 
 
 def _read_response(body: Any, endpoint: EndpointParams) -> Response:  # noqa: ANN401  (unchecked JSON)
-    """The first choice of a body; the openai client hands on whatever JSON has come."""
+    """Read the first choice of a body; the openai client does not validate its JSON."""
     try:
         choice, usage = body.choices[0], body.usage
         text = choice.message.content if endpoint.api == "chat" else choice.text
@@ -119,12 +119,12 @@ def _read_response(body: Any, endpoint: EndpointParams) -> Response:  # noqa: AN
 
 
 def _cached_tokens(usage: Any) -> int:  # noqa: ANN401  (unchecked JSON)
-    """Tokens of the prompt that the server had read before, as OpenAI or DeepSeek say it."""
+    """Return the cached prompt tokens, from the field of OpenAI or of DeepSeek."""
     details = getattr(usage, "prompt_tokens_details", None)
     count = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", 0)
     return int(count or 0)
 
 
 def _storable(text: str) -> str:
-    """The text with halves of surrogate pairs, which no file can hold, replaced."""
+    """Replace lone surrogates, which cannot be encoded in UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")

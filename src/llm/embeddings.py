@@ -1,4 +1,4 @@
-"""Asks a model for vectors: one behind any OpenAI-compatible /embeddings, or a GGUF that is served here.
+"""Embed texts with an OpenAI-compatible /embeddings endpoint, or with a GGUF file.
 
 with embedding_model(params) as vectors_of:
     vectors = vectors_of(["查话费", "销户"])
@@ -25,20 +25,20 @@ from src.llm.keys import api_key
 if TYPE_CHECKING:
     import openai
 
-BYTES = 4  # of a character in UTF-8 at most; no token is shorter than a byte
-ADDED_TOKENS = 16  # around a text: its beginning and end
+BYTES = 4  # per UTF-8 character, at most; no token is shorter than a byte
+ADDED_TOKENS = 16  # special tokens at the start and end of a text, at most
 
-Vectors: TypeAlias = NDArray[np.float32]  # a row is of length 1
+Vectors: TypeAlias = NDArray[np.float32]  # one row per text, of length 1
 
 
 @dataclass(frozen=True)
 class Calls:
-    """How an endpoint is asked; a model in this process is asked once at a time, and once.
+    """How an endpoint is called; a GGUF model gets one request at a time, without retries.
 
     Attributes:
-        at_once: requests.
-        retries: with waits of 0.5, 1, 2, 4 and then 8 s, or what Retry-After says.
-        timeout_s: of a request.
+        at_once: concurrent requests.
+        retries: after waits of 0.5, 1, 2, 4 and then 8 s, or of Retry-After.
+        timeout_s: per request.
     """
 
     at_once: int = 4
@@ -50,7 +50,7 @@ CALLS = Calls()
 
 
 def identity(params: EmbeddingParams) -> str:
-    """What decides the vector of a text: the endpoint and model, or the file's bytes and pooling."""
+    """Return what determines vectors: endpoint and model, or the file's hash and the pooling."""
     if params.backend == "endpoint":
         return json.dumps([params.base_url, params.model])
     with embedded.model_path(params.model or "").open("rb") as file:
@@ -58,7 +58,7 @@ def identity(params: EmbeddingParams) -> str:
 
 
 def location(params: EmbeddingParams) -> str:
-    """The model in an error's words."""
+    """Return the name of the model for error messages."""
     if params.backend == "gguf":
         return f"embedding model {params.model!r}"
     return f"embedding endpoint {params.base_url}"
@@ -68,10 +68,11 @@ def location(params: EmbeddingParams) -> str:
 def embedding_model(
     params: EmbeddingParams, calls: Calls = CALLS
 ) -> Iterator[Callable[[Sequence[str]], Vectors]]:
-    """A function from the texts of one request to their vectors, in order, while the block runs.
+    """Yield a function that embeds a batch of texts with one request, in order.
 
     Raises:
-        UserError: the key or the model file is at fault; in the function, the endpoint or model.
+        UserError: the key or the model file is not usable. The function raises it if the endpoint
+            or the model fails.
     """
     import openai
 
@@ -91,7 +92,7 @@ def embedding_model(
 
 @contextmanager
 def _address(params: EmbeddingParams) -> Iterator[str]:
-    """The base URL of the endpoint, or of a server that runs while the block does."""
+    """Yield the base URL of the endpoint, or of a server that runs during the block."""
     if params.backend == "endpoint":
         yield params.base_url or ""
         return
@@ -107,17 +108,17 @@ def _address(params: EmbeddingParams) -> Iterator[str]:
 
 
 def _ask(client: openai.OpenAI, params: EmbeddingParams, batch: Sequence[str]) -> Vectors:
-    """Vectors of one request, in the order of its texts and of length 1.
+    """Embed a batch: one vector of length 1 per text, in order.
 
-    What a server says is not quoted: it could hold a key or a customer's words.
+    Errors do not quote the server's message: it could contain a key or a customer's words.
     """
     import openai
 
     try:
-        reply = client.embeddings.create(
+        response = client.embeddings.create(
             model=params.model or "", input=list(batch), encoding_format="float"
         )
-        items = sorted(reply.data, key=lambda item: item.index)
+        items = sorted(response.data, key=lambda item: item.index)
         positions = [item.index for item in items]
         vectors = np.array([item.embedding for item in items], dtype=np.float32)
     except openai.APIStatusError as error:
@@ -130,16 +131,18 @@ def _ask(client: openai.OpenAI, params: EmbeddingParams, batch: Sequence[str]) -
         ) from None
     except (openai.OpenAIError, AttributeError, TypeError, ValueError):
         raise UserError(
-            f"{location(params)}: the reply holds no vectors; is it an embedding model?"
+            f"{location(params)}: the response has no vectors; check that it is an embedding model"
         ) from None
     if positions != list(range(len(batch))):
         raise UserError(
-            f"{location(params)} gave {len(positions)} vectors for {len(batch)} texts; set "
+            f"{location(params)} returned {len(positions)} vectors for {len(batch)} texts; set "
             "embedding.batch_size to 1, or use another model"
         )
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise UserError(f"{location(params)} gave a vector without a direction; use another model")
+        raise UserError(
+            f"{location(params)} returned a zero or non-finite vector; use another model"
+        )
     return np.asarray(vectors / lengths, dtype=np.float32)
 
 
@@ -154,4 +157,4 @@ def _remedy(error: openai.APIStatusError, params: EmbeddingParams) -> str:
         return f"correct embedding.base_url or embedding.model ({params.model})"
     if status in (400, 413, 422):
         return "lower embedding.batch_size or embedding.max_chars, or correct embedding.model"
-    return "what was computed is kept; run again later"
+    return "computed vectors are kept; run again later"

@@ -1,4 +1,4 @@
-"""One server: its limits, and what it has taught us so far."""
+"""The state of one endpoint: its limits, and what its responses have shown so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """One server: its limits, and what it has taught us so far."""
+    """The state of one endpoint: its limits, and what its responses have shown so far."""
 
     def __init__(
         self, params: EndpointParams, runtime: RuntimeParams, patience: Patience = PATIENCE
@@ -25,27 +25,27 @@ class Endpoint:
         self.slots = Concurrency(params.concurrency or runtime.concurrency)
         self.takes_schema = True
         self.responded = False
-        self.given_up: str | None = None  # why
+        self.given_up: str | None = None  # the reason
         self._rates = _rates(params)
 
     def takes(self, request: Request) -> bool:
-        """Whether it is of any use to ask this."""
+        """Whether this request can be sent to the endpoint."""
         return self.given_up is None and (self.takes_schema or not request.as_json)
 
     async def wait_for_rate(self, tokens: int) -> None:
-        """Wait for the requests and tokens a minute that the endpoint allows."""
-        requests, tokens_a_minute = self._rates
+        """Wait until the endpoint's limits of requests and tokens per minute allow a request."""
+        requests, tokens_per_minute = self._rates
         if requests is not None:
             await requests.acquire()
-        if tokens_a_minute is not None:
-            await tokens_a_minute.acquire(min(tokens, tokens_a_minute.max_rate))
+        if tokens_per_minute is not None:
+            await tokens_per_minute.acquire(min(tokens, tokens_per_minute.max_rate))
 
 
 def _rates(params: EndpointParams) -> tuple[AsyncLimiter | None, AsyncLimiter | None]:
-    """Limiters of requests and of tokens.
+    """Return rate limiters of requests and of tokens.
 
-    A limiter lets a full period's worth out at once: one request; of tokens a minute's worth,
-    since the period must hold the largest single request.
+    A limiter allows bursts of a full period. The period is one request, and one minute of tokens,
+    since it must hold the largest single request.
     """
     if params.requests_per_minute is None and params.tokens_per_minute is None:
         return None, None

@@ -1,4 +1,4 @@
-"""Keys of endpoints: from the environment or `$DVC_ROOT/.env`, never from params.yaml.
+"""API keys of endpoints: from the environment or `$DVC_ROOT/.env`, never from params.yaml.
 
 api_key("glm4", "ZHIPU_API_KEY")
 """
@@ -11,19 +11,19 @@ from pathlib import Path
 from src.errors import UserError
 from src.paths import ROOT
 
-NO_KEY = "none"  # the openai client wants something
+NO_KEY = "none"  # the openai client requires a value
 
 
 def api_key(endpoint: str, variable: str | None, root: Path = ROOT) -> str:
-    """The key in a variable; a placeholder where none is named.
+    """Return the API key in a variable, or a placeholder if no variable is named.
 
     Args:
-        endpoint: its name, for the message.
-        variable: of the environment, or of the file .env.
-        root: folder of that file.
+        endpoint: its name, for error messages.
+        variable: name of an environment variable or of an entry in .env.
+        root: folder of .env.
 
     Raises:
-        UserError: the variable is not set, or holds what no key is.
+        UserError: the variable is not set, or its value cannot be a key.
     """
     from dotenv import dotenv_values
 
@@ -35,8 +35,10 @@ def api_key(endpoint: str, variable: str | None, root: Path = ROOT) -> str:
             f"endpoint {endpoint!r} needs the key in {variable}, which is not "
             "set; export it or write it into .env"
         )
-    if not (key.isascii() and key.isprintable()):  # it would be refused with the key in the error
+    if not (
+        key.isascii() and key.isprintable()
+    ):  # the HTTP client would quote the key in its error
         raise UserError(
-            f"endpoint {endpoint!r}: {variable} holds characters that no key has; copy the key anew"
+            f"endpoint {endpoint!r}: {variable} holds characters that are not allowed in a key; copy the key again"
         )
     return key

@@ -1,6 +1,6 @@
-"""When an endpoint may be asked: how many requests at once, whether it is alive, and when again.
+"""Limits of an endpoint: concurrency, circuit breaker, waiting times and error rate.
 
-Pure rules, told of outcomes and of the time; client.py waits and asks.
+These classes get outcomes and the time and decide only; client.py waits and sends requests.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-FIRST_LIMIT = 16  # requests at once before anything is known: a dead endpoint costs no more
-GROWTH = 3  # a good response raises the limit by this much, until the endpoint first pushes back
-REGROWTH = 1 / 32  # a round's growth after that: a twentieth refused at random costs no speed
-PUSHED_BACK = 0.2  # share of refusals in a round over which the limit has been found
-NOT_BY_CHANCE = 4  # refusals in a round, at least, for that
+FIRST_LIMIT = 16  # concurrent requests at the start: the most that a dead endpoint costs
+GROWTH = 3  # added to the limit by each good response, until the endpoint first pushes back
+REGROWTH = 1 / 32  # growth per round after that: 1 in 20 refused at random costs no speed
+PUSHED_BACK = 0.2  # share of refusals in a round above which the fast growth ends
+NOT_BY_CHANCE = 4  # minimum number of refusals for that
 
 Signal = Literal["good", "congested", "other"]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long is waited, in seconds.
+    """Waiting times in seconds.
 
     Attributes:
-        first_wait_s: before a request's second try; twice as long before each further one.
-        longest_wait_s: before any try, whatever the server asks for.
-        first_pause_s: of an endpoint that fails in a row; twice as long at each failed probe.
-        longest_pause_s: of an endpoint, whatever it asks for.
-        grace_s: at an error, for the responses that are under way: they are paid for.
+        first_wait_s: before a request's second try; doubles before each further try.
+        longest_wait_s: maximum before any try, even if the server asks for more.
+        first_pause_s: of an endpoint after repeated failures; doubles with each failed probe.
+        longest_pause_s: maximum pause of an endpoint, even if it asks for more.
+        grace_s: how long requests in flight may finish after an error, since they are paid for.
     """
 
     first_wait_s: float = 0.2
@@ -40,16 +40,16 @@ class Patience:
     grace_s: float = 30.0
 
     def wait_s(self, retry_after_s: float | None, tries: int) -> float:
-        """Before the next try: what the server says, or twice as long each time, spread out.
+        """Return the wait before the next try: Retry-After, or exponential backoff with jitter.
 
         Args:
-            retry_after_s: what the server says; None where it says nothing.
-            tries: those made, 1 or more.
+            retry_after_s: what the server asks for, or None.
+            tries: number of tries so far, at least 1.
         """
         if retry_after_s is not None:
             return min(retry_after_s, self.longest_wait_s)
         wait = min(self.first_wait_s * 2.0 ** (tries - 1), self.longest_wait_s)
-        # spread, so that requests that failed together do not come back together
+        # jitter: requests that failed together should not retry together
         return wait * random.uniform(0.5, 1)
 
 
@@ -57,12 +57,12 @@ PATIENCE = Patience()
 
 
 class Concurrency:
-    """Requests at once: up quickly at first, then slowly; down by half the share refused.
+    """Adaptive limit of concurrent requests: grows fast at first, then slowly; falls on refusals.
 
-    A round is as many outcomes as the limit allowed requests when it began. Halving the limit at
-    each refusal, as TCP does, would leave a fifth of the speed at an endpoint that refuses one
-    request in twenty whatever the load; in proportion to the share it falls as fast where all are
-    refused (DCTCP, Alizadeh et al. 2010).
+    After each round the limit is lowered by half the share of refused requests. A round has as many
+    outcomes as the limit at its start. Halving the limit at each refusal, as TCP does, would leave
+    a fifth of the speed at an endpoint that refuses 1 in 20 requests at any load. A cut in
+    proportion to the share is as fast when all are refused (DCTCP, Alizadeh et al. 2010).
     """
 
     def __init__(self, most: int) -> None:
@@ -72,13 +72,13 @@ class Concurrency:
         self.restart()
 
     def restart(self) -> None:
-        """Know nothing: after the endpoint was away."""
+        """Start over, after the endpoint was down."""
         self.limit = float(min(FIRST_LIMIT, self.most))
         self._searching = True
         self._new_round()
 
     async def acquire(self) -> None:
-        """Wait for a slot, first come first served."""
+        """Wait for a slot, in order of arrival."""
         if self.running < int(self.limit) and not self._waiting:
             self.running += 1
             return
@@ -87,12 +87,12 @@ class Concurrency:
         try:
             await slot
         except asyncio.CancelledError:
-            if slot.done() and not slot.cancelled():  # it got the slot and can't use it
+            if slot.done() and not slot.cancelled():  # it got the slot but cannot use it
                 self._leave()
             raise
 
     def release(self, signal: Signal) -> None:
-        """Give the slot back and learn from how it went."""
+        """Return the slot and adapt the limit to the outcome."""
         self._round[signal] += 1
         if signal == "good" and self._searching:
             self._set(self.limit + GROWTH)
@@ -123,7 +123,7 @@ class Concurrency:
 
 
 class Breaker:
-    """Closed while an endpoint responds; open for a pause once it fails in a row; then one probe."""
+    """Circuit breaker: closed while an endpoint responds, open after repeated failures, then a probe."""
 
     def __init__(
         self, failures: int, clock: Callable[[], float], patience: Patience = PATIENCE
@@ -138,14 +138,14 @@ class Breaker:
 
     @property
     def state(self) -> Literal["closed", "open", "half-open"]:
-        """Whether requests pass: all, none, or one to see."""
+        """Whether all requests pass (closed), none (open) or one probe (half-open)."""
         if self._opens_at is None:
             return "closed"
         return "open" if self._clock() < self._opens_at else "half-open"
 
     @property
     def wait_s(self) -> float:
-        """Seconds until a request may pass; 0 if one may now; infinite while a probe is out."""
+        """Seconds until a request may pass: 0 for now, infinite while a probe is in flight."""
         if self._opens_at is None:
             return 0.0
         if self._probing:
@@ -153,9 +153,10 @@ class Breaker:
         return max(self._opens_at - self._clock(), 0.0)
 
     def enter(self) -> int | None:
-        """A pass, None where the request may not go out; the first when half-open is the probe.
+        """Return a pass, or None if the request may not be sent.
 
-        It tells the requests since the circuit last opened from those that were under way then.
+        The pass counts how often the circuit has opened, so that outcomes of requests sent before
+        the last opening can be recognised. The first request when half-open is the probe.
         """
         if self.wait_s > 0:
             return None
@@ -163,22 +164,22 @@ class Breaker:
         return self._openings
 
     def good(self) -> bool:
-        """It responded. True where that closes an open circuit."""
+        """Record a response; return whether it closes an open circuit."""
         closes = self._opens_at is not None
         self._in_a_row, self._opens_at, self._probing = 0, None, False
         self.failed_probes, self._pause = 0, self._patience.first_pause_s
         return closes
 
     def bad(self, entered: int, wait_s: float = 0.0, *, certain: bool = False) -> bool:
-        """It failed. True where that opens the circuit, anew or for the first time.
+        """Record a failure; return whether it opens the circuit (again).
 
         Args:
             entered: the request's pass.
-            wait_s: how long the endpoint says to wait, which may be longer than our own pause.
-            certain: one failure is enough, since nobody is there.
+            wait_s: how long the endpoint asks to wait, which may exceed our own pause.
+            certain: whether this failure alone opens the circuit (endpoint unreachable).
         """
         if entered < self._openings:
-            return False  # it was under way when the circuit opened
+            return False  # it was in flight when the circuit opened
         self._in_a_row += 1
         if self._opens_at is None and self._in_a_row < self._allowed and not certain:
             return False
@@ -191,7 +192,7 @@ class Breaker:
         return True
 
     def left(self, entered: int) -> None:
-        """A request ended without an outcome: it was called off."""
+        """Record that a request ended without an outcome for the endpoint, such as a cancelled one."""
         if entered == self._openings:
             self._probing = False
 
@@ -204,10 +205,10 @@ class ErrorRate:
         self._window = window
 
     def note(self, failed: bool) -> None:
-        """One more request has ended."""
+        """Record whether a finished request failed."""
         self._last.append(failed)
 
     @property
     def share(self) -> float | None:
-        """The share, or None before the window is full: a bad start decides nothing."""
+        """The share, or None until the window is full, so that a bad start is not decisive."""
         return sum(self._last) / self._window if len(self._last) == self._window else None

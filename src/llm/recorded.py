@@ -1,7 +1,8 @@
-"""Recorded responses in files: those that a run used, and those that ship with the project.
+"""Files of recorded responses: those that a run used, and those in `data/responses`.
 
-A run writes what it used as one JSON object a line (`response_store.write_used`), sorted by key; packed by
-`src.commands.record` they are one of the compressed files that are looked up first.
+A run writes the responses that it used as JSONL, sorted by key (`response_store.write_used`).
+`src.commands.record` packs them: it compresses them into a file in `data/responses`, where the
+response store looks first.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ PACKED = Path("data/responses")
 
 
 class Reuse(NamedTuple):
-    """What a response can be found by when train rows have changed; empty if not known.
+    """How to find a response after train rows have changed; empty if unknown.
 
     Attributes:
-        key: see `Request.reuse_key_for`.
-        seeds: the train rows that it was written from.
+        key: the reuse key, see `Request.reuse_key_for`.
+        seeds: the train rows (seed examples) that the prompt showed.
     """
 
     key: str = ""
@@ -41,34 +42,34 @@ NO_REUSE = Reuse()
 
 @dataclass(frozen=True)
 class RecordedResponse:
-    """A response, the key of its request, and what it can be reused by."""
+    """A response with the key of its request, its reuse key and its seeds."""
 
     key: str
     response: Response
     reuse: Reuse = NO_REUSE
 
     def as_line(self) -> dict[str, JsonValue]:
-        """As it stands in a file: flat; `reuse_key` and `seeds` only where they are known."""
+        """Return the flat JSON object of a file line; `reuse_key` and `seeds` only if known."""
         reuse = {"reuse_key": self.reuse.key, "seeds": as_json(self.reuse.seeds)}
         return {"key": self.key, **fields_of(self.response), **(reuse if self.reuse.key else {})}
 
 
 REUSE = ("reuse_key", "seeds")
-EARLIER = {"slot": "reuse_key"}  # names of fields in files of earlier versions
+EARLIER = {"slot": "reuse_key"}  # old field name -> new one, for files of earlier versions
 FIELDS = {"key", *(field.name for field in fields(Response)), *REUSE}
-LATER = {  # responses were recorded before there were these
+LATER = {  # fields added later: missing in files of earlier versions
     *(field.name for field in fields(Response) if field.default is not MISSING),
     *REUSE,
 }
 
 
 def read_seeds(pairs: Iterable[tuple[str, str]]) -> tuple[Seed, ...]:
-    """Seeds as JSON holds them: lists of two texts."""
+    """Convert seeds from JSON: lists of row id and digest."""
     return tuple((str(row_id), str(text)) for row_id, text in pairs)
 
 
 def merged(entries: Iterable[RecordedResponse]) -> dict[str, RecordedResponse]:
-    """By key; of two records of a response the later one stays, with its reuse if either has it."""
+    """Index by key; the last entry wins, with the earlier reuse key if it has none itself."""
     merged: dict[str, RecordedResponse] = {}
     for entry in entries:
         earlier = merged.get(entry.key)
@@ -79,7 +80,7 @@ def merged(entries: Iterable[RecordedResponse]) -> dict[str, RecordedResponse]:
 
 
 def read_packed(paths: Iterable[Path]) -> Iterator[RecordedResponse]:
-    """Every response in the files, in order.
+    """Yield the responses of all packed files, in order.
 
     Raises:
         UserError: a file is damaged.
@@ -95,37 +96,37 @@ def read_packed(paths: Iterable[Path]) -> Iterator[RecordedResponse]:
 
 
 def write_packed(path: Path, entries: Iterable[RecordedResponse]) -> None:
-    """Compress responses for shipping; the same ones give the same bytes."""
+    """Write a packed file; equal responses give equal bytes."""
     lines = (json.dumps(e.as_line(), ensure_ascii=False, sort_keys=True) + "\n" for e in entries)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress("".join(lines).encode(), compresslevel=9, mtime=0))
 
 
 def read_used(path: Path) -> list[RecordedResponse]:
-    """The responses that a run used, as `response_store.write_used` wrote them.
+    """Read the responses that a run used, as written by `response_store.write_used`.
 
     Raises:
-        UserError: the file is missing, or a line is not a response with its key, which could not be
-            replayed.
+        UserError: the file is missing, or a line is not a response with its key.
     """
     entries = []
     for number, entry in enumerate(read_jsonl(path), 1):
         if not FIELDS - LATER <= {EARLIER.get(name, name) for name in entry} <= FIELDS:
             raise UserError(
                 f"{path} line {number} has {', '.join(sorted(entry))} instead of "
-                f"{', '.join(sorted(FIELDS))}; run `dvc repro generate` to write the file anew"
+                f"{', '.join(sorted(FIELDS))}; run `dvc repro generate` to write the file again"
             )
         try:
             entries.append(_recorded(entry))
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{path} line {number} is no response ({error}); run `dvc repro generate` to write the file anew"
+                f"{path} line {number} is not a response ({error}); "
+                "run `dvc repro generate` to write the file again"
             ) from None
     return entries
 
 
 def _recorded(entry: Mapping[str, Any]) -> RecordedResponse:
-    """A line of a file, unchecked."""
+    """Convert a line of a file; its fields are not checked."""
     entry = {EARLIER.get(name, name): value for name, value in entry.items()}
     response = {name: value for name, value in entry.items() if name not in ("key", *REUSE)}
     reuse = Reuse(str(entry.get("reuse_key", "")), read_seeds(entry.get("seeds", ())))

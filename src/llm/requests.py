@@ -1,8 +1,8 @@
-"""A request to a model, the key that its response is recorded under, and its reuse key.
+"""Requests, responses, and the two keys that a response is recorded under.
 
-The key changes with every word of the prompt, and so with the train rows that it shows. The reuse
-key leaves those rows out: it stands for "response number n for this class under these settings",
-and finds a response that was written from other rows.
+The key of a request depends on the whole prompt, and so on the train rows that it shows. The reuse
+key leaves these rows out: it means "response number n for this class under these settings", and
+finds a response again after train rows have changed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ RESPONSE_FORMAT: Mapping[str, JsonValue] = {
         },
     },
 }  # each sample is a list of turns
-OUTPUTS: Mapping[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, in this order
+# (api, output) -> whether to ask with a JSON schema, in order of preference
+OUTPUTS: Mapping[tuple[str, str], tuple[bool, ...]] = {
     ("completions", "auto"): (False,),
     ("completions", "text"): (False,),
     ("chat", "auto"): (True, False),
@@ -44,34 +45,34 @@ OUTPUTS: Mapping[tuple[str, str], tuple[bool, ...]] = {  # with a JSON schema, i
     ("chat", "text"): (False,),
 }
 
-Seed = tuple[str, str]  # id of a train row that a prompt shows, and the digest of its text
+Seed = tuple[str, str]  # id of a train row in the prompt, digest of its text
 
 
 def digest(value: object) -> str:
-    """SHA-256 of canonical JSON."""
+    """Return the SHA-256 of canonical JSON."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a model wrote, as it came."""
+    """What a model returned, unchanged."""
 
     text: str
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
-    cached_tokens: int = 0  # of the prompt's
+    cached_tokens: int = 0  # part of prompt_tokens
 
     @property
     def truncated(self) -> bool:
-        """Whether the reply ran into max_tokens."""
+        """Whether max_tokens cut the reply."""
         return self.finish_reason == "length"
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn, where the section `generate` is not what says it."""
+    """Sampling parameters of requests that do not use those of the section `generate`."""
 
     temperature: float
     top_p: float
@@ -82,7 +83,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One call: everything in it that decides the response, and nothing else."""
+    """One call to an endpoint, with everything that determines the response."""
 
     endpoint: EndpointParams
     prompt: str
@@ -90,12 +91,12 @@ class Request:
     sampling: GenerateParams | Sampling
     sample_index: int
     cache_salt: str
-    prompt_version: str = ""  # of the template; the prompt itself is what decides the response
-    as_json: bool = False  # ask for JSON by a schema, where the endpoint takes one
+    prompt_version: str = ""  # of the template; not part of the key, since the prompt is
+    as_json: bool = False  # whether to ask for JSON with a schema
     response_format: Mapping[str, JsonValue] = field(default_factory=lambda: RESPONSE_FORMAT)
-    reuse_key: str = ""  # see `reuse_key_for`; empty: no other response will do
-    seeds: tuple[Seed, ...] = ()  # that the response was written from
-    earlier_key: str = ""  # of the earlier request whose response this one is given
+    reuse_key: str = ""  # see `reuse_key_for`; empty: only a response to this very prompt is used
+    seeds: tuple[Seed, ...] = ()  # train rows that the response is based on
+    earlier_key: str = ""  # key of the earlier request whose response is reused
 
     @property
     def response_key(self) -> str:
@@ -103,11 +104,11 @@ class Request:
         return self.earlier_key or self.key
 
     def reuse_key_for(self, prompt: str, examples: Mapping[str, JsonValue]) -> str:
-        """The key with the prompt as it is without what depends on the train rows.
+        """Return the key of this request without the parts that depend on train rows.
 
         Args:
-            prompt: the same prompt, but with placeholders for those parts.
-            examples: the class, and the settings by which rows become the parts left out.
+            prompt: the same prompt with placeholders for these parts.
+            examples: the class, and the settings that determine how its rows are shown.
         """
         return digest({**self._identity(prompt), "examples": dict(examples)})
 
@@ -130,10 +131,10 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of canonical JSON of what decides the response.
+        """SHA-256 of canonical JSON of everything that determines the response.
 
-        Without the sample index all samples of one prompt would be one response; the endpoint's
-        name, weight and key are left out, since they do not change what it says.
+        The sample index separates requests with the same prompt. The endpoint's name, weight and
+        API key are left out, since they do not change the response.
         """
         return digest(self._identity(self.prompt))
 

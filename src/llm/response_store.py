@@ -1,13 +1,13 @@
-"""The response store: recorded responses that ship with the project, then a local cache.
+"""The response store: packed files in git, then a local SQLite cache.
 
 Look-up order: `data/responses/*.jsonl.gz` (in git, read only), then SQLite in
 `$DVC_ROOT/.cache/` - outside DVC's outs, which DVC deletes before a stage runs, and outside the
-temporary workspaces of queued experiments. What is not found there is asked of the endpoint, and
-the response is committed before anything reads it.
+temporary workspaces of queued experiments. On a cache miss the endpoint is called, and the response
+is committed before anything reads it.
 
-A response is found by the key of its request. Where train rows have come or gone that key is
-another one, and the response is found by its reuse key (`requests.Request.reuse_key_for`), as long
-as the rows that it was written from are still there.
+A response is found by the key of its request. That key changes when train rows are added or
+removed. Then the response is found by its reuse key (`requests.Request.reuse_key_for`), as long as
+its seeds, the rows that its prompt showed, are still in train.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from src.llm.sqlite import BUSY_S, open_database, transaction
 from src.paths import ROOT
 
 CACHE = ROOT / ".cache" / "llm.sqlite"
-SCHEMA = (  # reuse keys stand apart, so that a cache from before there were any needs no change
+SCHEMA = (  # a separate table of reuse keys: older caches need no change
     "CREATE TABLE IF NOT EXISTS responses (key TEXT PRIMARY KEY, entry TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS reuse (reuse_key TEXT, key TEXT, seeds TEXT NOT NULL, "
     "PRIMARY KEY (reuse_key, key)) WITHOUT ROWID",
 )
 
 
-EARLIER = {  # tables of earlier versions, and how their rows move
+EARLIER = {  # tables of earlier versions, and the statements that move their rows
     "answers": "INSERT OR IGNORE INTO responses SELECT key, entry FROM answers",
     "slots": "INSERT OR IGNORE INTO reuse SELECT slot, key, seeds FROM slots",
 }
 
 
 class Waiting(NamedTuple):
-    """What is to be written: a response, or only by what one that is there can be reused."""
+    """A queued write: a response, or only the reuse key of a response that is stored already."""
 
     key: str
     response: Response | None
@@ -73,17 +73,17 @@ class ResponseStore:
         self._by_reuse_key: dict[str, list[str]] = {}
         for key, entry in recorded.items():
             self._by_reuse_key.setdefault(entry.reuse.key, []).append(key)
-        self._read, self._write_to = read, write  # a reader must not wait for the writer's disk
+        self._read, self._write_to = read, write  # reads must not wait for a commit
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="responses")
         self._queue: list[Waiting] = []
         self._lock = Lock()
         self._used: dict[str, Reuse] = {}
-        self._late: dict[str, Response] = {}  # this run used its own, another one stays
+        self._late: dict[str, Response] = {}  # used here, but another process stored its own first
         self.hits = self.misses = 0
-        self.reused = 0  # of the hits: found by the reuse key
+        self.reused = 0  # hits by reuse key
 
     def get(self, key: str) -> Response | None:
-        """The response if it was bought before."""
+        """Return the response recorded under a request key, or None."""
         response = self._find(key)
         if response is None:
             self.misses += 1
@@ -95,16 +95,16 @@ class ResponseStore:
     def first(
         self, requests: Sequence[Request], rows: Mapping[str, str] | None = None
     ) -> tuple[Request, Response] | None:
-        """The first of several ways to ask the same whose response was bought, and that response.
+        """Return the first request with a recorded response, and that response.
 
-        Where none was, the first one whose reuse key has a response that was written from rows that are
-        still there; of several responses the recorded ones go first, then the smallest key. The
-        request then names that response's key and seeds.
+        If no request key is found, reuse keys are looked up: the response's seeds must still be in
+        train. Of several responses, those in packed files come first, then the smallest key. The
+        returned request then carries that response's key and seeds.
 
         Args:
-            requests: ways to ask the same, best first.
-            rows: the train rows of the class, id -> digest of the text; without them no reuse key
-                is looked up.
+            requests: equivalent requests, best first.
+            rows: the train rows of the class, id -> digest of the text; without them reuse keys
+                are not looked up.
         """
         found = self._by_key(requests) or self._reusable(requests, rows)
         if found is None:
@@ -117,33 +117,33 @@ class ResponseStore:
         return found
 
     async def commit(self, request: Request, response: Response) -> None:
-        """`put`, and wait until it is on the disk."""
+        """`put` a response and wait until it is on disk."""
         reuse = Reuse(request.reuse_key, request.seeds)
         await asyncio.wrap_future(self.put(request.key, response, reuse))
 
     def put(self, key: str, response: Response, reuse: Reuse = NO_REUSE) -> Future[None]:
-        """Commit a response; the first one bought for a key stays. Done when it is on the disk.
+        """Queue a response for writing; the future is done when it is on disk.
 
-        A thread writes, and all that waits by then in one transaction: to wait for the disk once
-        a response would hold up every other request.
+        The first response stored under a key stays. A thread writes everything queued in one
+        transaction, since one disk flush per response would delay all other requests.
         """
         self._used[key] = reuse
         return self._submit(key, response, reuse)
 
     def used(self) -> Iterator[tuple[str, Response]]:
-        """Keys, sorted, and responses that this run used."""
+        """Yield key and response of everything that this run used, sorted by key."""
         for key in sorted(self._used):
             response = self._late.get(key) or self._find(key)
             assert response is not None, key
             yield key, response
 
     def recorded(self) -> Iterator[RecordedResponse]:
-        """The responses that this run used, sorted by key: enough to replay it without a model."""
+        """Yield what this run used, sorted by key: enough to replay it without a model."""
         for key, response in self.used():
             yield RecordedResponse(key, response, self._used[key])
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is still queued."""
         self._writer.shutdown()
 
     def _by_key(self, requests: Sequence[Request]) -> tuple[Request, Response] | None:
@@ -152,7 +152,7 @@ class ResponseStore:
             if response is not None:
                 reuse = Reuse(request.reuse_key, request.seeds)
                 if reuse.key and reuse != self._reuse(request.key, reuse.key):
-                    self._submit(request.key, None, reuse)  # to be found when rows change
+                    self._submit(request.key, None, reuse)  # so that it is found when rows change
                 return request, response
         return None
 
@@ -170,12 +170,12 @@ class ResponseStore:
         return None
 
     def _keys(self, reuse_key: str) -> set[str]:
-        """Keys of the responses under a reuse key."""
+        """Return the keys of all responses with this reuse key."""
         cached = self._read.execute("SELECT key FROM reuse WHERE reuse_key = ?", (reuse_key,))
         return {*self._by_reuse_key.get(reuse_key, ()), *(key for (key,) in cached)}
 
     def _reuse(self, key: str, reuse_key: str) -> Reuse:
-        """What a response can be reused by, if it is known to stand under that key."""
+        """Return reuse key and seeds of a response, or NO_REUSE if it has another reuse key."""
         recorded = self._recorded.get(key)
         if recorded is not None and recorded.reuse.key == reuse_key:
             return recorded.reuse
@@ -186,7 +186,7 @@ class ResponseStore:
 
     def _submit(self, key: str, response: Response | None, reuse: Reuse) -> Future[None]:
         done: Future[None] = Future()
-        done.set_running_or_notify_cancel()  # whoever waits may leave; what was paid for is written
+        done.set_running_or_notify_cancel()  # a cancelled waiter must not stop the write
         with self._lock:
             self._queue.append(Waiting(key, response, reuse, done))
         self._writer.submit(self._write)
@@ -216,7 +216,7 @@ class ResponseStore:
             item.done.set_result(None)
 
     def _insert(self, item: Waiting) -> None:
-        """Write one; of a response that is not the first of its key a copy is kept for this run."""
+        """Write one item; keep a response in memory if its key already has another one."""
         if item.response is not None:
             entry = (item.key, json.dumps(asdict(item.response), ensure_ascii=False))
             cursor = self._write_to.execute("INSERT OR IGNORE INTO responses VALUES (?, ?)", entry)
@@ -224,7 +224,7 @@ class ResponseStore:
                 self._late[item.key] = item.response
         if item.reuse.key:
             seeds = json.dumps(item.reuse.seeds, ensure_ascii=False)
-            reuse = (item.reuse.key, item.key, seeds)  # rows may be numbered anew
+            reuse = (item.reuse.key, item.key, seeds)  # row ids may have changed
             self._write_to.execute("INSERT OR REPLACE INTO reuse VALUES (?, ?, ?)", reuse)
 
 
@@ -232,12 +232,12 @@ class ResponseStore:
 def open_store(
     packed: Path = PACKED, cache: Path = CACHE, busy_s: float = BUSY_S
 ) -> Iterator[ResponseStore]:
-    """The store while the block runs.
+    """Open the store for the duration of the block.
 
     Args:
-        packed: folder of `*.jsonl.gz`; need not be there.
-        cache: SQLite file of what was bought here.
-        busy_s: how long another process's write is waited for.
+        packed: folder of packed files (`*.jsonl.gz`); may be missing.
+        cache: SQLite file of the local cache.
+        busy_s: how long to wait for another process's write, in seconds.
 
     Raises:
         UserError: a packed file or the cache file is damaged.
@@ -256,15 +256,15 @@ def open_store(
 
 
 def write_used(store: ResponseStore, path: Path) -> None:
-    """Write the responses that this run used, one a line, sorted by key."""
+    """Write the responses that this run used as JSONL, sorted by key."""
     write_jsonl(path, (entry.as_line() for entry in store.recorded()))
 
 
 def _move_earlier_rows(database: sqlite3.Connection) -> None:
-    if not _earlier_tables(database):  # as ever but once: nobody is to wait for a writer here
+    if not _earlier_tables(database):  # the usual case: take no write lock
         return
     with transaction(database):
-        for table in _earlier_tables(database):  # unless another process was faster
+        for table in _earlier_tables(database):  # again, since another process may have moved them
             database.execute(EARLIER[table])
             database.execute(f"DROP TABLE {table}")
 

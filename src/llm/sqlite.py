@@ -1,4 +1,4 @@
-"""SQLite files that several processes share: responses of models, and vectors of texts.
+"""SQLite files shared by several processes: recorded responses and text vectors.
 
 with open_database(CACHE, TABLES) as database, transaction(database):
     database.execute("INSERT INTO responses VALUES (?, ?)", entry)
@@ -15,33 +15,33 @@ from filelock import FileLock
 
 from src.errors import UserError
 
-BUSY_S = 60.0  # how long another process's write is waited for
+BUSY_S = 60.0  # how long to wait for another process's write
 
 
 @contextmanager
 def open_database(
     path: Path, tables: Sequence[str], busy_s: float = BUSY_S
 ) -> Iterator[sqlite3.Connection]:
-    """A connection while the block runs, which any thread may use, one at a time.
+    """Open a connection for the duration of the block; any thread may use it, one at a time.
 
-    Each statement outside `transaction` is committed by itself. The journal is a write-ahead log, so
-    that a reader on a connection of its own waits for no writer.
+    Each statement outside `transaction` is committed at once. The journal is a write-ahead log, so
+    a reader with its own connection does not wait for writers.
 
     Args:
-        path: of the file; it and its folder are made if they are not there.
-        tables: statements that create what is missing.
-        busy_s: how long another connection's write is waited for.
+        path: of the file; it and its folder are created if missing.
+        tables: statements that create missing tables.
+        busy_s: how long to wait for another connection's write, in seconds.
 
     Raises:
-        UserError: the file is damaged, or another process writes to it for longer than that, on
-            opening or in the block.
+        UserError: the file is damaged, or another process writes to it for longer than `busy_s`,
+            on opening or in the block.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(
             sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
         ) as database:
-            # The change to WAL does not wait: of two processes on a new file one would fail.
+            # Switching to WAL does not wait for locks: one of two processes on a new file would fail.
             with FileLock(path.with_name(path.name + ".lock")):
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("PRAGMA synchronous=FULL")  # what was paid for survives a crash
@@ -56,7 +56,7 @@ def open_database(
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All statements of the block or, where it raises, none of them."""
+    """Commit all statements of the block or, if it raises, none of them."""
     with database:
         database.execute("BEGIN IMMEDIATE")
         yield

@@ -1,8 +1,8 @@
-"""Where prompt texts stand."""
+"""Location of the prompt templates."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 TEMPLATES = Path("prompts")
-SHOWN_REQUESTS = 4  # in the description of the class
+SHOWN_REQUESTS = 4  # typical requests in the description of a class

@@ -1,4 +1,4 @@
-"""Why a call brought no response, and what follows from that."""
+"""Failed calls: the reason, and what the client does about it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a try got no response, and what follows from it."""
+    """Why a try failed, and what the client does about it."""
 
     what: str
     signal: Signal = "other"
-    counts: int = 1  # towards runtime.tries; being told to wait does not
-    perhaps_paid: bool = False  # the endpoint may have done its work all the same
-    final: bool = False  # asking again brings the same
-    no_schema: bool = False
-    unreachable: bool = False  # nobody is there: no second request has to find that out
+    counts: int = 1  # towards runtime.tries; 0 if the endpoint only asks to wait
+    perhaps_paid: bool = False  # the endpoint may have done the work nevertheless
+    final: bool = False  # a retry would fail in the same way
+    no_schema: bool = False  # the endpoint does not support JSON schemas
+    unreachable: bool = False  # nothing listens at the address: one failure is proof enough
     retry_after_s: float | None = None
-    remedy: str | None = None  # the endpoint is of no use to any request
+    remedy: str | None = None  # set if the endpoint cannot serve any request until this is done
 
 
 def no_response(error: openai.APIConnectionError) -> Trouble:
-    """Nobody there, no response in time, or a connection that was cut.
+    """Classify a connection error: unreachable, time-out or connection cut.
 
-    The openai client's own classes do not say which; what they were raised from does. None of it
-    is quoted, but the address: it could hold a key or a customer's words.
+    The openai client's exceptions do not distinguish these, but their causes do. Only the address
+    is quoted: the rest could contain a key or a customer's words.
     """
     import aiohttp
 
@@ -49,7 +49,7 @@ def no_response(error: openai.APIConnectionError) -> Trouble:
 
 
 def refusal(error: openai.APIStatusError, request: Request) -> Trouble:
-    """What an HTTP status other than 200 means. None of them is charged for."""
+    """Classify an HTTP status other than 200. None of these is charged for."""
     status, endpoint = error.status_code, request.endpoint
     what = f"HTTP {status}"
     if status == 429 and "insufficient_quota" in str(error.code):
@@ -78,6 +78,6 @@ def refusal(error: openai.APIStatusError, request: Request) -> Trouble:
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait."""
+    """Return the seconds that the server asks to wait, if any."""
     wait = error.response.headers.get("retry-after", "")
     return float(wait) if wait.replace(".", "", 1).isdecimal() else None

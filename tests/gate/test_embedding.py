@@ -242,16 +242,18 @@ def test_passing_trouble_is_waited_out(
         pytest.param(
             fails(404), r"HTTP 404; correct embedding.base_url or .*model \(m\)", id="404"
         ),
-        pytest.param(fails(500), "HTTP 500; what was computed is kept; run again later", id="500"),
-        pytest.param(vectors([1, 0]), "gave 1 vectors for 2 texts; set", id="one-too-few"),
-        pytest.param(vectors([1], [2], [3]), "gave 3 vectors for 2 texts", id="one-too-many"),
-        pytest.param(vectors([1, 0], [0, 0]), "a vector without a direction", id="zeros"),
-        pytest.param(vectors([1, 0], [1]), "holds no vectors; is it an embedding", id="ragged"),
-        pytest.param(vectors(["a"], ["b"]), "holds no vectors", id="words"),
-        pytest.param(vectors(), "gave 0 vectors for 2 texts", id="none"),
-        pytest.param(Sent(b'{"choices": []}'), "holds no vectors", id="another-api"),
-        pytest.param(Sent(b"[1]"), "holds no vectors", id="a-list"),
-        pytest.param(Sent(b"<html>"), "holds no vectors", id="no-json"),
+        pytest.param(fails(500), "HTTP 500; computed vectors are kept; run again later", id="500"),
+        pytest.param(vectors([1, 0]), "returned 1 vectors for 2 texts; set", id="one-too-few"),
+        pytest.param(vectors([1], [2], [3]), "returned 3 vectors for 2 texts", id="one-too-many"),
+        pytest.param(vectors([1, 0], [0, 0]), "a zero or non-finite vector", id="zeros"),
+        pytest.param(
+            vectors([1, 0], [1]), "has no vectors; check that it is an embedding", id="ragged"
+        ),
+        pytest.param(vectors(["a"], ["b"]), "has no vectors", id="words"),
+        pytest.param(vectors(), "returned 0 vectors for 2 texts", id="none"),
+        pytest.param(Sent(b'{"choices": []}'), "has no vectors", id="another-api"),
+        pytest.param(Sent(b"[1]"), "has no vectors", id="a-list"),
+        pytest.param(Sent(b"<html>"), "has no vectors", id="no-json"),
     ],
 )
 def test_lasting_trouble_is_told(

@@ -1,4 +1,4 @@
-"""The same settings and server as in the room below, and writers of requests."""
+"""Settings and server as in tests/llm, and prompt writers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MakeWriter = Callable[..., PromptWriter]
 def make_writer(
     train: pd.DataFrame, data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> MakeWriter:
-    """Two examples a prompt, four requests a prompt; what is given replaces settings."""
+    """Two examples per prompt, four requests per prompt; arguments replace settings."""
 
     def make(
         *endpoints: EndpointParams, fallback: tuple[str, ...] = (), **of: object
@@ -54,7 +54,7 @@ def make_writer(
 
 @pytest.fixture
 def writer(make_writer: MakeWriter) -> PromptWriter:
-    """For a base model."""
+    """A writer for a base model."""
     return make_writer()
 
 

@@ -1,4 +1,4 @@
-"""The stage generate as a process, and the responses that it bought."""
+"""The stage generate as a process, and the responses in its cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.stages.small_project import ROOT, Project
 
 
 def start(project: Project, root: Path) -> subprocess.Popen[str]:
-    """The stage as a process, with the responses in `root`."""
+    """Start the stage as a process with its cache in `root`."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
     settings = {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING": "off", "DVC_ROOT": str(root)}
     return subprocess.Popen(
@@ -23,19 +23,19 @@ def start(project: Project, root: Path) -> subprocess.Popen[str]:
         env={**environment, **settings, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
-        # a test run in the background ignores Ctrl-C, and hands that on
+        # background test runs ignore Ctrl-C, and child processes inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    """Wait for a run that goes well."""
+    """Wait for a run and check that it succeeds."""
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
 
 
 def keys_of(root: Path) -> set[str]:
-    """Keys of the responses in the cache."""
+    """Return the keys of the responses in the cache."""
     path = root / ".cache/llm.sqlite"
     if not path.exists():
         return set()

@@ -1,4 +1,4 @@
-"""The choice among models: explores enough, and then keeps to the better one."""
+"""The bandit: explores enough, and then keeps to the better model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = ("a", "b", "c")
 def play(
     bandit: Bandit, rates: dict[str, float], requests: int, seed: str, samples: int = 1
 ) -> list[Observation]:
-    """A class whose samples are accepted at these rates."""
+    """Simulate a class whose samples are accepted at these rates."""
     luck = Random(f"luck/{seed}")
     done: list[Observation] = []
     for attempt in range(requests):
@@ -30,12 +30,12 @@ def play(
 
 
 def share(done: list[Observation], name: str) -> float:
-    """Of the requests, those of one model."""
+    """Return the share of requests to one model."""
     return sum(outcome.endpoint == name for outcome in done) / len(done)
 
 
 def rate(done: list[Observation]) -> float:
-    """Accepted share of the samples."""
+    """Return the accepted share of the samples."""
     return sum(each.accepted for each in done) / sum(each.draws for each in done)
 
 
@@ -50,7 +50,7 @@ def rate(done: list[Observation]) -> float:
 def test_every_model_keeps_its_floor(
     count: int, of_equal: float, rates: tuple[float, ...], requests: int, seed: str
 ) -> None:
-    """Whatever the verdicts, the share of explore, rounded down; and two to begin with."""
+    """Two initial requests, then its share of explore (rounded down), whatever the verdicts."""
     explore = of_equal / count
     bandit = Bandit(NAMES[:count], explore, 32)
     done = play(bandit, dict(zip(NAMES, rates, strict=True)), requests, seed)
@@ -64,8 +64,8 @@ def test_every_model_keeps_its_floor(
     count=st.integers(1, 9),
     most_behind=st.integers(1, 100),
 )
-def test_what_must_be_known_is_earlier(attempt: int, count: int, most_behind: int) -> None:
-    """Never the request itself, and no less than for the one before it; the first know nothing."""
+def test_known_requests_are_earlier(attempt: int, count: int, most_behind: int) -> None:
+    """Never the request itself, never fewer than before it; the first requests need none."""
     bandit = Bandit(tuple(str(n) for n in range(count)), 0.0, most_behind)
     known = bandit.known(attempt)
     assert known <= attempt
@@ -75,7 +75,7 @@ def test_what_must_be_known_is_earlier(attempt: int, count: int, most_behind: in
 
 
 def test_golden_choices() -> None:
-    """Recorded responses are found by these: they must never change."""
+    """Recorded responses depend on these choices: they must never change."""
     bandit = Bandit(("a", "b"), 0.05, 32)
     done = play(bandit, {"a": 0.8, "b": 0.4}, 60, "7/补换卡")
     assert "".join(outcome.endpoint for outcome in done) == (
@@ -84,7 +84,7 @@ def test_golden_choices() -> None:
 
 
 def test_only_verdicts_and_the_seed_decide() -> None:
-    """The same again; another class draws otherwise."""
+    """Equal inputs give equal choices; another class draws differently."""
     bandit = Bandit(NAMES, 0.03, 32)
     past = play(bandit, {"a": 0.5, "b": 0.6, "c": 0.4}, 40, "7/x")
     chosen = [bandit.choose(n, past, "7/x") for n in range(40, 140)]
@@ -92,8 +92,8 @@ def test_only_verdicts_and_the_seed_decide() -> None:
     assert chosen != [bandit.choose(n, past, "7/y") for n in range(40, 140)]
 
 
-def test_an_endpoint_that_stands_in_is_not_chosen() -> None:
-    """What another one responded, or nobody, says nothing of the models to choose from."""
+def test_a_fallback_is_not_chosen() -> None:
+    """Outcomes of fallbacks, or without an endpoint, do not affect the choice."""
     bandit = Bandit(("a", "b"), 0.0, 32)
     past = [Observation("a", 1, 1)] * 9 + [Observation("b", 1, 0)] * 9
     others = [Observation("fallback", 1, 1), Observation("", 0, 0)] * 50
@@ -108,14 +108,14 @@ def test_an_endpoint_that_stands_in_is_not_chosen() -> None:
         pytest.param(0.9, 0.0, 1, 0.06, 0.95, id="useless"),
         pytest.param(0.9, 0.3, 1, 0.08, 0.95, id="bad"),
         pytest.param(0.6, 0.3, 1, 0.16, 0.93, id="half-as-good"),
-        pytest.param(0.9, 0.6, 5, 0.12, 0.95, id="five-a-request"),
+        pytest.param(0.9, 0.6, 5, 0.12, 0.95, id="five-per-request"),
         pytest.param(0.9, 0.85, 1, 0.50, 0.95, id="nearly-as-good"),
     ],
 )
 def test_the_better_one_is_favoured(
     good: float, bad: float, samples: int, most_of_bad: float, least_of_best: float
 ) -> None:
-    """Over 100 classes of 110 requests: the worse one is starved, and little is lost by it."""
+    """100 classes of 110 requests: the worse model is starved at little loss."""
     bandit = Bandit(("bad", "good"), 0.03, 32)
     rates = {"bad": bad, "good": good}
     classes = [play(bandit, rates, 110, f"7/{n}", samples) for n in range(100)]
@@ -124,15 +124,15 @@ def test_the_better_one_is_favoured(
     assert rate(every) / good >= least_of_best
 
 
-def test_equals_share_alike() -> None:
-    """Neither is starved over many classes, be it that luck prefers one in each."""
+def test_equal_models_share_alike() -> None:
+    """Over many classes neither is starved, even if luck favours one in each."""
     bandit = Bandit(("a", "b"), 0.03, 32)
     classes = [play(bandit, {"a": 0.7, "b": 0.7}, 110, f"7/{n}") for n in range(100)]
     assert 0.4 < share([each for done in classes for each in done], "a") < 0.6
 
 
 def test_a_model_that_runs_dry_is_left() -> None:
-    """One that was good for forty requests and repeats itself from then on."""
+    """A model that is good for forty requests and repeats itself afterwards."""
     bandit = Bandit(("a", "b"), 0.03, 32)
     done: list[Observation] = []
     for attempt in range(140):
@@ -144,7 +144,7 @@ def test_a_model_that_runs_dry_is_left() -> None:
 
 
 def test_the_floor_must_fit(endpoint: EndpointParams) -> None:
-    """Three times 0.4 is more than there is; endpoints that only stand in do not count."""
+    """Three times 0.4 is too much; endpoints that are only fallbacks do not count."""
     three = tuple(endpoint.model_copy(update={"name": name}) for name in NAMES)
     settings_ = {**only(*three).model_dump(), "explore": 0.4}
     with pytest.raises(ValueError, match=r"explore 0\.4 is more than an equal share of the 3"):

@@ -1,6 +1,6 @@
-"""The estimate of a dry run: counted from the real prompts, nothing is called.
+"""The estimate of a dry run: counted from the real prompts, without any call.
 
-Every prompt here has 40 characters, so that tokens, cost and time can be worked out by hand.
+Every prompt here has 40 characters, so that tokens, cost and time are easy to compute.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ PLAN = Plan(
         }
     )
 )
-PRICE = PriceParams(prompt=1000, completion=2000)  # 0.001 and 0.002 a token
-MEASURED = Response("好", "stop", 20, 30)  # 0.5 tokens a character of the prompt
+PRICE = PriceParams(prompt=1000, completion=2000)  # 0.001 and 0.002 per token
+MEASURED = Response("好", "stop", 20, 30)  # 0.5 tokens per character of the prompt
 
 
 @dataclass(frozen=True)
 class World:
-    """A writer and the settings that it writes by."""
+    """A writer and its settings."""
 
     writer: PromptWriter
     generate: GenerateParams
@@ -62,18 +62,18 @@ class World:
         last_run: GenerateMetrics | None = None,
         **limits: int,
     ) -> Estimate:
-        """What the plan would take."""
+        """Estimate what the plan takes."""
         settings_ = (self.generate, self.llm, self.data, self.runtime)
         return estimate(plan, self.writer, store, *settings_, last_run, **limits)
 
 
 class MakeWorld(Protocol):
-    """Settings and a writer; what is given replaces settings of the endpoint or of generate."""
+    """Create settings and a writer; arguments replace settings of the endpoint or of generate."""
 
     def __call__(
         self, language: str = "zh", *, generate: dict[str, object] | None = None, **of: object
     ) -> World:
-        """Make them."""
+        """Create them."""
         ...
 
 
@@ -87,7 +87,7 @@ def make(
     runtime: RuntimeParams,
     tmp_path: Path,
 ) -> MakeWorld:
-    """Four calls at once; templates without examples."""
+    """Four concurrent calls; templates without examples."""
     default_generate = generate
     for api in ("chat", "completions"):
         for language in ("zh", "en"):
@@ -108,7 +108,7 @@ def make(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ResponseStore]:
-    """No responses yet."""
+    """An empty store."""
     with open_store(tmp_path / "none", tmp_path / "c.sqlite") as store:
         yield store
 
@@ -120,13 +120,13 @@ def record(
     response: Response = MEASURED,
     way: int = 0,
 ) -> None:
-    """The first requests of 补卡 have a response."""
+    """Record responses for the first requests of 补卡."""
     for n in range(count):
         store.put(writer.ask("补卡", n).requests[way].key, response).result(20)
 
 
 def last_run(candidates: int, accepted: int, label: str = "补卡") -> GenerateMetrics:
-    """A run of one class alone."""
+    """Metrics of a run of one class."""
     diversity = Diversity(candidates, None, None, None, None)
     only = ClassGeneration(8, candidates, candidates, accepted, "", diversity)
     totals = {"candidates": candidates, "accepted": accepted, "quota": 8, "shortfall": 0}
@@ -142,10 +142,10 @@ def last_run(candidates: int, accepted: int, label: str = "补卡") -> GenerateM
 
 
 def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: ResponseStore) -> None:
-    """By hand, of 8 samples: 8 / 0.95, 8 / 0.8 and 8 / 0.5 are 9, 10 and 16 requests, 3 of them
-    recorded; 200 / 0.95 = 211 requests are over the limit of 100. The recorded ones have
-    20 / 40 = 0.5 tokens a character and 30 a reply, so a call has 50 tokens; it costs
-    20 x 0.001 + 30 x 0.002 = 0.08 and takes 1, 4 or 12 s, of which 4 calls share each.
+    """8 samples: 8 / 0.95, 8 / 0.8 and 8 / 0.5 give 9, 10 and 16 requests, 3 of them recorded;
+    200 / 0.95 = 211 requests exceed the limit of 100. The recorded ones have 20 / 40 = 0.5 tokens
+    per character and 30 per reply, so a call has 50 tokens, costs 20 x 0.001 + 30 x 0.002 = 0.08
+    and takes 1, 4 or 12 s, divided by 4 concurrent calls.
     """
     world = make(price=PRICE)
     record(store, world.writer, 3)
@@ -168,13 +168,13 @@ def test_what_is_not_recorded_is_counted_in_ranges(make: MakeWorld, store: Respo
 @pytest.mark.parametrize(
     ("language", "samples", "tokens"),
     [
-        # 0.75 x 40 + 0.75 x 80 = 90 a call; 9, 10 and 16 calls
+        # 0.75 x 40 + 0.75 x 80 = 90 per call; 9, 10 and 16 calls
         pytest.param("zh", 1, (810, 900, 1440), id="zh"),
-        # 0.25 x 40 + 0.25 x 80 = 30 a call
+        # 0.25 x 40 + 0.25 x 80 = 30 per call
         pytest.param("en", 1, (270, 300, 480), id="en"),
-        # 0.75 x 40 + 5 x 0.75 x 80 = 330 a call; 8 / 0.95 / 5, 8 / 0.8 / 5 and 8 / 0.5 / 5 are
+        # 0.75 x 40 + 5 x 0.75 x 80 = 330 per call; 8 / 0.95 / 5, 8 / 0.8 / 5 and 8 / 0.5 / 5 are
         # 2, 2 and 4 calls
-        pytest.param("zh", 5, (660, 660, 1320), id="five samples a reply"),
+        pytest.param("zh", 5, (660, 660, 1320), id="five samples per reply"),
     ],
 )
 def test_without_responses_lengths_are_guessed(
@@ -184,7 +184,7 @@ def test_without_responses_lengths_are_guessed(
     make: MakeWorld,
     store: ResponseStore,
 ) -> None:
-    """By hand: tokens a character by language, and a reply as long as the longest examples."""
+    """Tokens per character depend on the language; a reply is as long as the longest examples."""
     world = make(language, generate={"samples_per_request": samples})
     result = world.estimate(store)
     assert result.measured == 0
@@ -195,7 +195,7 @@ def test_without_responses_lengths_are_guessed(
 def test_responses_without_a_count_of_tokens_measure_nothing(
     tokens: tuple[int, int], make: MakeWorld, store: ResponseStore
 ) -> None:
-    """Some endpoints send no usage: their responses are recorded, but 6 calls have 90 tokens each."""
+    """Some endpoints send no usage: they count as recorded, but 6 calls have 90 tokens each."""
     world = make()
     record(store, world.writer, 3, Response("好", "stop", *tokens))
     result = world.estimate(store)
@@ -204,7 +204,7 @@ def test_responses_without_a_count_of_tokens_measure_nothing(
 
 
 def test_the_first_responses_are_measured(make: MakeWorld, store: ResponseStore) -> None:
-    """Two are looked at here, of 50 tokens a call; the third, of 5,000, is not."""
+    """Only two of 50 tokens per call are used here; the third, of 5,000, is not."""
     world = make()
     record(store, world.writer, 2)
     store.put(
@@ -218,13 +218,13 @@ def test_the_first_responses_are_measured(make: MakeWorld, store: ResponseStore)
 @pytest.mark.parametrize(
     ("known", "requests"),
     [
-        # 80 of 100 with one more of each: 0.8, and 2 x sqrt(0.8 x 0.2 / 100) = 0.08 to each side
+        # 80 of 100 after adding one of each: 0.8 +- 2 x sqrt(0.8 x 0.2 / 100) = 0.08
         pytest.param(last_run(98, 79), (10, 10, 12), id="measured"),
-        # 4 of 16: 0.25 and 0.22 to each side, but no less than 0.05: 8 / 0.467, / 0.25, / 0.05
+        # 4 of 16: 0.25 +- 0.22, but at least 0.05: 8 / 0.467, / 0.25, / 0.05
         pytest.param(last_run(14, 3), (18, 32, 160), id="few accepted"),
-        # 1 of 100: nothing below 0.05 is believed
+        # 1 of 100: rates are at least 0.05
         pytest.param(last_run(98, 0), (160, 160, 160), id="none accepted"),
-        # 99 of 100: 0.99 and 0.02 to each side, but no more than 1
+        # 99 of 100: 0.99 +- 0.02, but at most 1
         pytest.param(last_run(98, 98), (8, 9, 9), id="all accepted"),
         pytest.param(last_run(0, 0), (9, 10, 16), id="no candidates: guessed"),
         pytest.param(last_run(98, 0, "销户"), (9, 10, 16), id="other class"),
@@ -237,7 +237,7 @@ def test_acceptance_is_that_of_the_last_run(
     make: MakeWorld,
     store: ResponseStore,
 ) -> None:
-    """By hand, for 8 samples, with two standard errors; all of these requests are calls."""
+    """For 8 samples, with two standard errors; all of these requests are calls."""
     world = make(generate={"max_attempts_per_class": 200})
     card = world.estimate(store, last_run=known).classes[0]
     assert card.requests == requests
@@ -251,7 +251,7 @@ def test_acceptance_is_that_of_the_last_run(
         # 9, 10 and 16 calls of 1, 4 and 12 s, 4 at once
         pytest.param({}, (2.25, 10, 48), id="runtime.concurrency"),
         pytest.param({"concurrency": 8}, (1.125, 5, 24), id="concurrency of its own"),
-        # a call a second at most: only the slowest are slower
+        # one call per second: only the slowest are slower
         pytest.param({"requests_per_minute": 60}, (9, 10, 48), id="rate in between"),
         # a call every 6 s: slower than all
         pytest.param({"requests_per_minute": 10}, (54, 60, 96), id="rate decides"),
@@ -262,13 +262,13 @@ def test_acceptance_is_that_of_the_last_run(
 def test_time(
     of: dict[str, object], seconds: tuple[float, ...], make: MakeWorld, store: ResponseStore
 ) -> None:
-    """By hand: a response's time over the calls at once, or the requests a minute if fewer."""
+    """A response's time / concurrency, or 60 s / requests per minute if that is slower."""
     world = make(**of)
     assert world.estimate(store).classes[0].seconds == pytest.approx(seconds)
 
 
-def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: ResponseStore) -> None:
-    """An endpoint that takes no JSON schema was asked for text; that response is there."""
+def test_any_equivalent_request_counts_as_recorded(make: MakeWorld, store: ResponseStore) -> None:
+    """An endpoint without JSON schemas was asked for text, and that response is recorded."""
     world = make(api="chat")
     assert [request.as_json for request in world.writer.ask("补卡", 0).requests] == [True, False]
     record(store, world.writer, 3, way=1)
@@ -279,8 +279,8 @@ def test_any_way_to_ask_counts_as_recorded(make: MakeWorld, store: ResponseStore
 def test_what_a_run_bought_is_recorded(
     make: MakeWorld, store: ResponseStore, server: Server
 ) -> None:
-    """Prompts that name phrases of earlier responses are found again: 12 of 12 accepted need no
-    call if all are accepted, and at 13 of 14 it is 12.9 requests, one of them not recorded.
+    """Prompts with overused n-grams of earlier responses are found again: 12 of 12 accepted need
+    no call if all are accepted; at 13 of 14 it is 12.9 requests, one of them not recorded.
     """
     world = make(api="chat", base_url=server.url)
     server.default = lambda _: says('{"samples": [["我要补办一张卡"]]}')
@@ -295,7 +295,7 @@ def test_what_a_run_bought_is_recorded(
         world.runtime,
     )
     assert generated.classes[0].accepted == 12
-    # with a phrase of six characters from the ninth request on
+    # from the ninth request on with an n-gram of six characters
     assert {len(call.content) for call in server.calls} == {40, 46}
     plan = Plan(PLAN.classes.assign(needed=[0, 12, 0]))
     card = world.estimate(store, plan, last_run(12, 12)).classes[0]
@@ -313,8 +313,8 @@ def test_what_a_run_bought_is_recorded(
 def test_a_range_holds_what_is_expected(
     quota: int, known: tuple[int, int], samples: int, make: MakeWorld, store: ResponseStore
 ) -> None:
-    """Low, expected and high ascend; no class is asked more often than its limit, nor too little
-    to reach its quota with all accepted; without packed files each request is a call.
+    """Low, expected and high ascend; every class stays within its limit and gets enough requests
+    to reach its quota if all are accepted; without packed files each request is a call.
     """
     world = make(price=PRICE, generate={"samples_per_request": samples})
     plan = Plan(PLAN.classes.assign(needed=[0, quota, 0]))
@@ -327,14 +327,14 @@ def test_a_range_holds_what_is_expected(
 
 
 def rendered(result: Estimate, writer: PromptWriter) -> list[str]:
-    """Lines of the text."""
+    """Lines of the rendered text."""
     return render_estimate(result, writer).splitlines()
 
 
 def test_what_the_user_sees(make: MakeWorld, store: ResponseStore) -> None:
-    """A line a class, the totals with their ranges, and one filled-in prompt a tier.
+    """A line per class, the totals with their ranges, and one complete prompt per tier.
 
-    By hand: 9, 10 or 16 and 100 calls; 30 + 60 tokens each, at 30 x 0.001 + 60 x 0.002 = 0.15;
+    9, 10 or 16 and 100 calls; 30 + 60 tokens each, at 30 x 0.001 + 60 x 0.002 = 0.15;
     109 x 0.25 s, 110 x 1 s and 116 x 3 s.
     """
     world = make(price=PRICE)
@@ -357,7 +357,7 @@ def test_what_the_user_sees(make: MakeWorld, store: ResponseStore) -> None:
 
 
 def test_what_is_recorded_is_free(make: MakeWorld, store: ResponseStore) -> None:
-    """One number where there is no range, and no cost where there is none."""
+    """A single number if there is no range, and no cost line if nothing costs anything."""
     world = make(price=PRICE)
     record(store, world.writer, 16)
     plan = Plan(PLAN.classes.assign(needed=[0, 8, 0]))
@@ -370,7 +370,7 @@ def test_what_is_recorded_is_free(make: MakeWorld, store: ResponseStore) -> None
 
 
 def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: ResponseStore) -> None:
-    """No class is short of rows: no line, no call, no prompt."""
+    """No class needs samples: no line, no call, no prompt."""
     world = make(price=PRICE)
     plan = Plan(PLAN.classes.assign(needed=0))
     result = world.estimate(store, plan)
@@ -382,7 +382,7 @@ def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: ResponseStor
 def test_a_dry_run_knows_the_last_run_by_its_file(
     make: MakeWorld, store: ResponseStore, tmp_path: Path
 ) -> None:
-    """Without one it guesses: 10 requests for 8 samples, and 16 at one accepted of two."""
+    """Without one it guesses: 10 requests for 8 samples; 16 with one accepted of two."""
     world = make()
     metrics = tmp_path / "generate.json"
 

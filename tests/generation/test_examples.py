@@ -1,4 +1,4 @@
-"""Examples: which rows a prompt shows, which part of each, and what must not be in it."""
+"""Seed examples: which rows a prompt shows, which excerpts, and what they must not contain."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from tests.generation.conftest import BIGMODEL, INFO
 def test_excerpt(
     turns: list[str], keywords: tuple[str, ...], limit: int, expected: list[int]
 ) -> None:
-    """The run of turns within the limit that holds most keywords, then most characters."""
+    """The consecutive turns within the limit with most keywords, then most characters."""
     assert excerpt(turns, keywords, limit) == [turns[i] for i in expected]
 
 
 def test_seeds_take_turns(writer: PromptWriter) -> None:
-    """Two of five rows a prompt: after five prompts each was shown twice; then it starts anew."""
+    """Two of five rows per prompt: after five prompts each was shown twice; then it repeats."""
     groups = [writer.ask("补卡", 4 * group).seed_ids for group in range(10)]
     assert all(len(set(ids)) == 2 for ids in groups)
     shown = Counter(row for ids in groups[:5] for row in ids)
@@ -50,11 +50,11 @@ def test_seeds_take_turns(writer: PromptWriter) -> None:
 
 
 def test_a_class_with_one_row_shows_it(writer: PromptWriter) -> None:
-    """Once, not as often as there is room."""
+    """Once, even if the prompt has room for more."""
     assert writer.ask("销户", 5).seed_ids == ("r5",)
 
 
-PRIVATE = {  # as a caller says it -> what must not leave the machine of it
+PRIVATE = {  # what a caller says -> the part that must not leave the machine
     "手机号是13800138000": "13800138000",
     "号码是幺三九幺二三四五六七八": "幺三九幺二三四五六七八",
     "幺五零嗯八八六七[SEP]好的您说[SEP]三二幺零": "八八六七",
@@ -68,7 +68,7 @@ PRIVATE = {  # as a caller says it -> what must not leave the machine of it
 def prompts_of_private_rows(
     base_url: str, data: DataParams, llm: LlmParams, generate: GenerateParams, **of: object
 ) -> list[str]:
-    """All prompts of 50 attempts, to chat and completions, of train rows that hold `PRIVATE`."""
+    """All prompts of 50 attempts, for chat and completions, from train rows that hold `PRIVATE`."""
     rows = pd.DataFrame(
         {
             "row_id": [f"r{n}" for n in range(len(PRIVATE))],
@@ -96,14 +96,14 @@ def prompts_of_private_rows(
 
 
 def told(prompts: list[str]) -> list[str]:
-    """What of `PRIVATE` stands in any of the prompts."""
+    """Return what the prompts contain of `PRIVATE`."""
     return [secret for secret in PRIVATE.values() if any(secret in p for p in prompts)]
 
 
 def test_no_private_data_of_a_row_leaves_this_machine(
     data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> None:
-    """Not in digits nor spoken, in one turn or over several; a neutral word stands there."""
+    """Neither in digits nor spoken, in one turn or over several; a neutral word replaces it."""
     prompts = prompts_of_private_rows(BIGMODEL, data, llm, generate)
     assert told(prompts) == []
     assert any("某号码" in prompt for prompt in prompts)
@@ -126,7 +126,7 @@ def test_no_private_data_of_a_row_leaves_this_machine(
 def test_rows_stay_as_they_are_where_nothing_leaves(
     base_url: str, mask_seeds: bool, data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> None:
-    """A model on this machine, or whose user wants it so, sees the real rows."""
+    """A local model, or one whose user disabled masking, sees the real rows."""
     prompts = prompts_of_private_rows(base_url, data, llm, generate, mask_seeds=mask_seeds)
     assert told(prompts) == list(PRIVATE.values())
 
@@ -135,7 +135,7 @@ def test_rows_stay_as_they_are_where_nothing_leaves(
 def test_the_excerpt_never_cuts_a_number(
     limit: int, data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> None:
-    """Turns are taken whole, and rows are masked before: half of a number would not be found."""
+    """Turns are kept whole and masked first: half of a number would not be detected."""
     masked = " ".join(prompts_of_private_rows(BIGMODEL, data, llm, generate, seed_max_chars=limit))
     assert not re.search(r"[0-9X]{2,}|八八六七|三二幺零", masked)
     shown = " ".join(prompts_of_private_rows("embedded", data, llm, generate, seed_max_chars=limit))

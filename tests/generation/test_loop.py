@@ -1,4 +1,4 @@
-"""The loop: asks until each class has its quota, and no longer."""
+"""The loop: requests samples until each class has its quota, and no more."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Model = Callable[[Ask], Awaitable[Observation]]
 
 @dataclass
 class Writer:
-    """Requests of a chat endpoint without prompts; a class called `told` hears of its samples.
+    """Chat requests without prompts; a class called `told` needs its earlier samples.
 
-    One called `screened` hears of verdicts, if `screened` is set.
+    One called `screened` needs verdicts, if `screened` is set.
     """
 
     make_request: MakeRequest
@@ -51,17 +51,17 @@ class Writer:
         return Ask(label, attempt, "", {"mood": "calm"}, ("r0",), (request,))
 
     def needs_written(self, label: str, attempt: int) -> int:
-        """Groups of four, the last but one and those before it."""
+        """All groups of four except the one just before."""
         return max(attempt // 4 - 1, 0) * 4 if label == "told" else 0
 
     def needs_screened(self, attempt: int) -> int:
-        """The whole groups of four before, where anybody asks for verdicts."""
+        """The complete groups of four before this one, if verdicts are used."""
         return attempt // 4 * 4 if self.screened else 0
 
 
 @dataclass
 class Run:
-    """What came of it, what was asked in which order, and how many were out at most."""
+    """The result, the requests in order, and the maximum number in flight."""
 
     generated: Generated
     asked: list[tuple[str, int]]
@@ -83,7 +83,7 @@ def run(
     *,
     screened: bool = False,
 ) -> Run:
-    """Samples that begin with 好 are accepted."""
+    """Run the loop; samples that begin with 好 are accepted."""
     asked: list[tuple[str, int]] = []
     out = most_out = 0
 
@@ -110,7 +110,7 @@ def run(
 
 
 def says(ask: Ask, words: str, *tries: str) -> Received:
-    """A reply with one sample a word."""
+    """A reply with one sample per word."""
     lines = [f"对话{number}：{word}" for number, word in enumerate(words.split(), 1)]
     return Received(ask.requests[0], Response("\n".join(lines), "stop", 1, 1), tries)
 
@@ -136,7 +136,7 @@ async def every_fourth(ask: Ask) -> Received:
 
 
 def test_nothing_is_bought_in_vain(generate: GenerateParams, make_request: MakeRequest) -> None:
-    """8 wanted and all good: 8 asked; 0 wanted: nothing is asked."""
+    """A quota of 8 and all good: 8 requests; a quota of 0: none."""
     done = run({"a": 8, "b": 0, "c": 1}, generate, make_request, always)
     assert sorted(done.asked) == [("a", n) for n in range(8)] + [("c", 0)]
     assert [(each.label, each.accepted, each.stopped) for each in done.generated.classes] == [
@@ -146,15 +146,17 @@ def test_nothing_is_bought_in_vain(generate: GenerateParams, make_request: MakeR
     assert done.generated.failures == []
 
 
-def test_what_is_missing_is_asked_for(generate: GenerateParams, make_request: MakeRequest) -> None:
-    """12 wanted, the good ones are 0, 4, ... 44: request 44 completes the quota and is the last."""
+def test_missing_samples_are_requested(generate: GenerateParams, make_request: MakeRequest) -> None:
+    """A quota of 12 with 0, 4, ... 44 good: request 44 completes it and is the last."""
     done = run({"a": 12}, generate, make_request, every_fourth)
     assert done.asked == [("a", n) for n in range(45)]
     assert (done.of("a").screened, done.of("a").accepted) == (45, 12)
 
 
-def test_so_many_are_out_and_no_more(generate: GenerateParams, make_request: MakeRequest) -> None:
-    """All classes together; each slot that falls free is taken at once."""
+def test_the_limit_in_flight_is_used_and_kept(
+    generate: GenerateParams, make_request: MakeRequest
+) -> None:
+    """Over all classes; each free slot is taken at once."""
 
     async def model(ask: Ask) -> Received:
         await asyncio.sleep(0.001)
@@ -176,7 +178,7 @@ def test_a_group_of_one_prompt_stays_together(
 def test_a_slow_response_holds_nothing_up(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """All that is needed without it is asked for while it is out."""
+    """All requests that do not depend on it are sent while it is in flight."""
     others: list[int] = []
     release = asyncio.Event()
 
@@ -197,7 +199,7 @@ def test_a_slow_response_holds_nothing_up(
 def test_it_stops_at_the_limit_of_attempts(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Exactly there, and says so."""
+    """Exactly there, with the reason."""
     params = generate.model_copy(update={"max_attempts_per_class": 30, "min_acceptance": 0.0})
     done = run({"a": 20}, params, make_request, every_fourth)
     assert len(done.asked) == 30
@@ -208,7 +210,7 @@ def test_it_stops_at_the_limit_of_attempts(
 def test_it_stops_where_too_little_is_accepted(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """After 40 samples, not before: a bad start decides nothing; other classes go on."""
+    """After 40 samples, so that a bad start is not decisive; other classes continue."""
 
     async def model(ask: Ask) -> Received:
         return await (never(ask) if ask.label == "bad" else always(ask))
@@ -216,7 +218,7 @@ def test_it_stops_where_too_little_is_accepted(
     done = run({"bad": 60, "good": 70}, generate, make_request, model)
     assert (done.of("bad").stopped, done.of("good").stopped) == ("min_acceptance", None)
     assert done.of("bad").screened == 40
-    assert len(done.of("bad").candidates(1000)) == 60  # those that were out are not lost
+    assert len(done.of("bad").candidates(1000)) == 60  # those in flight are not lost
     assert done.of("good").accepted == 70
     assert len([c for c in done.generated.candidates if c.label == "bad"]) == 40
 
@@ -224,7 +226,7 @@ def test_it_stops_where_too_little_is_accepted(
 def test_failed_requests_count_as_not_accepted(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """An endpoint that responds with nothing is not asked for ever; each failure is in the ledger."""
+    """An endpoint that returns nothing is not called forever; each failure is listed."""
 
     async def model(ask: Ask) -> Observation:
         if ask.attempt % 2:
@@ -249,10 +251,8 @@ def test_failed_requests_count_as_not_accepted(
     )
 
 
-def test_what_failed_before_it_was_responded_is_in_the_ledger(
-    generate: GenerateParams, make_request: MakeRequest
-) -> None:
-    """But is no failure of the run."""
+def test_a_recovered_request_is_listed(generate: GenerateParams, make_request: MakeRequest) -> None:
+    """But it does not count as a failed request."""
 
     async def model(ask: Ask) -> Received:
         return says(ask, "好", "small: HTTP 503")
@@ -264,10 +264,8 @@ def test_what_failed_before_it_was_responded_is_in_the_ledger(
     assert done.generated.failure_counts() == {}
 
 
-def test_several_samples_a_reply_are_counted_each(
-    generate: GenerateParams, make_request: MakeRequest
-) -> None:
-    """40 wanted, 2 of 5 good: 8 requests for 40, then 5 for the 24 missing, ...; 20 in all."""
+def test_each_sample_of_a_reply_counts(generate: GenerateParams, make_request: MakeRequest) -> None:
+    """A quota of 40, 2 of 5 good: 8 requests for 40, then 5 for the 24 missing, ...; 20 in all."""
 
     async def model(ask: Ask) -> Received:
         return says(ask, "好 坏 好 坏 坏")
@@ -282,7 +280,7 @@ def test_several_samples_a_reply_are_counted_each(
 def test_the_floor_is_a_share_of_samples(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """One good sample in ten is too little, also where each reply holds ten: 40 are 4 replies."""
+    """One good sample in ten is too little, also with ten per reply: 40 are 4 replies."""
 
     async def model(ask: Ask) -> Received:
         return says(ask, "好" + " 坏" * 9)
@@ -296,7 +294,7 @@ def test_the_floor_is_a_share_of_samples(
 def test_candidates_say_where_they_are_from(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Golden record; ids differ within a reply; a base model follows no attributes."""
+    """Golden record; ids differ within a reply; base models have no attributes."""
 
     async def model(ask: Ask) -> Received:
         return says(ask, "好一 好二")
@@ -327,10 +325,10 @@ def test_candidates_say_where_they_are_from(
     assert candidate.attributes == {}
 
 
-def test_the_writer_hears_of_earlier_groups(
+def test_the_writer_gets_samples_of_earlier_groups(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Of all that were back before the group that is under way, whatever the order of responses."""
+    """All that returned before the group in flight, in any order of responses."""
 
     async def model(ask: Ask) -> Received:
         await asyncio.sleep(Random(ask.attempt).random() / 50)
@@ -342,10 +340,10 @@ def test_the_writer_hears_of_earlier_groups(
     ]
 
 
-def test_the_writer_hears_of_final_verdicts(
+def test_the_writer_gets_final_verdicts(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Of the requests before its group, whoever responded them and whatever order they came in."""
+    """Of the requests before its group, from any endpoint and in any order."""
 
     async def model(ask: Ask) -> Observation:
         await asyncio.sleep(Random(ask.attempt).random() / 50)
@@ -367,7 +365,7 @@ def test_the_writer_hears_of_final_verdicts(
 def test_a_spent_budget_ends_every_class(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """What was bought counts, also beyond a request that was not made; the reason is told."""
+    """Paid responses count, also after a request that was not sent; the reason is recorded."""
 
     async def model(ask: Ask) -> Observation:
         return OutOfBudget() if ask.attempt in (3, 5) else says(ask, "好")
@@ -383,7 +381,7 @@ def test_a_spent_budget_ends_every_class(
 def test_the_order_of_responses_does_not_matter(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """Slow and quick responses, one at a time or many: the same result from the same requests."""
+    """Slow and fast responses, one at a time or many: equal results from equal requests."""
 
     def model_with(pause: Random, at_once: int) -> Model:
         slots = asyncio.Semaphore(at_once)
@@ -410,7 +408,7 @@ def test_the_order_of_responses_does_not_matter(
 def test_an_error_ends_the_run_and_the_other_requests(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """The first mistake of the user's is raised as it is; no request is left behind."""
+    """The first UserError is raised unchanged; no request is left running."""
     ended: list[int] = []
 
     async def model(ask: Ask) -> Received:
@@ -432,7 +430,7 @@ def test_an_error_ends_the_run_and_the_other_requests(
 def test_our_own_mistakes_are_not_hidden(
     generate: GenerateParams, make_request: MakeRequest
 ) -> None:
-    """An error that is not the user's keeps its kind."""
+    """Other exceptions keep their type."""
 
     async def model(ask: Ask) -> Received:
         raise ZeroDivisionError
@@ -464,7 +462,7 @@ def test_it_always_ends_within_its_limits(
     generate: GenerateParams,
     make_request: MakeRequest,
 ) -> None:
-    """Each class ends with its quota or a reason, after at most its attempts, all in order."""
+    """Each class ends with its quota or a reason, within its attempts, in order."""
     params = generate.model_copy(
         update={
             "samples_per_request": per_reply,
@@ -488,4 +486,4 @@ def test_it_always_ends_within_its_limits(
     assert only.accepted == kept.count("好")
     assert only.accepted < quota + per_reply
     if only.stopped != "min_acceptance":
-        assert only.screened == len(done.asked)  # nothing was bought in vain
+        assert only.screened == len(done.asked)  # no response was paid for in vain

@@ -1,4 +1,4 @@
-"""Runs of words that many samples of a class share."""
+"""Overused n-grams: word sequences that many samples of a class share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.generation.overused import overused_ngrams
 @pytest.mark.parametrize(
     ("most", "texts", "expected"),
     [
-        # six characters; in two texts at least; equals in the order of their characters
+        # six characters, in at least two texts; ties in the order of their characters
         pytest.param(
             5, ["请您稍等一下", "请您稍等一下好", "我要补卡"], ["请您稍等一下"], id="twice"
         ),
@@ -30,7 +30,7 @@ from src.generation.overused import overused_ngrams
             id="one-at-most",
         ),
         pytest.param(0, ["请您稍等一下"] * 2, [], id="none-at-most"),
-        # seven characters hold two runs that share five
+        # seven characters contain two n-grams that share five
         pytest.param(
             5, ["一二三四五六七"] * 2, ["一二三四五六"], id="of-overlapping-ones-the-first"
         ),
@@ -51,7 +51,7 @@ from src.generation.overused import overused_ngrams
     ],
 )
 def test_overused_ngrams(most: int, texts: list[str], expected: list[str]) -> None:
-    """Runs of six characters that 15 % of the texts hold, and two at least."""
+    """Six characters that at least 15 % of the texts, and at least two, contain."""
     assert overused_ngrams(texts, most, "zh") == expected
 
 
@@ -65,7 +65,7 @@ def test_overused_ngrams(most: int, texts: list[str], expected: list[str]) -> No
             ["thank you for calling us now"] * 2, ["for calling us now"], id="overlapping"
         ),
         # the third shares 7 of 16 characters with the first, and each of the other three 8 or more
-        # with one that is named
+        # with one that is returned
         pytest.param(
             ["please hold the line so i can check that"] * 2,
             ["hold the line so", "i can check that", "line so i can"],
@@ -75,5 +75,5 @@ def test_overused_ngrams(most: int, texts: list[str], expected: list[str]) -> No
     ],
 )
 def test_overused_ngrams_in_english(texts: list[str], expected: list[str]) -> None:
-    """Runs of four words, in lower case."""
+    """Four words in lower case."""
     assert overused_ngrams(texts, 5, "en") == expected

@@ -1,4 +1,4 @@
-"""Progress: a line now and then, a table on a terminal, nothing while responses are replayed."""
+"""Progress: log lines, a table on a terminal, nothing during a replay."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Clock:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """Seconds."""
+        """Return seconds."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock that progress looks at."""
+    """The clock of the progress."""
     return Clock()
 
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What is logged where there is no terminal."""
+    """Log lines without a terminal."""
     caplog.set_level(logging.INFO, logger="src.generation.progress")
     return caplog
 
@@ -47,7 +47,7 @@ def terminal(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],  # which replaces stderr, and again before the test
 ) -> pytest.MonkeyPatch:
-    """A terminal of 24 lines, or of what LINES is set to."""
+    """A terminal with 24 lines, or with LINES."""
     monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True)
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
@@ -57,7 +57,7 @@ def terminal(
 
 
 def show(clock: Clock, runs: list[ClassRun], status: Status = QUIET) -> None:
-    """One response, and one look at these classes."""
+    """Report one response and these classes."""
     with Progress(sum(run.quota for run in runs), lambda: status, clock) as progress:
         progress.responded()
         clock.now += 30
@@ -65,7 +65,7 @@ def show(clock: Clock, runs: list[ClassRun], status: Status = QUIET) -> None:
 
 
 def rows(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Lines of the terminal without colours, with single spaces; stdout stays clean."""
+    """Lines of the terminal without colours, with single spaces; checks that stdout is empty."""
     captured = capsys.readouterr()
     assert captured.out == ""
     text = ESCAPE.sub("", captured.err.replace("\r", "\n"))
@@ -73,14 +73,14 @@ def rows(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def busy(count: int) -> list[ClassRun]:
-    """Classes that want 4 samples and have 1, of 2 draws in 3 requests."""
+    """Classes with a quota of 4, 1 accepted, 2 draws and 3 requests."""
     return [ClassRun(f"c{n:02}", 4, attempts=[None] * 3, draws=2, accepted=1) for n in range(count)]
 
 
 def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture) -> None:
-    """By hand: 10 responses in 30 s are 20 a minute; of 62 wanted 12 are accepted before, 22 then, so
-    40 are left at 20 a minute; after a minute 42 are accepted by 15 responses, and 20 are left at
-    30 a minute. What a class has beyond its quota counts for no other.
+    """10 responses in 30 s are 20 per minute. Of a quota of 62, 12 are accepted before and 22 then,
+    so 40 are left at 20 per minute. After a minute 42 are accepted with 15 responses, and 20 are
+    left at 30 per minute. Samples beyond the quota of a class do not count.
     """
     status = QUIET
     with Progress(62, lambda: status, clock) as progress:
@@ -104,25 +104,25 @@ def test_a_line_every_half_minute(clock: Clock, lines: pytest.LogCaptureFixture)
         status = Status(in_flight=2, failures=1, tokens=1234567, cost="0.0123 CNY")
         progress.changed([ClassRun("a", 50, accepted=30), ClassRun("b", 12, accepted=15)])
     assert lines.messages == [
-        "generate: 22 of 62 accepted, 20 responses a minute, 3 in flight, 12,345 tokens, "
+        "generate: 22 of 62 accepted, 20 responses per minute, 3 in flight, 12,345 tokens, "
         "about 2 min left",
-        "generate: 42 of 62 accepted, 15 responses a minute, 2 in flight, 1,234,567 tokens, "
+        "generate: 42 of 62 accepted, 15 responses per minute, 2 in flight, 1,234,567 tokens, "
         "0.0123 CNY, 1 failed, about 1 min left",
     ]
 
 
-def test_no_time_is_promised_before_anything_is_accepted(
+def test_no_time_is_estimated_before_anything_is_accepted(
     clock: Clock, lines: pytest.LogCaptureFixture
 ) -> None:
-    """One response in half a minute, and nothing accepted by it."""
+    """One response in half a minute, and nothing of it accepted."""
     show(clock, [ClassRun("a", 40)])
     assert lines.messages == [
-        "generate: 0 of 40 accepted, 2 responses a minute, 0 in flight, 0 tokens"
+        "generate: 0 of 40 accepted, 2 responses per minute, 0 in flight, 0 tokens"
     ]
 
 
 def replay(clock: Clock) -> None:
-    """All responses come from the store, and take their time."""
+    """All responses come from the store, with delays."""
     with Progress(40, lambda: QUIET, clock) as progress:
         for accepted in (0, 20, 40):
             clock.now += 100
@@ -132,7 +132,7 @@ def replay(clock: Clock) -> None:
 def test_a_replay_says_nothing(
     clock: Clock, lines: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No response is waited for, so there is no progress to show."""
+    """There is no response to wait for, so no progress is shown."""
     replay(clock)
     assert lines.messages == []
     assert capsys.readouterr() == ("", "")
@@ -140,7 +140,7 @@ def test_a_replay_says_nothing(
 
 @pytest.mark.usefixtures("terminal")
 def test_a_replay_shows_no_table(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor on a terminal, where not even the cursor is touched."""
+    """On a terminal not even the cursor is touched."""
     replay(clock)
     assert capsys.readouterr() == ("", "")
 
@@ -149,9 +149,9 @@ def test_a_replay_shows_no_table(clock: Clock, capsys: pytest.CaptureFixture[str
 def test_a_terminal_has_a_table(
     clock: Clock, lines: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On stderr: a row a class under way, those that are done as a number, and the totals.
+    """On stderr: one row per unfinished class, the number of finished ones, and the totals.
 
-    By hand: 1 of 4 wanted are 5 of 20 blocks, 1 of 2 draws is 50 %; 1 + 0 + 2 + 1 of 16 accepted.
+    1 of 4 accepted is 5 of 20 blocks, 1 of 2 draws is 50 %; 1 + 0 + 2 + 1 of 16 accepted.
     """
     runs = [
         ClassRun("补卡", 4, attempts=[None] * 3, draws=2, accepted=1),
@@ -168,8 +168,8 @@ def test_a_terminal_has_a_table(
         "2 classes done",
     ]
     totals = (
-        "4 of 16 accepted, 2 responses a minute, 3 in flight, 12,345 tokens, 0.0123 CNY, 1 failed, "
-        "about 2 min left"  # 12 more at 8 a minute
+        "4 of 16 accepted, 2 responses per minute, 3 in flight, 12,345 tokens, 0.0123 CNY, 1 failed, "
+        "about 2 min left"  # 12 more at 8 per minute
     )
     assert " ".join(shown[4:]).startswith(totals)
     assert not any("改号" in line or "投诉" in line for line in shown)
@@ -180,9 +180,7 @@ def test_a_terminal_has_a_table(
 def test_a_table_is_drawn_four_times_a_second_at_most(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Responses come faster than anybody reads: of ten in a second three are drawn, at 0.3, 0.6 and
-    0.9 s.
-    """
+    """Of ten responses in a second, those at 0.3, 0.6 and 0.9 s redraw it."""
     drawn = []
     with Progress(4, lambda: QUIET, clock) as progress:
         progress.responded()
@@ -205,12 +203,12 @@ def test_totals_stay_on_the_screen(
     terminal: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Seven lines are kept for what stands around the classes; 30 classes are enough to look at."""
+    """Seven lines are reserved around the classes; at most 30 classes are shown."""
     terminal.setenv("LINES", height)
     show(clock, [*busy(40), ClassRun("done", 1, accepted=1)])
     text = " ".join(rows(capsys))
     assert len(set(re.findall(r"c\d\d 1 4 3 50%", text))) == shown
-    assert f"1 classes done, {40 - shown} more under way 41 of 161 accepted" in text
+    assert f"1 classes done, {40 - shown} more in progress 41 of 161 accepted" in text
 
 
 @pytest.mark.usefixtures("terminal")
@@ -218,7 +216,7 @@ def test_totals_stay_on_the_screen(
 def test_a_label_is_shown_as_it_is(
     label: str, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What other tools take for colours or pictures is text here."""
+    """Markup and emoji codes are shown as plain text."""
     show(clock, [ClassRun(label, 4)])
     assert rows(capsys)[1] == f"{label} 0 4 0"
 
@@ -227,7 +225,7 @@ def test_a_label_is_shown_as_it_is(
 def test_a_warning_is_not_erased_with_the_table(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It goes above the table, which is drawn anew below it; afterwards the log is as before."""
+    """It is above the table, which is redrawn below it; afterwards logging is as before."""
     handler = logging.StreamHandler(sys.stderr)
     logging.getLogger().addHandler(handler)
     try:
@@ -249,7 +247,7 @@ def test_a_warning_is_not_erased_with_the_table(
 def test_an_error_leaves_the_terminal_as_it_was(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The cursor is back, stderr is its old self, and the error goes on."""
+    """The cursor is visible, stderr is restored, and the error is raised."""
     stderr = sys.stderr
 
     def fail() -> None:
@@ -269,7 +267,7 @@ def test_an_error_leaves_the_terminal_as_it_was(
 def test_only_counts_are_shown(
     tty: bool, clock: Clock, lines: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
-    """What a customer says, and the keys of requests, stay out of logs and off screens."""
+    """Texts and keys of requests stay out of logs and off screens."""
     if tty:
         request.getfixturevalue("terminal")
     capsys = request.getfixturevalue("capsys")

@@ -1,4 +1,4 @@
-"""Prompts: what a request shows, whom it asks, and what differs from the next one."""
+"""Prompts: what a request shows, its endpoints, and how requests differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = {"来电人": ("老人", "学生", "商户"), "情绪": ("平静", "�
 
 
 def test_the_same_attempt_is_the_same_request(writer: PromptWriter) -> None:
-    """A replay finds its responses; another attempt is another request."""
+    """A replay finds its responses; other attempts are other requests."""
     assert writer.ask("补卡", 3) == writer.ask("补卡", 3)
     keys = {writer.ask("补卡", n).requests[0].key for n in range(40)}
     assert len(keys) == 40
@@ -29,7 +29,7 @@ def test_the_same_attempt_is_the_same_request(writer: PromptWriter) -> None:
 def test_requests_in_a_row_share_a_prompt(
     train: pd.DataFrame, data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> None:
-    """So that the server has its beginning cached; only the opening differs."""
+    """So that the server caches its prefix; only the opening differs."""
     without = PromptWriter(train, {}, {}, data, llm, generate)
     prompts = [without.ask("补卡", n).requests[0].prompt for n in range(8)]
     assert len(set(prompts[:4])) == len(set(prompts[4:])) == 1
@@ -46,7 +46,7 @@ def test_openings_take_turns(writer: PromptWriter) -> None:
 
 
 def test_golden_prompt(writer: PromptWriter) -> None:
-    """What a base model goes on from."""
+    """The prompt that a base model continues."""
     seeds = writer.ask("补卡", 0).seed_ids
     words = ["甲乙丙丁戊"[int(row[1:])] for row in seeds]
     assert writer.ask("补卡", 0).requests[0].prompt == (
@@ -62,7 +62,7 @@ def test_golden_prompt(writer: PromptWriter) -> None:
 
 
 def test_golden_prompt_in_english(make_writer: MakeWriter) -> None:
-    """The same, of single utterances."""
+    """The same for single utterances."""
     writer = make_writer(language="en", turn_separator=None)
     ask = writer.ask("销户", 0)
     assert ask.requests[0].prompt == "客服通话\nCategory: 销户\n\n- 我要销户\n-"
@@ -70,7 +70,7 @@ def test_golden_prompt_in_english(make_writer: MakeWriter) -> None:
 
 
 def test_golden_chat_prompt(make_writer: MakeWriter, chat: EndpointParams) -> None:
-    """What a chat model is told, and what it is told last."""
+    """The full prompt of a chat model, and its end."""
     writer = make_writer(chat, attributes=SETTINGS, samples_per_request=3)
     ask = writer.ask("补卡", 1, ["请您稍等一下"] * 2)
     words = ["甲乙丙丁戊"[int(row[1:])] for row in ask.seed_ids]
@@ -105,7 +105,7 @@ def test_golden_chat_prompt(make_writer: MakeWriter, chat: EndpointParams) -> No
 def test_each_endpoint_of_a_request_sees_what_it_may(
     train: pd.DataFrame, data: DataParams, endpoint: EndpointParams, generate: GenerateParams
 ) -> None:
-    """The local one the row, a remote one that stands in for it the row without its number."""
+    """The local one sees the row; its remote fallback sees the row without the number."""
     rows = train.assign(text="您好[SEP]我要补卡[SEP]号码是13800138000")
     remote = endpoint.model_copy(update={"name": "far", "base_url": BIGMODEL, "weight": 0.0})
     both = LlmParams(endpoints=(endpoint, remote), fallback=("far",), currency="CNY", cache_salt="")
@@ -131,7 +131,7 @@ def test_every_template_is_filled_in(
     llm: LlmParams,
     generate: GenerateParams,
 ) -> None:
-    """The class, an example, no leftover of a template; the version changes with the text alone."""
+    """With class and example, without template code; the version depends on the text only."""
     writer = PromptWriter(
         train,
         {},
@@ -159,7 +159,7 @@ def test_every_template_is_filled_in(
 
 
 def test_the_version_is_of_the_template(make_writer: MakeWriter, chat: EndpointParams) -> None:
-    """One of each API and language."""
+    """One per API and language."""
     writers = [
         make_writer(*endpoints, language=language)
         for endpoints in ((), (chat,))
@@ -168,10 +168,8 @@ def test_the_version_is_of_the_template(make_writer: MakeWriter, chat: EndpointP
     assert len({writer.ask("补卡", 0).requests[0].prompt_version for writer in writers}) == 4
 
 
-def test_chat_models_are_told_what_they_repeat(
-    make_writer: MakeWriter, chat: EndpointParams
-) -> None:
-    """As many phrases as wanted, of the words alone; a base model is told nothing."""
+def test_chat_prompts_name_overused_ngrams(make_writer: MakeWriter, chat: EndpointParams) -> None:
+    """Up to the maximum number of n-grams, of words only; base models get none."""
     written = ["您好[SEP]请您稍等一下", "请您[SEP]稍等一下吧", "谢谢您的来电[SEP]再见"] * 2
     for most, told in ((0, []), (1, ["请您稍等一下"])):
         writer = make_writer(chat, avoid_ngrams=most)
@@ -188,7 +186,7 @@ def test_chat_models_are_told_what_they_repeat(
 def test_needs_written(
     attempt: int, expected: int, make_writer: MakeWriter, chat: EndpointParams
 ) -> None:
-    """A group of four knows the groups before the last one, where a chat model may be asked."""
+    """A group of four needs all groups but the one before it, if a chat model may be called."""
     small = make_writer().ask("补卡", 0).requests[0].endpoint
     assert make_writer(chat).needs_written("补卡", attempt) == expected
     assert make_writer(small, chat, fallback=("chat",)).needs_written("补卡", attempt) == expected
@@ -197,7 +195,7 @@ def test_needs_written(
 
 
 def test_attributes_are_drawn_alike(make_writer: MakeWriter, chat: EndpointParams) -> None:
-    """Each value about equally often, each pair of values as well; the same every time."""
+    """Each value about equally often, and each pair of values; always the same draw."""
     writer, again = (make_writer(chat, attributes=SETTINGS) for _ in range(2))
     drawn = [writer.ask("补卡", n).attributes for n in range(300)]
     assert drawn == [again.ask("补卡", n).attributes for n in range(300)]
@@ -214,10 +212,10 @@ def test_attributes_are_drawn_alike(make_writer: MakeWriter, chat: EndpointParam
     assert drawn != [writer.ask("销户", n).attributes for n in range(300)]
 
 
-def test_an_attribute_more_leaves_the_first_alone(
+def test_a_new_attribute_leaves_the_first_unchanged(
     make_writer: MakeWriter, chat: EndpointParams
 ) -> None:
-    """Their values are drawn one after the other."""
+    """Values are drawn attribute by attribute."""
     one = make_writer(chat, attributes={"来电人": SETTINGS["来电人"]})
     two = make_writer(chat, attributes=SETTINGS)
     for n in range(20):
@@ -225,7 +223,7 @@ def test_an_attribute_more_leaves_the_first_alone(
 
 
 def test_base_models_know_no_attributes(make_writer: MakeWriter, chat: EndpointParams) -> None:
-    """Responses recorded of theirs stay valid: neither prompt nor key changes."""
+    """Neither prompt nor key changes, so their recorded responses stay valid."""
     written = ["请您稍等一下"] * 9
     small = make_writer().ask("补卡", 0).requests[0].endpoint
     plain, full = (
@@ -247,10 +245,10 @@ def test_base_models_know_no_attributes(make_writer: MakeWriter, chat: EndpointP
         ("en", ("\nThis batch is about:", "\nThe setting of this batch:", "\nThese phrases were")),
     ],
 )
-def test_what_differs_stands_last(
+def test_differences_are_at_the_end(
     language: str, marks: tuple[str, ...], make_writer: MakeWriter, chat: EndpointParams
 ) -> None:
-    """The chat prompts of a group share all that stands before the opening."""
+    """The chat prompts of a group share everything before the opening."""
     writer = make_writer(chat, attributes=SETTINGS, language=language)
     for group in (0, 1):
         asks = [
@@ -285,7 +283,7 @@ def test_output_says_which_variants_there_are(
     make_writer: MakeWriter,
     endpoint: EndpointParams,
 ) -> None:
-    """With a JSON schema first; each prompt asks for what its variant is."""
+    """With a JSON schema first; each prompt asks for its own output format."""
     writer = make_writer(endpoint.model_copy(update={"api": api, "output": output}))
     requests = writer.ask("补卡", 0).requests
     assert [request.as_json for request in requests] == variants
@@ -309,7 +307,7 @@ def test_fallbacks(
     make_writer: MakeWriter,
     endpoint: EndpointParams,
 ) -> None:
-    """After the endpoint that was drawn, in order, none twice; weight 0 is never drawn."""
+    """After the drawn endpoint, in order, without repeats; weight 0 is never drawn."""
     a, b, c = (
         endpoint.model_copy(update={"name": name, "weight": weight})
         for name, weight in (("a", 1.0), ("b", 0.0), ("c", 1.0))
@@ -323,7 +321,7 @@ def test_fallbacks(
 def test_variants_of_the_drawn_endpoint_come_first(
     make_writer: MakeWriter, endpoint: EndpointParams, chat: EndpointParams
 ) -> None:
-    """Its text is asked for before another endpoint's JSON; each has its own template and stop."""
+    """Its text variant precedes another endpoint's JSON; each has its own template and stop."""
     other = chat.model_copy(update={"name": "other", "weight": 0.0})
     unused = endpoint.model_copy(update={"weight": 0.0})
     writer = make_writer(chat, other, unused, fallback=("other", "small"))
@@ -342,7 +340,7 @@ def test_variants_of_the_drawn_endpoint_come_first(
 
 
 def test_by_acceptance_the_past_decides(make_writer: MakeWriter, endpoint: EndpointParams) -> None:
-    """One request each knows; where nobody does, a response of any model will do."""
+    """One endpoint if the past is known; otherwise any model's response is accepted."""
     both = [endpoint.model_copy(update={"name": name, "model": name}) for name in "ab"]
     writer = make_writer(*both, share="acceptance", explore=0.0)
     past = [Observation(name, 1, int(name == "b")) for name in "ab" * 8]
@@ -354,7 +352,7 @@ def test_by_acceptance_the_past_decides(make_writer: MakeWriter, endpoint: Endpo
 
 
 def test_one_model_is_asked_the_same_by_weight_and_by_acceptance(make_writer: MakeWriter) -> None:
-    """And waits for no verdict."""
+    """And it needs no verdicts."""
     by_weight, by_acceptance = make_writer(), make_writer(share="acceptance")
     for n in range(20):
         assert by_acceptance.ask("补卡", n, (), ()) == by_weight.ask("补卡", n)
@@ -362,7 +360,7 @@ def test_one_model_is_asked_the_same_by_weight_and_by_acceptance(make_writer: Ma
 
 
 def test_endpoints_share_by_weight(make_writer: MakeWriter, endpoint: EndpointParams) -> None:
-    """Prompt by prompt, so that each endpoint has whole runs of one prompt; the same every time."""
+    """Drawn per prompt, so that each endpoint gets whole groups; always the same draw."""
     heavy = endpoint.model_copy(update={"name": "heavy", "weight": 3.0})
     writer = make_writer(endpoint, heavy)
     names = [writer.ask("补卡", n).requests[0].endpoint.name for n in range(1600)]

@@ -1,4 +1,4 @@
-"""Reuse keys: the same for the n-th response of a class whichever train rows there are."""
+"""Reuse keys: the same for the n-th response of a class whatever train rows there are."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ask(
     endpoint: EndpointParams,
     generate: GenerateParams,
 ) -> Ask:
-    """The first way to make a request of 补卡, with these rows, keywords and settings."""
+    """The first of the equivalent requests of 补卡, with these rows, keywords and settings."""
 
     def make(
         attempt: int = 0,
@@ -67,7 +67,7 @@ def ask(
 
 
 def test_golden_reuse_key(make_request: MakeRequest) -> None:
-    """Packed files hold it: canonical JSON, written out by hand."""
+    """Packed files contain it: canonical JSON, spelled out."""
     request = make_request("通话1\n-")
     assert request.reuse_key_for("-", {"label": "补卡"}) == GOLDEN_SLOT
     assert make_request("another").reuse_key_for("-", {"label": "补卡"}) == GOLDEN_SLOT
@@ -75,7 +75,7 @@ def test_golden_reuse_key(make_request: MakeRequest) -> None:
 
 @pytest.mark.parametrize("api", ["chat", "completions"])
 def test_rows_change_the_key_and_not_the_reuse_key(ask: Ask, train: pd.DataFrame, api: str) -> None:
-    """Rows that came or went, other keywords and so other excerpts."""
+    """Added or removed rows, other keywords and so other excerpts."""
     grown, cut = pd.concat([train, MORE]), train.iloc[3:]
     for attempt in range(12):
         first = ask(attempt, api=api)
@@ -88,8 +88,8 @@ def test_rows_change_the_key_and_not_the_reuse_key(ask: Ask, train: pd.DataFrame
     assert len({other.key for other in (first, *others)}) > 1
 
 
-def test_phrases_to_avoid_change_the_key_and_not_the_reuse_key(ask: Ask) -> None:
-    """They come from the responses before."""
+def test_overused_ngrams_change_the_key_and_not_the_reuse_key(ask: Ask) -> None:
+    """They depend on earlier responses."""
     told = ask(8, written=("我要换一张新的小卡",) * 4)
     assert "请换别的说法" in told.prompt
     assert told.key != ask(8).key
@@ -97,7 +97,7 @@ def test_phrases_to_avoid_change_the_key_and_not_the_reuse_key(ask: Ask) -> None
 
 
 def test_every_response_has_a_reuse_key_of_its_own(ask: Ask) -> None:
-    """Of classes and numbers; a chat endpoint's with and without a schema."""
+    """Per class and number; for a chat endpoint also with and without a schema."""
     keys = {
         ask(n, label=label, output=output).reuse_key
         for n in range(20)
@@ -131,7 +131,7 @@ def test_every_response_has_a_reuse_key_of_its_own(ask: Ask) -> None:
 def test_what_decides_the_response_beside_the_rows_is_in_the_reuse_key(
     ask: Ask, change: dict[str, Any]
 ) -> None:
-    """Who changes a setting wants other responses."""
+    """A changed setting asks for other responses."""
     assert ask(**change).reuse_key != ask().reuse_key
 
 
@@ -147,12 +147,12 @@ def test_what_decides_the_response_beside_the_rows_is_in_the_reuse_key(
     ],
 )
 def test_what_does_not_is_left_out(ask: Ask, change: dict[str, Any]) -> None:
-    """Key and reuse key stay."""
+    """Key and reuse key stay the same."""
     assert (ask(**change).key, ask(**change).reuse_key) == (ask().key, ask().reuse_key)
 
 
 def test_how_examples_are_shown_is_in_the_reuse_key(ask: Ask, tmp_path: Path) -> None:
-    """A template that frames them otherwise asks for other responses; a comment in it does not."""
+    """A template that frames them differently changes it; a comment in it does not."""
     folder = shutil.copytree(TEMPLATES, tmp_path / "prompts")
     template = folder / "chat.zh.j2"
     text = template.read_text(encoding="utf-8")
@@ -167,7 +167,7 @@ def test_how_examples_are_shown_is_in_the_reuse_key(ask: Ask, tmp_path: Path) ->
 def test_a_request_names_the_rows_that_it_shows(
     ask: Ask, train: pd.DataFrame, data: DataParams, llm: LlmParams, generate: GenerateParams
 ) -> None:
-    """Id and digest of the whole text; an ask knows all rows of its class, or none without reuse."""
+    """Id and digest of the whole text; an ask has all rows of its class, or none without reuse."""
     texts = dict(zip(train["row_id"], train["text"], strict=True))
     (one, other) = ask().seeds
     assert (one[1], other[1]) == tuple(digest(texts[row])[:12] for row, _ in (one, other))
@@ -179,9 +179,9 @@ def test_a_request_names_the_rows_that_it_shows(
     assert PromptWriter(train, {}, INFO, data, llm, never).ask("补卡", 0).rows == {}
 
 
-def test_the_key_is_not_that_of_the_reuse_key_or_of_the_response(make_request: MakeRequest) -> None:
-    """Packed files are keyed by what is asked alone."""
+def test_the_key_does_not_depend_on_reuse(make_request: MakeRequest) -> None:
+    """Packed files are keyed by the request only."""
     request = make_request()
-    placed = replace(request, reuse_key="s", seeds=(("r0", "aa"),), earlier_key="k")
-    assert placed.key == request.key == request.response_key
-    assert placed.response_key == "k"
+    reused = replace(request, reuse_key="s", seeds=(("r0", "aa"),), earlier_key="k")
+    assert reused.key == request.key == request.response_key
+    assert reused.response_key == "k"

@@ -1,4 +1,4 @@
-"""The figures of a run, worked out by hand."""
+"""The metrics of a run, computed independently."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from src.records.samples import Candidate
 
 
 def attempt(endpoint: str, *texts: str, accepted: int = 0, kind: str = "") -> Attempt:
-    """A judged request of 0.25, with these samples, or without any."""
+    """A screened request that cost 0.25, with these samples, or without any."""
     candidates = tuple(Candidate(f"{text}-0", "补卡", text, endpoint) for text in texts)
     failure = FailedRequest("补卡", 0, "k", endpoint, kind, ()) if kind else None
     draws = max(len(texts), 1)
@@ -47,7 +47,7 @@ RUN = Generated((CARD, OTHER), Spend(99, Decimal("1.25")), Tokens(70, 5, 29))
 
 
 def test_totals_and_classes(train: pd.DataFrame, data: DataParams) -> None:
-    """What was asked after a class's end counts nowhere but in the spending."""
+    """Requests after the end of a class count only in the spending."""
     metrics = generate_metrics(RUN, train, data)
     assert (metrics.candidates, metrics.accepted, metrics.quota) == (5, 4, 5)
     assert (metrics.shortfall, metrics.requests) == (1, 4)
@@ -62,8 +62,8 @@ def test_totals_and_classes(train: pd.DataFrame, data: DataParams) -> None:
 
 
 def test_what_each_model_is_worth(train: pd.DataFrame, data: DataParams) -> None:
-    """A refusal is a draw. Of the class that both write, two samples of each are compared: the
-    same one twice has 3 distinct bigrams of 6, the other two have 6 of 6.
+    """A refusal is a draw. Of the class that both models write, two samples each are compared: the
+    same text twice has 3 distinct bigrams of 6, the other two have 6 of 6.
     """
     worth = generate_metrics(RUN, train, data).per_model
     assert worth == {

@@ -1,4 +1,4 @@
-"""Replies: how they become samples, in every form that models give them, and when they do not."""
+"""Replies: how they are read in all formats that models use, and when they are rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWO_OBJECTS = [
     [{"speaker": "客服", "text": "您好"}, {"speaker": "客户", "text": "补卡"}],
     [{"speaker": "客服", "text": "喂"}, {"speaker": "客户", "text": "换卡"}],
 ]
-# what models write, so that random text meets the reading of it
+# fragments that models write, so that random text exercises the parser
 PIECES = [
     "对话1：", "2. ", "客服：", "- ", "\n", " / ", "您好", "[SEP]", "```json\n", "```", "<think>",
     "</think>", "抱歉，我无法提供", "I can't help with that", "[", "]", "{", "}", '"', ",", ":",
@@ -45,7 +45,7 @@ def read(
     opening: str = "我要补卡",
     separator: str | None = "[SEP]",
 ) -> ReadReply:
-    """What is read of a reply about the opening."""
+    """Read a reply about the opening."""
     return read_samples(Response(text, finish_reason, 1, 1), request, opening, separator)
 
 
@@ -70,10 +70,10 @@ def read(
         ),
     ],
 )
-def test_a_base_model_goes_on(
+def test_a_base_model_continues(
     opening: str, separator: str | None, reply: str, expected: str, make_request: MakeRequest
 ) -> None:
-    """Its reply begins inside the turn after the opening, and is never taken for a refusal."""
+    """Its reply starts inside the turn after the opening, and never counts as a refusal."""
     got = read(reply, make_request(), opening=opening, separator=separator)
     assert got == ReadReply((expected,), None)
 
@@ -98,7 +98,7 @@ def test_a_base_model_of_no_use(
     problem: str | None,
     make_request: MakeRequest,
 ) -> None:
-    """The opening alone is ours, not the model's; the line that was cut is left out."""
+    """The opening alone is not from the model; the cut line is left out."""
     got = read(text, make_request(), finish_reason)
     assert got == ReadReply(tuple(samples), problem)
 
@@ -121,7 +121,7 @@ def test_a_base_model_of_no_use(
     ],
 )
 def test_a_chat_reply_holds_several_samples(reply: str, chat: Request) -> None:
-    """However the model numbers them."""
+    """In all styles of numbering."""
     assert read(reply, chat) == ReadReply(tuple(TWO), None)
 
 
@@ -136,7 +136,7 @@ def test_a_chat_reply_holds_several_samples(reply: str, chat: Request) -> None:
     ],
 )
 def test_other_chat_replies(reply: str, samples: list[str], chat: Request) -> None:
-    """What is no number of a sample parts nothing."""
+    """Other numbers do not split a sample."""
     assert read(reply, chat) == ReadReply(tuple(samples), None)
 
 
@@ -151,7 +151,7 @@ def test_other_chat_replies(reply: str, samples: list[str], chat: Request) -> No
     ],
 )
 def test_a_chat_reply_that_was_cut(reply: str, samples: list[str], chat: Request) -> None:
-    """Whole samples stay; of the only one its whole lines."""
+    """Complete samples stay; of a single one, its complete lines."""
     expected = ReadReply(tuple(samples), None if samples else "truncated")
     assert read(reply, chat, "length") == expected
 
@@ -165,7 +165,7 @@ def test_a_chat_reply_that_was_cut(reply: str, samples: list[str], chat: Request
         pytest.param(["您好 / 补卡", "喂 / 换卡"], id="a-list-of-texts"),
         pytest.param({"data": TWO_LISTS}, id="another-name"),
         pytest.param({"samples": TWO_LISTS, "notes": ["好"]}, id="another-list-beside"),
-        pytest.param({"对话1": TWO_LISTS[0], "对话2": TWO_LISTS[1]}, id="a-name-a-sample"),
+        pytest.param({"对话1": TWO_LISTS[0], "对话2": TWO_LISTS[1]}, id="a-name-per-sample"),
         pytest.param(
             {"samples": [{"turns": TWO_LISTS[0]}, {"turns": TWO_LISTS[1]}]}, id="objects-with-turns"
         ),
@@ -183,7 +183,7 @@ def test_a_chat_reply_that_was_cut(reply: str, samples: list[str], chat: Request
     ],
 )
 def test_json(value: object, chat: Request) -> None:
-    """Any of the forms in which models give lists of calls, also indented, fenced, or introduced."""
+    """In all formats that models use for lists of calls, also indented, fenced, or introduced."""
     plain, pretty = (json.dumps(value, ensure_ascii=False, indent=n) for n in (None, 2))
     for text in (plain, pretty, json.dumps(value)):
         for reply in (
@@ -198,7 +198,7 @@ def test_json(value: object, chat: Request) -> None:
             assert read(reply, chat) == ReadReply(tuple(TWO), None), reply
 
 
-def test_json_of_a_value_a_line(chat: Request) -> None:
+def test_json_with_a_value_per_line(chat: Request) -> None:
     """Each line is one call."""
     lines = "\n".join(json.dumps(turns, ensure_ascii=False) for turns in TWO_LISTS)
     assert read(lines, chat) == ReadReply(tuple(TWO), None)
@@ -206,13 +206,13 @@ def test_json_of_a_value_a_line(chat: Request) -> None:
 
 
 def test_json_of_the_turns_of_one_call(chat: Request) -> None:
-    """Speakers make them turns, not samples."""
+    """Objects with speakers are turns, not samples."""
     reply = json.dumps({"samples": TWO_OBJECTS[0]}, ensure_ascii=False)
     assert read(reply, chat) == ReadReply((TWO[0],), None)
 
 
 def test_a_turn_shorter_than_its_speaker(chat: Request) -> None:
-    """The text is known by its name, not by its length."""
+    """The text is recognised by its key, not by its length."""
     reply = '{"samples": [[{"speaker": "客服", "text": "喂"}, {"role": "客户", "content": "嗯"}]]}'
     assert read(reply, chat) == ReadReply(("喂[SEP]嗯",), None)
 
@@ -227,7 +227,7 @@ def test_a_turn_shorter_than_its_speaker(chat: Request) -> None:
     ids=["lists", "texts", "objects"],
 )
 def test_json_of_utterances(reply: str, chat: Request) -> None:
-    """Rows of one utterance come in the same forms."""
+    """Rows of one utterance have the same formats."""
     assert read(reply, chat, separator=None) == ReadReply(("我要补卡", "换卡"), None)
 
 
@@ -244,7 +244,7 @@ CUT_FORMS = [
 @pytest.mark.parametrize("value", CUT_FORMS)
 @pytest.mark.parametrize("indent", [None, 1], ids=["one-line", "indented"])
 def test_json_that_was_cut(value: object, indent: int | None, chat: Request) -> None:
-    """Wherever it is cut, the samples that are whole come, and no part of another."""
+    """Wherever it is cut, complete samples are read, and no part of another one."""
     reply = json.dumps(value, ensure_ascii=False, indent=indent)
     counts = []
     for end in range(1, len(reply)):
@@ -257,7 +257,7 @@ def test_json_that_was_cut(value: object, indent: int | None, chat: Request) -> 
 
 
 def test_json_with_a_broken_sample(chat: Request) -> None:
-    """A quotation mark that is not escaped costs its own sample."""
+    """A quotation mark that is not escaped affects only its own sample."""
     reply = '{"samples": [["您好", "补卡"], ["他说"好"的", "嗯"], ["喂", "换卡"]]}'
     assert read(reply, chat) == ReadReply(tuple(TWO), None)
 
@@ -281,12 +281,12 @@ def test_json_with_a_broken_sample(chat: Request) -> None:
     ],
 )
 def test_json_without_samples(reply: str, chat: Request) -> None:
-    """Is unreadable; nothing is raised."""
+    """It is unreadable; nothing is raised."""
     assert read(reply, chat) == ReadReply((), "unreadable")
 
 
 def test_half_of_a_surrogate_pair(chat: Request) -> None:
-    """No file can hold it; JSON can name it."""
+    """JSON can contain it, but no UTF-8 file can."""
     got = read('{"samples": [["您好\\ud800", "补卡"]]}', chat)
     assert got == ReadReply(("您好?[SEP]补卡",), None)
 
@@ -321,7 +321,7 @@ def test_half_of_a_surrogate_pair(chat: Request) -> None:
     ],
 )
 def test_refusals(reply: str, chat: Request) -> None:
-    """A model that says it will not write is no sample."""
+    """A reply that declines the task is not a sample."""
     assert read(reply, chat) == ReadReply((), "refused")
 
 
@@ -355,7 +355,7 @@ def test_refusals(reply: str, chat: Request) -> None:
     ],
 )
 def test_harmless_openings(opening: str, chat: Request) -> None:
-    """An agent's apology, or a customer who cannot do something, refuses nothing."""
+    """An agent's apology, or a customer who cannot do something, is not a refusal."""
     expected = ReadReply((f"{opening}[SEP]补卡",), None)
     assert read(f"{opening}\n补卡", chat) == expected
     assert read(f"对话1：\n{opening}\n补卡", chat) == expected
@@ -365,7 +365,7 @@ def test_harmless_openings(opening: str, chat: Request) -> None:
 
 
 def test_a_numbered_sample_refuses_nothing(chat: Request) -> None:
-    """Whatever its first turn says: the model did write."""
+    """Whatever its first turn says, since the model did the task."""
     stated = "抱歉，我无法回答这个问题"
     assert read(f"对话1：{stated}\n补卡", chat) == ReadReply((f"{stated}[SEP]补卡",), None)
     assert read(f'[["{stated}", "补卡"]]', chat) == ReadReply((f"{stated}[SEP]补卡",), None)
@@ -384,7 +384,7 @@ def test_a_numbered_sample_refuses_nothing(chat: Request) -> None:
     ],
 )
 def test_thoughts(text: str, samples: list[str], problem: str | None, chat: Request) -> None:
-    """What a model thinks aloud is no part of its reply."""
+    """Reasoning text is not part of the reply."""
     assert read(text, chat) == ReadReply(tuple(samples), problem)
     if problem:
         assert read(text, chat, "length") == ReadReply((), problem)
@@ -393,19 +393,19 @@ def test_thoughts(text: str, samples: list[str], problem: str | None, chat: Requ
 @pytest.mark.parametrize("text", ["", " ", "\n\n\t", "　"], ids=["empty", "space", "lines", "wide"])
 @pytest.mark.parametrize("finish_reason", ["stop", "length"])
 def test_empty_replies(text: str, finish_reason: str, chat: Request) -> None:
-    """Nothing but white space is empty, even where the tokens went into hidden thoughts."""
+    """White space only, even if the tokens went into hidden reasoning."""
     assert read(text, chat, finish_reason) == ReadReply((), "empty")
 
 
 @pytest.mark.parametrize("text", ["", "对话1：\n您好\n补卡", '{"samples": [["您好"]]}'])
 def test_content_filter(text: str, chat: Request) -> None:
-    """What the endpoint has filtered is refused, whatever is left of it."""
+    """A filtered reply is refused, whatever text is left."""
     assert read(text, chat, "content_filter") == ReadReply((), "refused")
 
 
 @pytest.mark.parametrize("loop", ["\n", "[", "<think>", '["', "1", "# "])
 def test_a_model_in_a_loop_is_read_fast(loop: str, chat: Request) -> None:
-    """20,000 times the same holds up no other request: in squares of it, it would take minutes."""
+    """20,000 repeats must not take quadratic time, which would be minutes."""
     start = time.process_time()
     read("您好\n" + loop * 20_000, chat, "length")
     assert time.process_time() - start < 5
@@ -428,7 +428,7 @@ def test_any_text_at_all(
     endpoint: EndpointParams,
     generate: GenerateParams,
 ) -> None:
-    """Never raises, never gives a sample without words, and says why there is none."""
+    """Never raises, never returns a sample without words, and gives the reason if there is none."""
     request = Request(endpoint.model_copy(update={"api": api}), "", (), generate, 0, "")
     got = read(text, request, finish_reason, opening, separator)
     assert (got.problem is None) is bool(got.samples)

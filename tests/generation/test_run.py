@@ -1,6 +1,6 @@
-"""A run by itself: what is kept of it when it ends in an error.
+"""A run on its own: what is kept if it ends with an error.
 
-Its ordinary course, crashes and faults are in the tests of the stage beside this one.
+Normal runs, crashes and faults are tested in the other test_run_*.py files.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class World:
 
     @property
     def failures(self) -> Path:
-        """Where the ledger goes."""
+        """The file for failed requests."""
         return self.folder / "failures.jsonl"
 
     def run(
@@ -48,7 +48,7 @@ class World:
         quotas: dict[str, int],
         accepts: Callable[[Sequence[Candidate]], list[bool]] = lambda each: [True] * len(each),
     ) -> Generated:
-        """These samples; runs of one test share the cache."""
+        """Generate these samples; runs of one test share the cache."""
         with open_store(self.folder / "none", self.folder / "responses.sqlite") as store:
             settings = (self.generate, self.llm, self.data, self.runtime)
             return run(quotas, self.writer, accepts, store, *settings, self.failures)
@@ -64,7 +64,7 @@ def world(
     runtime: RuntimeParams,
     tmp_path: Path,
 ) -> World:
-    """One request at a time, each tried once."""
+    """One request at a time, one try each."""
     llm = only(endpoint.model_copy(update={"base_url": server.url, "concurrency": 1}))
     writer = PromptWriter(train, {}, {}, data, llm, generate)
     once = runtime.model_copy(update={"tries": 1})
@@ -72,7 +72,7 @@ def world(
 
 
 def test_responses_are_kept_before_they_are_read(world: World, server: Server) -> None:
-    """A mistake in our reading of replies costs no response."""
+    """A bug in our parser loses no response."""
     unreadable = world.data.model_copy(update={"turn_separator": 0})
     with pytest.raises((TypeError, AttributeError)):
         replace(world, data=unreadable).run({"补卡": 1})
@@ -81,8 +81,8 @@ def test_responses_are_kept_before_they_are_read(world: World, server: Server) -
     assert len(server.calls) == 1
 
 
-def test_responses_are_kept_before_they_are_judged(world: World, server: Server) -> None:
-    """Nor does one in the gate."""
+def test_responses_are_kept_before_they_are_screened(world: World, server: Server) -> None:
+    """Nor does a bug in the gate."""
 
     def broken(_: Sequence[Candidate]) -> list[bool]:
         raise ZeroDivisionError
@@ -95,7 +95,7 @@ def test_responses_are_kept_before_they_are_judged(world: World, server: Server)
 
 
 def test_an_error_that_ends_a_run_leaves_the_ledger(world: World, server: Server) -> None:
-    """What had failed before is there to be looked at."""
+    """Requests that failed before it are listed."""
     server.script += [fails(400), says(""), says("好的")]
     server.default = lambda _: fails(401)
     with pytest.raises(UserError, match="responds with HTTP 401"):
@@ -109,7 +109,7 @@ def test_an_error_that_ends_a_run_leaves_the_ledger(world: World, server: Server
 
 
 def test_what_was_bought_before_counts_as_spent(world: World, server: Server) -> None:
-    """A replay has the same tokens as the run, and asks nothing."""
+    """A replay has the same tokens as the run, and calls nothing."""
     first = world.run({"补卡": 3})
     assert (first.tokens.prompt, first.tokens.cached, first.tokens.completion) == (33, 0, 21)
     assert first.spent.tokens == 54

@@ -1,4 +1,4 @@
-"""The stage generate with several models: each class is written by those that can write it."""
+"""The stage generate with several models: each class is written by those that can."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.llm.server import Call, Sent, Server, closed_url, says, serve
 from tests.stages.small_project import Project, call, make_project
 
 LABELS = ("取消彩铃", "补换卡", "开发票")
-HARD = LABELS[:2]  # for one of the models
+HARD = LABELS[:2]  # for one of the two models
 PLAN = "label,support,tier,target,needed,keywords,neighbours\n" + "".join(
     f"{label},4,ultra,104,100,{label[:2]};{label[-2:]},[]\n" for label in LABELS
 )
 
 
 def writes(good: Callable[[str, str], bool], delay: float = 0.0) -> Callable[[Call], Sent]:
-    """A model: where `good(label, key)` says so a call of its class, else the same words on end."""
+    """A model: a call of its class if `good(label, key)`, else always the same words."""
 
     def response(asked: Call) -> Sent:
         label = next(label for label in LABELS if f"类型：{label}" in asked.prompt)
@@ -39,7 +39,7 @@ def writes(good: Callable[[str, str], bool], delay: float = 0.0) -> Callable[[Ca
 
 
 def luck(easy: float, hard: float) -> Callable[[str, str], bool]:
-    """Good now and then, by the key of the request."""
+    """Good at random, by the key of the request."""
     return lambda label, key: Random(key).random() < (hard if label in HARD else easy)
 
 
@@ -54,7 +54,7 @@ def other() -> Iterator[Server]:
 def project(
     tmp_path: Path, server: Server, other: Server, monkeypatch: pytest.MonkeyPatch
 ) -> Project:
-    """Three classes of 100 from two models, `good` and `other`, which fails at two of them."""
+    """Three classes of 100 from two models, `good` and `other`, which fails for two of them."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
     project = make_project(tmp_path / "project")
     ensemble(project, good=server.url, other=other.url)
@@ -67,7 +67,7 @@ def project(
 
 
 def ensemble(project: Project, fallback: tuple[str, ...] = (), **urls: str) -> None:
-    """Settings: these endpoints, by acceptance."""
+    """Settings: these endpoints, drawn by acceptance."""
 
     def edit(values: dict[str, Any]) -> None:
         values["llm"] |= {
@@ -92,14 +92,14 @@ def ensemble(project: Project, fallback: tuple[str, ...] = (), **urls: str) -> N
 
 
 def run(cache: str) -> dict[str, Any]:
-    """The stage, and what it measured."""
+    """Run the stage and return its metrics."""
     generate.main(cache=Path(cache))
     metrics: dict[str, Any] = json.loads(Path("metrics/generate.json").read_text(encoding="utf-8"))
     return metrics
 
 
 def acceptance(metrics: dict[str, Any], labels: tuple[str, ...]) -> float:
-    """Accepted samples a request."""
+    """Accepted samples per request."""
     classes = [metrics["per_class"][label] for label in labels]
     return float(
         sum(each["accepted"] for each in classes) / sum(each["requests"] for each in classes)
@@ -109,7 +109,7 @@ def acceptance(metrics: dict[str, Any], labels: tuple[str, ...]) -> float:
 def test_a_model_is_starved_where_it_fails_and_nowhere_else(
     project: Project, server: Server
 ) -> None:
-    """At 100 samples a class, and within 5 % of a run with the better model alone."""
+    """With 100 samples per class, within 5 % of a run with only the better model."""
     metrics = run("both.sqlite")
     assert metrics["shortfall"] == 0
     for label in LABELS:
@@ -133,8 +133,8 @@ def test_a_model_is_starved_where_it_fails_and_nowhere_else(
     assert acceptance(metrics, HARD) >= 0.95 * acceptance(alone, HARD)
 
 
-def test_each_model_is_told_by_what_it_is_worth(project: Project, server: Server) -> None:
-    """Sums over classes; the cost is that of the responses; one model alone has no table a class."""
+def test_the_metrics_compare_models(project: Project, server: Server) -> None:
+    """Sums over classes; cost of the responses; no table per class with only one model."""
     metrics = run("both.sqlite")
     models = metrics["per_model"]
     assert list(models) == ["good", "other"]
@@ -162,7 +162,7 @@ def test_each_model_is_told_by_what_it_is_worth(project: Project, server: Server
 
 
 def keys_but_models(metrics: dict[str, Any]) -> set[str]:
-    """Names of the figures of a run and of its classes."""
+    """Keys of the metrics of a run and of its classes, without those of models."""
     of_classes = {key for each in metrics["per_class"].values() for key in each}
     return (set(metrics) | of_classes) - {"models"}
 
@@ -170,7 +170,7 @@ def keys_but_models(metrics: dict[str, Any]) -> set[str]:
 def test_when_responses_come_does_not_matter(
     project: Project, server: Server, other: Server
 ) -> None:
-    """Slow or quick, one at a time or many: the same samples, of models that fail by chance."""
+    """Slow or fast, one at a time or many: the same samples, with models that fail at random."""
     good, bad = luck(0.8, 0.8), luck(0.9, 0.3)
     samples = []
     for at_once, slow, slower in ((16, 0.02, 0.0), (1, 0.0, 0.0), (5, 0.0, 0.02)):
@@ -205,7 +205,7 @@ def test_a_run_is_replayed_from_its_responses(
 def test_a_dry_run_finds_the_responses_of_any_model(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has no verdicts, but what is recorded costs nothing."""
+    """It has no verdicts, but recorded responses are free."""
     metrics = run("a.sqlite")
     capsys.readouterr()
     generate.main(cache=Path("a.sqlite"), dry_run=True)
@@ -221,7 +221,7 @@ def test_a_dry_run_finds_the_responses_of_any_model(
 def test_kills_change_nothing(
     project: Project, server: Server, other: Server, tmp_path: Path
 ) -> None:
-    """`kill -9` at three moments: the samples of a run that nothing interrupted, none asked twice."""
+    """`kill -9` at three moments: the samples of an uninterrupted run, no request sent twice."""
     server.default = writes(luck(0.8, 0.8), 0.02)
     other.default = writes(luck(0.9, 0.3), 0.05)
     rng = Random(5)
@@ -243,7 +243,7 @@ def test_kills_change_nothing(
 
 
 def test_who_responded_counts_and_not_who_was_drawn(project: Project, server: Server) -> None:
-    """One model is dead and the other stands in for it: all requests are the other's."""
+    """One model is down and the other replaces it: all requests count for the other."""
     ensemble(project, fallback=("good",), good=server.url, dead=closed_url())
     metrics = run("a.sqlite")
     assert metrics["shortfall"] == 0

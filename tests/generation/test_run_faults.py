@@ -1,4 +1,4 @@
-"""The stage generate against an endpoint that does everything wrong that endpoints do."""
+"""The stage generate against an endpoint with every kind of fault."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LABELS = ("补换卡", "开发票")
 
 
 class Endpoint:
-    """Responses three requests in ten wrongly, each kind of fault as often as the others."""
+    """Three in ten responses are faulty, each kind of fault equally often."""
 
     def __init__(self) -> None:
         self.rng = Random(3)
@@ -49,7 +49,7 @@ class Endpoint:
         )  # good or bad responses with status 200, by request
 
     def __call__(self, asked: Call) -> Sent:
-        """The reply to one call."""
+        """Return the response to one call."""
         label = next(one for one in LABELS if f"类别：{one}" in asked.prompt)
         key = asked.headers["idempotency-key"]
         turns = call(label, key)
@@ -79,7 +79,7 @@ class Endpoint:
 
 @pytest.fixture
 def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Two classes that need 200 samples from a chat endpoint, with ordinary tries and limits."""
+    """Two classes that need 200 samples from a chat endpoint, with normal tries and limits."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
     project = make_project(tmp_path / "project")
     project.settings(endpoint(server.url))
@@ -100,7 +100,7 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
 def test_quotas_are_met_and_every_failure_is_in_the_ledger(
     project: Project, server: Server
 ) -> None:
-    """With three replies in ten bad: nothing that was responded is asked again."""
+    """With three in ten replies bad; no request with a response is sent again."""
     endpoint = Endpoint()
     server.default = endpoint
     cache = project.path / ".cache/llm.sqlite"
@@ -130,7 +130,7 @@ def test_quotas_are_met_and_every_failure_is_in_the_ledger(
 def test_a_run_with_other_filters_or_targets_buys_only_what_is_new(
     project: Project, server: Server
 ) -> None:
-    """Stricter rules, or a larger target, use every response that is there."""
+    """Stricter rules or a larger target reuse every recorded response."""
     server.default = lambda asked: says(
         "对话1：\n"
         + "\n".join(

@@ -1,4 +1,4 @@
-"""The stage generate after a crash, and beside another one: no response is paid for twice."""
+"""The stage generate after a crash, and beside another run: each response is paid for once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLAN = (
 
 @pytest.fixture
 def project(tmp_path: Path, server: Server) -> Project:
-    """Two classes that need 34 samples from the loopback server, which responses slowly."""
+    """Two classes that need 34 samples from the loopback server, which responds slowly."""
     project = make_project(tmp_path / "project")
     project.settings(endpoint(server.url))
     project.settings(lambda values: values["filter"]["near_duplicate"].update(enabled=False))
@@ -38,13 +38,13 @@ def project(tmp_path: Path, server: Server) -> Project:
 
 
 def response(asked: Call) -> Sent:
-    """A call of the class that the prompt names; the same prompt gets the same one."""
+    """A call of the class that the prompt names; equal prompts get equal responses."""
     label = next(label for label in ("补换卡", "开发票") if f"类型：{label}" in asked.prompt)
     return says("，" + "\n- ".join(call(label, asked.prompt)), delay=0.1)
 
 
 def requests_of(project: Project) -> int:
-    """Requests that the run needed, bought before or now."""
+    """Number of requests that the run needed, recorded or new."""
     metrics: dict[str, Any] = json.loads(
         (project.path / "metrics/generate.json").read_text("utf-8")
     )
@@ -54,12 +54,12 @@ def requests_of(project: Project) -> int:
 
 @pytest.fixture
 def no_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs inside the test's process record nothing."""
+    """Turn off MLflow for runs inside the test process."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
 
 
 def test_after_a_kill_only_the_missing_is_asked(project: Project, server: Server) -> None:
-    """`kill -9` in the middle; the next run goes on; the one after it asks nothing."""
+    """`kill -9` in the middle; the next run continues; the one after it sends nothing."""
     root = project.path
     process = start(project, root)
     while len(server.calls) < 12:
@@ -68,7 +68,7 @@ def test_after_a_kill_only_the_missing_is_asked(project: Project, server: Server
     process.kill()
     process.communicate()
     kept = len(keys_of(root))
-    assert kept >= 12 - 4  # all but the four that were under way
+    assert kept >= 12 - 4  # all but the four in flight
     assert not (root / "data/interim/candidates.jsonl").exists()
 
     server.calls.clear()
@@ -83,7 +83,7 @@ def test_after_a_kill_only_the_missing_is_asked(project: Project, server: Server
 
 
 def test_ctrl_c_ends_a_run_at_once(project: Project, server: Server) -> None:
-    """Also while a server keeps it waiting; what was bought is kept."""
+    """Even while a server keeps it waiting; paid responses are kept."""
     server.script += [says("好的"), says("好的")]
     server.default = lambda _: says("好的", delay=60)
     process = start(project, project.path)
@@ -99,7 +99,7 @@ def test_ctrl_c_ends_a_run_at_once(project: Project, server: Server) -> None:
 
 
 def test_two_runs_share_a_cache(project: Project, server: Server, tmp_path: Path) -> None:
-    """Two workspaces of one project at the same time: both end well, and agree."""
+    """Two workspaces of one project at the same time: both succeed with equal results."""
     root = tmp_path / "root"
     other = make_project(tmp_path / "other")
     for name in ("params.yaml", "data/interim/plan.csv"):
@@ -115,8 +115,8 @@ def test_two_runs_share_a_cache(project: Project, server: Server, tmp_path: Path
 
 
 def test_ten_kills_change_nothing(project: Project, server: Server, tmp_path: Path) -> None:
-    """`kill -9` at ten moments: the samples are those of a run that nothing interrupted, and
-    what was in the cache at a kill is not asked again.
+    """`kill -9` at ten moments: the samples are those of an uninterrupted run, and requests that
+    were in the cache at a kill are not sent again.
     """
     plan = project.path / "data/interim/plan.csv"
     plan.write_text(PLAN.replace("20,16", "120,110").replace("20,18", "120,110"), encoding="utf-8")
@@ -150,7 +150,7 @@ def test_ten_kills_change_nothing(project: Project, server: Server, tmp_path: Pa
 def test_nothing_is_asked_that_the_store_has(
     project: Project, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Offline from a packed file: no server, no cache, the same bytes."""
+    """Offline with a packed file: no server, no cache, the same bytes."""
     monkeypatch.chdir(project.path)
     generate.main(cache=tmp_path / "a.sqlite")
     outputs = {
@@ -173,7 +173,7 @@ def test_offline_a_missing_response_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Which one, and how to get it; nothing is asked."""
+    """The error names it and the remedy; nothing is sent."""
     project.settings(lambda values: values["runtime"].update(offline=True))
     monkeypatch.chdir(project.path)
     with pytest.raises(SystemExit) as exit_:
@@ -181,6 +181,6 @@ def test_offline_a_missing_response_is_an_error(
     assert exit_.value.code == 2
     assert capsys.readouterr().err == (
         "error: no recorded response for request 0 of class '补换卡'; "
-        "set runtime.offline: false to ask the endpoint\n"
+        "set runtime.offline: false to call the endpoint\n"
     )
     assert server.calls == []

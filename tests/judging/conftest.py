@@ -1,4 +1,4 @@
-"""The same settings and server as in the room below, and judges that are asked."""
+"""Settings and server as in tests/llm, and judges that are called."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ data, runtime, server = below.data, below.runtime, below.server
 
 @pytest.fixture
 def make_writer(data: DataParams) -> MakeWriter:
-    """Writes to these endpoints, all of which judge."""
+    """A writer for these endpoints, all of which are judges."""
 
     def make(*judges: EndpointParams, **of: Any) -> JudgeWriter:  # noqa: ANN401
         classes = of.pop("classes", LABELS)
@@ -42,7 +42,7 @@ def make_writer(data: DataParams) -> MakeWriter:
 
 @pytest.fixture
 def run(runtime: RuntimeParams, make_writer: MakeWriter, tmp_path: Path) -> Run:
-    """A run of all samples with these judges; runs of one test share the cache."""
+    """Have all samples judged by these judges; runs of one test share the cache."""
 
     def ask(
         *judges: EndpointParams,

@@ -1,4 +1,4 @@
-"""Judges on a loopback server, samples for them, and what they say."""
+"""Judges on a loopback server, samples for them, and their replies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Run = Callable[..., Judged]
 def sample(
     number: int, text: str = "", label: str = "补换卡", model: str = "writer", name: str = ""
 ) -> Screened:
-    """A sample whose text names its number."""
+    """A sample whose text contains its number."""
     text = text or f"您好请讲[SEP]我要补卡{number}号[SEP]好的"
     return Screened(Candidate(name or f"c{number}", label, "如模型所写", model=model), text)
 
@@ -38,19 +38,19 @@ SAMPLES = [sample(number) for number in range(6)]
 
 
 def judge(server: Server, name: str = "a", **of: Any) -> EndpointParams:  # noqa: ANN401
-    """A chat endpoint of the server, with a model of its own."""
+    """A chat endpoint of the server with its own model."""
     given = {"base_url": server.url, "model": f"model-{name}", "output": "text", **of}
     return EndpointParams(name=name, api="chat", **given)
 
 
 def rule_of(names: Sequence[str], **of: Any) -> JudgeParams:  # noqa: ANN401
-    """These judges, of whom most must accept."""
+    """Settings with these judges, of which a majority must accept."""
     given = {"min_label_consistency": 7, "min_score": 6, "vote": "majority", **of}
     return JudgeParams(enabled=True, endpoints=tuple(names), classifier=False, **given)
 
 
 def scores(label_consistency: float = 9, delay: float = 0.0) -> Sent:
-    """A judgement as asked for."""
+    """A judgement in the requested format."""
     fields = {
         "label_consistency": label_consistency,
         "completeness": 8,
@@ -62,7 +62,7 @@ def scores(label_consistency: float = 9, delay: float = 0.0) -> Sent:
 
 
 def number_in(call: Call) -> int:
-    """Which sample the judge is asked about."""
+    """Return the number of the sample in a request to a judge."""
     found = re.search(r"我要补卡(\d+)号", call.content)
     assert found, call.content
     return int(found[1])

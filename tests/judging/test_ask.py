@@ -1,4 +1,4 @@
-"""Judges on a loopback server: whom they are asked about, what counts, and what it costs."""
+"""Judges on a loopback server: which samples they get, what counts, and what it costs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.llm.server import Call, Sent, Server, closed_url, fails, says
 
 
 def test_each_judge_scores_each_sample(server: Server, run: Run) -> None:
-    """In the order of the judges, under their names and models."""
+    """In the order of the judges, with their names and models."""
     server.default = lambda call: scores(9 if call.body["model"] == "model-a" else 4)
     judged = run(judge(server, "a"), judge(server, "b"))
     assert list(judged) == [one.id for one in SAMPLES]
@@ -44,7 +44,7 @@ def test_each_judge_scores_each_sample(server: Server, run: Run) -> None:
 
 
 def test_the_order_of_responses_decides_nothing(server: Server, run: Run) -> None:
-    """The first asked may be the last to respond."""
+    """The first judge called may be the last to respond."""
 
     def reply(call: Call) -> Sent:
         number = number_in(call)
@@ -60,7 +60,7 @@ def test_the_order_of_responses_decides_nothing(server: Server, run: Run) -> Non
 
 
 def test_a_second_run_asks_nothing(server: Server, run: Run) -> None:
-    """Replies that were no judgement are not bought again either; the budget counts them all."""
+    """Replies without a judgement are not bought again either; all count in the budget."""
     server.default = lambda call: says("好的") if number_in(call) == 2 else scores()
     first = run(judge(server, "a"), judge(server, "b"))
     calls = len(server.calls)
@@ -71,7 +71,7 @@ def test_a_second_run_asks_nothing(server: Server, run: Run) -> None:
 
 
 def test_more_samples_cost_only_themselves(server: Server, run: Run) -> None:
-    """A run that was broken off goes on where it was."""
+    """An interrupted run continues where it stopped."""
     server.default = lambda _: scores()
     run(judge(server), samples=SAMPLES[:4])
     run(judge(server), samples=SAMPLES)
@@ -79,7 +79,7 @@ def test_more_samples_cost_only_themselves(server: Server, run: Run) -> None:
 
 
 def test_the_same_text_is_asked_about_once(server: Server, run: Run) -> None:
-    """Under two ids; under another label it is another question."""
+    """Under two ids; with another label it is another request."""
     server.default = lambda _: scores()
     text = SAMPLES[0].text
     twins = [sample(1, text), sample(2, text), sample(3, text, label="办理取消")]
@@ -100,8 +100,8 @@ def test_the_same_text_is_asked_about_once(server: Server, run: Run) -> None:
         pytest.param(fails(400), id="failed"),
     ],
 )
-def test_a_judge_that_says_nothing_of_use_abstains(reply: Sent, server: Server, run: Run) -> None:
-    """The other one decides; without another the sample is unjudged."""
+def test_a_judge_without_a_judgement_abstains(reply: Sent, server: Server, run: Run) -> None:
+    """The other judge decides; without another one the sample has no judgement."""
     server.default = lambda call: reply if call.body["model"] == "model-a" else scores()
     assert {
         name: [each.judge for each in judgements]
@@ -113,7 +113,7 @@ def test_a_judge_that_says_nothing_of_use_abstains(reply: Sent, server: Server, 
 
 
 def test_thoughts_are_no_judgement(server: Server, run: Run) -> None:
-    """A model that reasons aloud may try scores before it settles on some."""
+    """A reasoning model may try several scores before it decides."""
     draft, final = (json.loads(scores(n).body)["choices"][0]["text"] for n in (2, 9))
     server.default = lambda _: says(f"<think>也许 {draft}，不对</think>\n{final}")
     judged = run(judge(server), samples=SAMPLES[:1])
@@ -126,7 +126,7 @@ def test_thoughts_are_no_judgement(server: Server, run: Run) -> None:
         pytest.param(fails(401), False, id="refuses-the-key"),
         pytest.param(fails(500), False, id="broken"),
         pytest.param(Sent(b"<html>"), False, id="no-api"),
-        pytest.param(None, True, id="nobody-there"),
+        pytest.param(None, True, id="unreachable"),
     ],
 )
 def test_one_judge_down_leaves_the_others(
@@ -136,7 +136,7 @@ def test_one_judge_down_leaves_the_others(
     run: Run,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is told once, however many samples it was to judge."""
+    """It is logged once, however many samples it had to judge."""
     samples = [sample(number) for number in range(30)]
     server.default = lambda call: (call.body["model"] == "model-a" and reply) or scores()
     down = judge(server, "a", base_url=closed_url() if elsewhere else server.url)
@@ -148,10 +148,10 @@ def test_one_judge_down_leaves_the_others(
 
 
 def test_without_any_judge_left_the_run_ends(server: Server, run: Run) -> None:
-    """Samples are not let through unseen because of a wrong key; what was bought is kept."""
+    """A wrong key must not let samples pass without judgement; paid responses are kept."""
     server.default = lambda call: scores() if number_in(call) < 2 else fails(401)
     with pytest.raises(
-        UserError, match=r"endpoint 'a' .* responds with HTTP 401; .*bought is kept"
+        UserError, match=r"endpoint 'a' .* responds with HTTP 401; .*paid responses are kept"
     ):
         run(judge(server, concurrency=1))
     server.calls.clear()
@@ -160,8 +160,8 @@ def test_without_any_judge_left_the_run_ends(server: Server, run: Run) -> None:
     assert len(server.calls) == 4
 
 
-def test_an_error_calls_off_the_rest(server: Server, run: Run, tmp_path: Path) -> None:
-    """Nothing is asked any more after responses can't be kept, and nothing is left waiting."""
+def test_an_error_cancels_the_rest(server: Server, run: Run, tmp_path: Path) -> None:
+    """No request is sent after a response cannot be stored, and no task is left waiting."""
 
     def lose_the_cache(_: Call) -> Sent:
         with closing(sqlite3.connect(tmp_path / "responses.sqlite")) as cache:
@@ -176,14 +176,14 @@ def test_an_error_calls_off_the_rest(server: Server, run: Run, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_a_spent_budget_ends_the_asking(
+def test_a_spent_budget_ends_the_requests(
     concurrency: int,
     server: Server,
     run: Run,
     make_writer: MakeWriter,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What was judged counts, the rest is unjudged; a second run is the same and asks nothing."""
+    """Judgements count, the rest has none; a second run is the same and sends nothing."""
     server.default = lambda _: scores()
     one = judge(server, concurrency=concurrency)
     limit = room_for(3, make_writer(one))
@@ -196,16 +196,16 @@ def test_a_spent_budget_ends_the_asking(
     assert len(server.calls) == 3
 
 
-def test_after_a_request_that_is_too_dear_no_other_is_begun(
+def test_no_request_follows_one_beyond_the_budget(
     server: Server, run: Run, make_writer: MakeWriter
 ) -> None:
-    """A cheaper one may still fit, but then each further run would buy some more."""
+    """A cheaper one might still fit, but then each further run would buy some more."""
     server.default = lambda _: scores()
     one = judge(server, concurrency=1)
     limit = room_for(3, make_writer(one))
     samples = [SAMPLES[0], sample(1, f"我要补卡1号{'嗯' * 200}"), *SAMPLES[2:]]
     judged = run(one, samples=samples, budget=Budget(limit))
-    # the third was waiting for its turn already
+    # the third was already waiting
     assert [len(judged[f"c{n}"]) for n in range(6)] == [1, 0, 1, 0, 0, 0]
     assert run(one, samples=samples, budget=Budget(limit)) == judged
     assert len(server.calls) == 2
@@ -222,7 +222,7 @@ def test_a_raised_budget_buys_the_rest(server: Server, run: Run, make_writer: Ma
 def test_a_budget_goes_from_sample_to_sample(
     server: Server, run: Run, make_writer: MakeWriter
 ) -> None:
-    """All judges of one before those of the next, so that few samples have some of them only."""
+    """All judges of a sample come before the next one, so few samples are partly judged."""
     server.default = lambda _: scores()
     panel = [judge(server, name, concurrency=1) for name in ("a", "b")]
     judged = run(*panel, budget=Budget(room_for(4, make_writer(*panel))))
@@ -230,7 +230,7 @@ def test_a_budget_goes_from_sample_to_sample(
 
 
 def room_for(responses: int, writer: JudgeWriter) -> BudgetParams:
-    """A budget of so many responses: each comes to 18 tokens, and may come to many more."""
+    """A budget for this number of responses of 18 tokens; the upper bound is much higher."""
     most = most_for(writer.asks(SAMPLES[0])[0][0]).tokens
     return BudgetParams(cost=None, tokens=most + (responses - 1) * 18)
 
@@ -238,7 +238,7 @@ def room_for(responses: int, writer: JudgeWriter) -> BudgetParams:
 def test_no_more_requests_wait_than_the_client_takes(
     server: Server, run: Run, make_writer: MakeWriter
 ) -> None:
-    """However many samples there are: where the budget ends, only one more was waiting."""
+    """For any number of samples: when the budget ended, only one more was waiting."""
     server.default = lambda _: scores()
     one = judge(server, concurrency=1)
     samples = [sample(number) for number in range(40)]
@@ -250,7 +250,7 @@ def test_no_more_requests_wait_than_the_client_takes(
 
 
 def test_offline_a_missing_response_is_an_error(server: Server, run: Run) -> None:
-    """With the number of those that are missing."""
+    """The error has the number of missing responses."""
     server.default = lambda _: scores()
     run(judge(server), samples=SAMPLES[:4])
     with pytest.raises(UserError, match="2 of 6 responses of judges are not recorded"):
@@ -265,7 +265,7 @@ def test_nothing_to_judge(server: Server, run: Run) -> None:
 
 
 def test_two_models_that_write_judge_each_other(server: Server, run: Run) -> None:
-    """Also of one text that both of them wrote, and from the cache."""
+    """Also a text that both of them wrote, and from the cache."""
     server.default = lambda _: scores()
     panel = judge(server, "a"), judge(server, "b")
     samples = [sample(number, model=f"model-{'ab'[number % 2]}") for number in range(6)]
@@ -282,7 +282,7 @@ def test_two_models_that_write_judge_each_other(server: Server, run: Run) -> Non
 
 
 def test_a_sample_whose_only_judge_wrote_it_is_unjudged(server: Server, run: Run) -> None:
-    """Which costs nothing, and offline nothing is missing."""
+    """This costs nothing, and offline nothing is missing."""
     own = [sample(number, model="model-a") for number in range(2)]
     budget = Budget(UNLIMITED)
     judged = run(judge(server, "a"), samples=own, budget=budget, offline=True)
@@ -290,8 +290,8 @@ def test_a_sample_whose_only_judge_wrote_it_is_unjudged(server: Server, run: Run
     assert (server.calls, budget.spent.tokens) == ([], 0)
 
 
-def test_progress_is_told(server: Server, run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    """While it waits, and once at the end, with what was bought before."""
+def test_progress_is_logged(server: Server, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """During the run, and once at the end, with the number of recorded responses."""
     caplog.set_level(logging.INFO)
     server.default = lambda call: says("嗯") if number_in(call) == 0 else scores()
     run(judge(server), samples=SAMPLES[:2], seconds_between_lines=0.0)
@@ -299,11 +299,11 @@ def test_progress_is_told(server: Server, run: Run, caplog: pytest.LogCaptureFix
     lines = [line for line in caplog.messages if line.startswith("judge: ")]
     assert lines[0].startswith("judge: 1 of 2 responses, ")
     assert lines[-2].startswith("judge: 4 of 4 responses, ")
-    assert lines[-1] == "judge: 6 of 6 responses (2 bought before), 1 of them without a judgement"
+    assert lines[-1] == "judge: 6 of 6 responses (2 recorded before), 1 of them without a judgement"
 
 
 def test_a_schema_is_asked_for_first(server: Server, run: Run) -> None:
-    """With the classes as the labels to choose from; an endpoint that takes none is asked again."""
+    """With the classes as the possible labels; without schema support it is asked again."""
     server.default = lambda call: fails(400) if "response_format" in call.body else scores()
     judged = run(judge(server, output="auto", concurrency=1))
     assert all(len(judgements) == 1 for judgements in judged.values())
@@ -323,7 +323,7 @@ def test_a_schema_is_asked_for_first(server: Server, run: Run) -> None:
 
 
 def test_a_judge_has_its_own_sampling(server: Server, run: Run) -> None:
-    """Without chance and without penalties, whatever generation does."""
+    """Temperature 0 and no penalties, independent of generation."""
     server.default = lambda _: scores()
     run(judge(server), samples=SAMPLES[:1], max_tokens=300)
     (call,) = server.calls

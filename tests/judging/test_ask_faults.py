@@ -1,6 +1,6 @@
-"""Judges that are at fault, and replies that are not what was asked for.
+"""Judges that fail, and replies in an unexpected form.
 
-The ordinary course of a run is in tests/judging/test_ask.py.
+Normal runs are tested in tests/judging/test_ask.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from src.errors import UserError
 from tests.judging.judges import SAMPLES, Run, judge, number_in, sample, scores
 from tests.llm.server import Call, Sent, Server, closed_url, fails, says, serve
 
-WINDOW = 20  # requests that the share of failures is taken of
+WINDOW = 20  # requests that the error rate is computed over
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """An endpoint that finds every sample good."""
+    """An endpoint that accepts every sample."""
     with serve() as running:
         running.default = lambda _: scores()
         yield running
@@ -29,12 +29,12 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def runtime(runtime: RuntimeParams) -> RuntimeParams:
-    """Two tries, and a short memory for failures."""
+    """Two tries, and a short window of the error rate."""
     return runtime.model_copy(update={"tries": 2, "error_window": WINDOW})
 
 
 def test_without_any_of_several_judges_the_run_ends(server: Server, run: Run) -> None:
-    """Each for a reason of its own; only what is missing is asked when they are back."""
+    """Each fails for its own reason; only what is missing is requested when they are up again."""
 
     def reply(call: Call) -> Sent:
         return scores() if number_in(call) < 3 else fails(401)
@@ -42,7 +42,7 @@ def test_without_any_of_several_judges_the_run_ends(server: Server, run: Run) ->
     server.default = reply
     gone = judge(server, "a", base_url=closed_url())
     locked = judge(server, "b", concurrency=1)
-    with pytest.raises(UserError, match=r"endpoint '[ab]' at .*; what was bought is kept"):
+    with pytest.raises(UserError, match=r"endpoint '[ab]' at .*; paid responses are kept"):
         run(gone, locked)
     server.calls.clear()
     server.default = lambda _: scores()
@@ -52,10 +52,10 @@ def test_without_any_of_several_judges_the_run_ends(server: Server, run: Run) ->
 
 
 @pytest.mark.parametrize("faulty", [["a"], ["a", "c"], ["c"]], ids="+".join)
-def test_a_judge_that_refuses_every_sample_takes_no_other_with_it(
+def test_a_judge_that_refuses_every_sample_leaves_the_others(
     faulty: list[str], server: Server, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its failures pass the error rate, which the client counts over all endpoints."""
+    """Its failures exceed the error rate, which the client counts over all endpoints."""
     wrong = {f"model-{name}" for name in faulty}
     server.default = lambda call: fails(400) if call.body["model"] in wrong else scores(delay=0.01)
     samples = [sample(number) for number in range(3 * WINDOW)]
@@ -66,8 +66,8 @@ def test_a_judge_that_refuses_every_sample_takes_no_other_with_it(
     assert sorted(told) == faulty
 
 
-def test_a_lock_is_told_where_the_other_judge_wrote_all(server: Server, run: Run) -> None:
-    """Samples are not let through unseen because of a wrong key."""
+def test_a_refused_key_is_reported_if_the_other_judge_wrote_all(server: Server, run: Run) -> None:
+    """A wrong key must not let samples pass without judgement."""
     server.default = lambda _: fails(401)
     samples = [sample(number, model="model-b") for number in range(3)]
     with pytest.raises(UserError, match=r"'a' at .* responds with HTTP 401"):
@@ -75,7 +75,7 @@ def test_a_lock_is_told_where_the_other_judge_wrote_all(server: Server, run: Run
 
 
 def test_judges_that_refuse_every_sample_end_the_run(server: Server, run: Run) -> None:
-    """With the rate that was passed."""
+    """With the exceeded rate in the error."""
     server.default = lambda _: fails(400)
     samples = [sample(number) for number in range(3 * WINDOW)]
     with pytest.raises(UserError, match=r"100% of the last 20 requests failed \(\d+ x HTTP 400\)"):
@@ -95,7 +95,7 @@ def test_judges_that_refuse_every_sample_end_the_run(server: Server, run: Run) -
 def test_a_score_that_is_cut_does_not_count(
     end: str, finish_reason: str, points: float | None, server: Server, run: Run
 ) -> None:
-    """The reply ran into max_tokens inside the last number."""
+    """max_tokens cut the reply inside the last number."""
     reply = f'{{"label_consistency": 9, "completeness": 8, {end}'
     server.default = lambda _: says(reply, finish_reason)
     (judgements,) = run(judge(server), samples=SAMPLES[:1]).values()
@@ -103,7 +103,7 @@ def test_a_score_that_is_cut_does_not_count(
 
 
 def test_every_class_is_shown(server: Server, run: Run) -> None:
-    """To the judge as it is asked, and before the sample, so that servers keep that part."""
+    """Before the sample, so that servers cache that part."""
     run(judge(server))
     shown = [call.content.partition("声称的类别")[0] for call in server.calls]
     assert all("- 3 补换卡\n- 12 办理取消\n" in beginning for beginning in shown)

@@ -1,4 +1,4 @@
-"""What a judge's reply says."""
+"""How a judge's reply is read."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_score_is_the_weighted_mean(scores: tuple[float, ...], expected: flo
             id="full-width",
         ),
         pytest.param(REPLY.replace('"', "'"), id="single-quotes"),
-        pytest.param(REPLY.replace("}", ",}"), id="comma-too-many"),
+        pytest.param(REPLY.replace("}", ",}"), id="trailing-comma"),
         pytest.param(REPLY[:-1], id="cut"),
         pytest.param(json.dumps({"scores": FIELDS}), id="inside-another-object"),
         pytest.param(
@@ -78,13 +78,13 @@ def test_the_score_is_the_weighted_mean(scores: tuple[float, ...], expected: flo
         pytest.param(json.dumps({**FIELDS, "label_consistency": 8.0, "more": [1]}), id="more-keys"),
     ],
 )
-def test_a_judgement_is_read_in_the_forms_that_models_give_it(text: str) -> None:
-    """What stands around it, and how it is written, changes nothing."""
+def test_all_formats_of_a_judgement_are_read(text: str) -> None:
+    """Text around it and its notation change nothing."""
     assert read_judgement(text, LABELS) == READ
 
 
-def test_quotes_inside_the_reason_cost_the_rest_of_the_reason_alone() -> None:
-    """The commonest break of JSON by models that write Chinese."""
+def test_quotes_inside_the_reason_cut_only_the_reason() -> None:
+    """The most common JSON error of models that write Chinese."""
     text = REPLY.replace("要补卡", '他说"要补卡"的')
     read = read_judgement(text, LABELS, "glm4", "glm-4")
     assert read == Judgement("glm4", "glm-4", 8, 7.5, 6, "补换卡", "他说")
@@ -121,8 +121,8 @@ def test_quotes_inside_the_reason_cost_the_rest_of_the_reason_alone() -> None:
         ),
     ],
 )
-def test_what_is_no_judgement_is_none(text: str) -> None:
-    """Such a judge abstains; an impossible score is not moved to the nearest possible one."""
+def test_invalid_judgements_are_none(text: str) -> None:
+    """Such a judge abstains; an impossible score is not clipped to the range."""
     assert read_judgement(text, LABELS) is None
 
 
@@ -146,14 +146,14 @@ def test_what_is_no_judgement_is_none(text: str) -> None:
     ],
 )
 def test_the_best_label_is_one_of_the_classes_or_none(stated: object, meant: str) -> None:
-    """By name, id or both; the scores count all the same."""
+    """By name, id or both; the scores count in any case."""
     read = read_judgement(json.dumps({**FIELDS, "best_label": stated}), LABELS)
     assert read is not None
     assert (read.best_label, read.label_consistency) == (meant, 8)
 
 
 def test_a_label_that_two_classes_may_mean_is_none() -> None:
-    """Names that differ by signs alone are told apart by them alone."""
+    """Names that differ only in punctuation need an exact match."""
     labels = {name: LabelInfo("", name, "", ()) for name in ("C", "C#")}
     best = {
         stated: getattr(
@@ -164,8 +164,8 @@ def test_a_label_that_two_classes_may_mean_is_none() -> None:
     assert best == {"C": "C", "C#": "C#", "c": ""}
 
 
-def test_a_long_reason_is_cut_and_stands_in_one_line() -> None:
-    """It goes into tables."""
+def test_a_long_reason_is_cut_to_one_line() -> None:
+    """It is shown in tables."""
     read = read_judgement(json.dumps({**FIELDS, "reason": "理由\n" * 300}), LABELS)
     assert read is not None
     assert read.reason == ("理由 " * 300)[:200]
@@ -173,13 +173,13 @@ def test_a_long_reason_is_cut_and_stands_in_one_line() -> None:
 
 @given(st.text() | st.text(alphabet='{}":,0123456789. labeconsity_\n', max_size=200))
 def test_no_reply_is_an_error(text: str) -> None:
-    """Whatever comes back; what is read has possible scores."""
+    """For any text; a judgement that is read has valid scores."""
     read = read_judgement(text + REPLY, LABELS)
     assert read is None or 0 <= read.score <= 10
 
 
 @given(st.tuples(*[st.floats(0, 10)] * 3))
-def test_scores_come_through_as_they_were_given(scores: tuple[float, float, float]) -> None:
+def test_scores_are_unchanged(scores: tuple[float, float, float]) -> None:
     """All numbers of the range, in JSON."""
     names = ("label_consistency", "completeness", "naturalness")
     read = read_judgement(json.dumps({**FIELDS, **dict(zip(names, scores, strict=True))}), LABELS)

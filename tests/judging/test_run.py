@@ -1,4 +1,4 @@
-"""The judges as the stage asks them: from the response store, and with a packed file of their responses."""
+"""Judging with the response store, and with a packed file of its responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AskAll = Callable[..., Judged]
 
 @pytest.fixture
 def ask(data: DataParams, runtime: RuntimeParams, monkeypatch: pytest.MonkeyPatch) -> AskAll:
-    """What the judges say of all samples in a project of that folder."""
+    """Have all samples judged in a project in that folder."""
     prompts = TEMPLATES.absolute()
     names = pd.DataFrame({"label": list(LABELS)})
     splits = Splits(names, names, names, LABELS)
@@ -60,9 +60,9 @@ def ask(data: DataParams, runtime: RuntimeParams, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_packed_file_replays_the_judges(server: Server, ask: AskAll, tmp_path: Path) -> None:
-    """Elsewhere, offline and with nothing to spend: the same votes, and no request.
+    """In another folder, offline and without a budget: the same votes, and no request.
 
-    A reply that was no judgement is in it too, as is one that came without a schema.
+    Replies without a judgement are in it too, as is one that came without a schema.
     """
     server.default = lambda call: (
         fails(400)
@@ -87,7 +87,7 @@ def test_a_packed_file_replays_the_judges(server: Server, ask: AskAll, tmp_path:
 def test_what_was_bought_is_kept_in_the_project(
     server: Server, ask: AskAll, tmp_path: Path
 ) -> None:
-    """A second run asks nothing, and has the same responses to write down."""
+    """A second run sends nothing, and writes the same responses."""
     server.default = lambda _: scores()
     first = ask(tmp_path / "here", judge(server))
     written = RESPONSES.read_bytes()

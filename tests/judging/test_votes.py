@@ -1,4 +1,4 @@
-"""What several judges decide, and how far they agree."""
+"""The vote of several judges, and their agreement."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ def judged(*scores: float, judge: str = "a", model: str = "m", best: str = "补�
 
 
 def voted(judgements: Sequence[Judgement], vote: Vote = "majority") -> Verdict:
-    """What they decide among themselves."""
+    """Return the result of their vote."""
     return decide(judgements, faults_of(judgements, RULE), vote)
 
 
 def ballot(marks: str) -> dict[str, bool]:
-    """Votes of a, b, c and so on: + accepts, - rejects, . abstains."""
+    """Votes of a, b, c ...: + accepts, - rejects, . abstains."""
     return {voter: mark == "+" for voter, mark in zip(VOTERS, marks, strict=False) if mark != "."}
 
 
 def faults(marks: str) -> dict[str, str | None]:
-    """Why a, b, c and so on reject."""
+    """Why a, b, c ... reject."""
     return {voter: None if yes else f"{voter}: no" for voter, yes in ballot(marks).items()}
 
 
 def panel(marks: str) -> list[Judgement]:
-    """Judges who vote like that, for their label consistency."""
+    """Judges who vote like that, by their label consistency."""
     return [judged(9 if yes else 2, 9, 9, judge=voter) for voter, yes in ballot(marks).items()]
 
 
@@ -79,7 +79,7 @@ def panel(marks: str) -> list[Judgement]:
     ],
 )
 def test_votes(marks: str, majority: bool, every: bool, one: bool) -> None:
-    """How many must accept, in whatever order they response; without weights all count the same."""
+    """How many must accept, in any order of judges; equal weights by default."""
     for order in permutations(panel(marks)):
         accepted = {vote: voted(order, vote).accepted for vote in VOTES}
         assert accepted == {"majority": majority, "weighted": majority, "all": every, "any": one}
@@ -96,12 +96,12 @@ def test_votes(marks: str, majority: bool, every: bool, one: bool) -> None:
     ],
 )
 def test_both_thresholds_are_of_each_judge(scores: tuple[float, ...], accepted: bool) -> None:
-    """The label's own one, and that of the weighted score; a value at it passes."""
+    """Label consistency and the weighted score each have one; a value at it passes."""
     assert voted([judged(*scores)]).accepted is accepted
 
 
 def test_a_rejection_says_who_and_why() -> None:
-    """Each judge that rejects, with its figure, the threshold and its reason."""
+    """Each judge that rejects, with its score, the threshold and its reason."""
     judgements = [
         Judgement("glm4", "g", 3, 9, 9, "办理取消", "客户要退订"),
         judged(9, 9, 9, judge="qwen"),
@@ -115,7 +115,7 @@ def test_a_rejection_says_who_and_why() -> None:
 
 
 def test_scores_are_means_over_the_judges() -> None:
-    """And the share of judges that accepts."""
+    """And the share of judges that accept."""
     verdict = voted([judged(8, 6, 4), judged(2, 10, 6, judge="b")])
     assert asdict(verdict.scores) == {
         "judge_label_consistency": 5.0,
@@ -146,7 +146,7 @@ UNLIKELY = "0.10 likely to be of its class, under 0.3"
     ],
 )
 def test_the_classifier_votes(marks: str, fault: str | None, accepted: bool, detail: str) -> None:
-    """As one among the judges, also where none of them responded; it gives no points."""
+    """Like a judge, also if no judge responded; it gives no scores."""
     judgements = panel(marks)
     verdict = decide(judgements, faults_of(judgements, WITH_CLASSIFIER, fault), "majority")
     assert (verdict.accepted, verdict.detail) == (accepted, detail)
@@ -158,7 +158,7 @@ def test_the_classifier_votes(marks: str, fault: str | None, accepted: bool, det
 
 
 def test_a_classifier_without_a_vote_decides_nothing() -> None:
-    """The label check then drops by itself."""
+    """The label check then rejects on its own."""
     assert faults_of(panel("+"), RULE, UNLIKELY) == {"a": None}
 
 
@@ -169,7 +169,7 @@ A, B = "++++----", "+++-+---"
 @pytest.mark.parametrize(
     ("voters", "expected"),
     [
-        pytest.param((), (), id="nobody"),
+        pytest.param((), (), id="no-voters"),
         pytest.param((A,), (1,), id="one"),
         pytest.param((A, B), (1 / 2, 1 / 2), id="two-count-the-same"),
         pytest.param((A, B, A), (3 / 4, 1 / 2, 3 / 4), id="mean-over-the-others"),
@@ -179,7 +179,7 @@ A, B = "++++----", "+++-+---"
         pytest.param((f"{A}.", f"{B}.", "........+"), (1 / 2, 1 / 2, 0), id="one-with-no-other"),
         pytest.param((f"{A}.", f"{B}+", f"{A}."), (3 / 4, 1 / 2, 3 / 4), id="common-samples-only"),
         pytest.param(("++..", "..+-"), (1, 1), id="unknown"),
-        pytest.param(("++++", "++++"), (1, 1), id="nothing-to-tell-apart"),
+        pytest.param(("++++", "++++"), (1, 1), id="all-votes-equal"),
         pytest.param(("++--", "--++"), (1, 1), id="all-against-all"),
         pytest.param(
             ("+++---------", "++-++++++---", "+" * 12),
@@ -189,7 +189,7 @@ A, B = "++++----", "+++-+---"
     ],
 )
 def test_weights(voters: tuple[str, ...], expected: tuple[float, ...]) -> None:
-    """By hand: mean kappa with each other voter, at least 0; all 1 where that is 0 for all."""
+    """Mean kappa with the other voters, at least 0; all 1 if it is 0 for all."""
     votes = [ballot("".join(marks)) for marks in zip(*voters, strict=True)]
     assert vote_weights(votes) == dict(zip(VOTERS, expected, strict=False))
 
@@ -214,7 +214,7 @@ def test_weights(voters: tuple[str, ...], expected: tuple[float, ...]) -> None:
     ],
 )
 def test_weighted_votes(marks: str, weights: tuple[float, ...], accepts: float) -> None:
-    """More than half of the weight; where no voter has any, all count the same."""
+    """More than half of the weight; if no voter has any, all count the same."""
     weight = dict(zip(VOTERS, weights, strict=False))
     verdict = decide((), faults(marks), "weighted", weight)
     assert verdict.scores.judge_accepts == pytest.approx(accepts)
@@ -222,14 +222,14 @@ def test_weighted_votes(marks: str, weights: tuple[float, ...], accepts: float) 
 
 
 MARKS = st.text("+-.", min_size=1, max_size=len(VOTERS))
-# such that sums are exact
+# so that sums are exact
 EIGHTHS = st.integers(0, 8).map(lambda eighths: eighths / 8)
 
 
 @settings(deadline=None)  # the first one imports scikit-learn
 @given(votes=st.lists(MARKS.map(ballot)), seed=st.randoms(use_true_random=False))
 def test_weights_are_shares(votes: list[dict[str, bool]], seed: Random) -> None:
-    """Each voter has one, somebody's is not 0, and no order of samples or voters matters."""
+    """Each voter has one, not all are 0, and the order of samples and voters is irrelevant."""
     weights = vote_weights(votes)
     assert weights.keys() == {voter for each in votes for voter in each}
     assert all(0 <= weight <= 1 for weight in weights.values())
@@ -241,7 +241,7 @@ def test_weights_are_shares(votes: list[dict[str, bool]], seed: Random) -> None:
 
 @given(marks=MARKS, weight=EIGHTHS)
 def test_equal_weights_are_a_majority(marks: str, weight: float) -> None:
-    """Whatever they are; none at all too."""
+    """Whatever their value, or without weights."""
     weights = dict.fromkeys(VOTERS, weight)
     assert decide((), faults(marks), "weighted", weights) == decide((), faults(marks), "majority")
 
@@ -254,7 +254,7 @@ def test_equal_weights_are_a_majority(marks: str, weight: float) -> None:
 def test_the_order_of_voters_decides_nothing(
     marks: str, weights: list[float], seed: Random
 ) -> None:
-    """Nor the share that accepts."""
+    """Nor does it change the accepting share."""
     of_each, given_ = dict(zip(VOTERS, weights, strict=True)), faults(marks)
     mixed = dict(seed.sample(list(given_.items()), len(given_)))
     one, other = (decide((), each, "weighted", of_each) for each in (given_, mixed))
@@ -262,7 +262,7 @@ def test_the_order_of_voters_decides_nothing(
 
 
 def test_an_unjudged_sample_has_no_scores() -> None:
-    """They are not known, and it is reported why."""
+    """They are unknown, and the reason is reported."""
     unjudged = voted([])
     assert set(asdict(unjudged.scores).values()) == {None}
     assert (unjudged.accepted, unjudged.best_label, unjudged.votes) == (None, None, {})
@@ -280,7 +280,7 @@ def test_an_unjudged_sample_has_no_scores() -> None:
     ],
 )
 def test_more_than_half_of_the_judges_suggest_a_label(named: list[str], best: str | None) -> None:
-    """Those that name no class count against it, in whatever order."""
+    """Judges that name no class count against it, in any order."""
     for order in permutations(named):
         judgements = [
             judged(2, 9, 9, judge=judge, best=label)
@@ -311,7 +311,7 @@ def test_agreement(samples: list[str], share: float | None) -> None:
     [
         pytest.param([], None, id="none"),
         pytest.param(["+", "-"], None, id="no-pairs"),
-        pytest.param(["++", "++"], None, id="nothing-to-tell-apart"),
+        pytest.param(["++", "++"], None, id="all-votes-equal"),
         pytest.param(["++", "--"], 1.0, id="always"),
         pytest.param(["+-"], -1.0, id="never"),
         # 3 of 4 pairs agree; of 8 votes 5 accept: chance 34/64
@@ -321,12 +321,12 @@ def test_agreement(samples: list[str], share: float | None) -> None:
     ],
 )
 def test_kappa(samples: list[str], expected: float | None) -> None:
-    """By hand: the agreement less that of votes drawn from all of them."""
+    """The agreement beyond that of votes drawn from all of them."""
     votes = [ballot(marks) for marks in samples]
     assert kappa(votes) == (None if expected is None else pytest.approx(expected))
 
 
 def test_scores_of_judges_are_fields_of_a_samples_scores() -> None:
-    """So that they can be put among them."""
+    """So that they can be merged into them."""
     names = {field.name for field in fields(JudgeScores)}
     assert names == {f.name for f in fields(SampleScores) if f.name.startswith("judge_")}

@@ -1,4 +1,4 @@
-"""Requests that are made at the same time, and what they come to."""
+"""Send requests concurrently and collect their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Result = Received | Failure | OutOfBudget
 
 @dataclass
 class Run:
-    """What requests came to, what was stored, what was spent."""
+    """Results of requests, stored responses and spending."""
 
     results: list[Result]
     stored: list[tuple[Request, Response]]
@@ -28,7 +28,7 @@ class Run:
 
     @property
     def responses(self) -> list[Response]:
-        """Of requests that all got one."""
+        """Responses of all requests, if every request has one."""
         assert all(isinstance(result, Received) for result in self.results), self.results
         return [result.response for result in self.results if isinstance(result, Received)]
 
@@ -39,7 +39,7 @@ def ask_any(
     limits_: BudgetParams = UNLIMITED,
     patience: Patience = HASTY,
 ) -> Run:
-    """What the asks, made at the same time, come to; each is a list of ways to ask."""
+    """Send requests concurrently; each element is a list of equivalent requests."""
     endpoints = {request.endpoint.name: request.endpoint for ways in asks for request in ways}
     llm = only(*endpoints.values())
     result = Run([], [], Budget(limits_))
@@ -57,7 +57,7 @@ def ask_any(
 
 
 def ask(runtime: RuntimeParams, *requests: Request) -> list[Response | Failure]:
-    """What the requests, made at the same time, come to."""
+    """Send requests concurrently."""
     results = ask_any(runtime, [[request] for request in requests]).results
     assert not any(isinstance(result, OutOfBudget) for result in results)
     return [
@@ -68,4 +68,4 @@ def ask(runtime: RuntimeParams, *requests: Request) -> list[Response | Failure]:
 
 
 async def commit_nothing(_: Request, __: Response) -> None:
-    """A response that nobody keeps."""
+    """Discard a response."""

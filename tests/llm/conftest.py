@@ -1,4 +1,4 @@
-"""Fixtures of the LLM room: a server on loopback, settings, and requests to it."""
+"""Fixtures of tests/llm: a loopback server, settings, and requests to it."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from src.llm.requests import Request
 from tests.llm.server import Server, serve
 
 MakeRequest = Callable[..., Request]
-# tries and probes follow each other at once; their number stays that of the settings
+# no waits between tries or probes; their number is that of the settings
 HASTY = Patience(first_wait_s=0.0, first_pause_s=0.01, longest_pause_s=0.05)
 
 
 def only(*endpoints: EndpointParams) -> LlmParams:
-    """These endpoints, none of which stands in for another."""
+    """LLM parameters with these endpoints and no fallbacks."""
     return LlmParams(endpoints=endpoints, fallback=(), currency="CNY", cache_salt="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of the one test that starts the embedded model."""
+    """Register the marker of the test that starts the embedded model."""
     config.addinivalue_line("markers", "slow: starts a real model; takes up to 40 s")
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """An OpenAI-compatible server that replies as the test tells it."""
+    """An OpenAI-compatible server that replies as the test defines."""
     with serve() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def runtime() -> RuntimeParams:
-    """Few calls at once, and four tries."""
+    """Low concurrency and four tries."""
     return RuntimeParams(
         concurrency=4,
         timeout_s=20,
@@ -54,7 +54,7 @@ def runtime() -> RuntimeParams:
 
 @pytest.fixture(scope="session")
 def generate() -> GenerateParams:
-    """One sample a request."""
+    """One sample per request."""
     return GenerateParams(
         domain="客服通话",
         attributes={},
@@ -79,7 +79,7 @@ def generate() -> GenerateParams:
 
 @pytest.fixture(scope="session")
 def endpoint() -> EndpointParams:
-    """A completions endpoint that nothing asks."""
+    """A completions endpoint that is never called."""
     return EndpointParams(
         name="small", base_url="http://127.0.0.1:9/v1", model="m", api="completions"
     )
@@ -87,19 +87,19 @@ def endpoint() -> EndpointParams:
 
 @pytest.fixture(scope="session")
 def llm(endpoint: EndpointParams) -> LlmParams:
-    """That endpoint alone."""
+    """Only that endpoint."""
     return only(endpoint)
 
 
 @pytest.fixture(scope="session")
 def data(data: DataParams) -> DataParams:
-    """The same without a column of ids."""
+    """The same without an id column."""
     return data.model_copy(update={"id_column": None})
 
 
 @pytest.fixture(scope="session")
 def train() -> pd.DataFrame:
-    """Five calls of one class and one of another."""
+    """Five calls of one class and one call of another."""
     texts = [f"您好请讲[SEP]我要补卡{word}[SEP]好的" for word in "甲乙丙丁戊"]
     return pd.DataFrame(
         {
@@ -112,7 +112,7 @@ def train() -> pd.DataFrame:
 
 @pytest.fixture
 def make_request(endpoint: EndpointParams, generate: GenerateParams) -> MakeRequest:
-    """A request; what is given replaces what decides the response."""
+    """A request; arguments replace what determines the response."""
 
     def make(
         prompt: str = "通话1\n-", stop: tuple[str, ...] = ("\n\n",), index: int = 0, **of: object

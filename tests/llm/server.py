@@ -1,4 +1,4 @@
-"""A server on loopback that speaks the OpenAI API, chat and completions, as a test tells it."""
+"""A loopback server with the OpenAI chat and completions APIs, scripted by the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sent:
-    """What the server sends, and after how many seconds."""
+    """A response of the server, and its delay in seconds."""
 
     body: bytes = b"{}"
     status: int = 200
@@ -26,7 +26,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Call:
-    """What the server was asked; names of headers in lower case."""
+    """A call that the server received; header names are in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -40,13 +40,13 @@ class Call:
 
     @property
     def content(self) -> str:
-        """The one message of a chat request."""
+        """The only message of a chat request."""
         (message,) = self.body["messages"]
         return str(message["content"])
 
 
 def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Sent:
-    """An ordinary reply, in the form of either API."""
+    """An ordinary response in the format of either API."""
     choice = {
         "index": 0,
         "text": text,
@@ -59,19 +59,19 @@ def says(text: object, finish_reason: object = "stop", delay: float = 0.0) -> Se
 
 
 def cut(reply: Sent, after: int = 0) -> Sent:
-    """The reply, broken off; its length was announced."""
+    """A response that ends before its announced length."""
     return replace(reply, cut_after=after)
 
 
 def fails(status: int, message: str = "no", **headers: str) -> Sent:
-    """An error in the form of the OpenAI API."""
+    """An error in the format of the OpenAI API."""
     body = json.dumps({"error": {"message": message, "type": "x", "code": "x"}}).encode()
     return Sent(body, status, {"Content-Type": "application/json", **headers})
 
 
 @dataclass
 class Server:
-    """Sends the replies of the script in turn, then what `default` makes of each call."""
+    """Sends the scripted responses in turn, then what `default` returns for each call."""
 
     url: str = ""
     script: deque[Sent] = field(default_factory=deque)
@@ -83,7 +83,7 @@ class Server:
     closing: threading.Event = field(default_factory=threading.Event)
 
     def take(self, call: Call) -> Sent:
-        """Note the call and choose the reply."""
+        """Record the call and choose its response."""
         with self.lock:
             self.calls.append(call)
             self.running += 1
@@ -92,14 +92,14 @@ class Server:
         return reply or self.default(call)
 
     def release(self) -> None:
-        """A call has its reply."""
+        """Record that a call has its response."""
         with self.lock:
             self.running -= 1
 
 
 @contextmanager
 def serve(port: int = 0) -> Iterator[Server]:
-    """The server while the block runs; port 0 takes a free one."""
+    """Run the server for the duration of the block; port 0 picks a free port."""
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -134,7 +134,7 @@ def serve(port: int = 0) -> Iterator[Server]:
 
 
 def closed_url() -> str:
-    """An address on loopback where nobody listens."""
+    """A loopback address without a listener."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}/v1"

@@ -1,4 +1,4 @@
-"""Whether an endpoint is asked, and when again: waits, the circuit, the share of failures."""
+"""When an endpoint may be called: waits, the circuit breaker, the error rate."""
 
 from __future__ import annotations
 
@@ -14,71 +14,71 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = PATIENCE.first_pause_s, PATIENCE.longest_pause_
 @pytest.mark.parametrize(
     ("stated", "tries", "low", "high"),
     [
-        pytest.param(7.0, 3, 7, 7, id="as-told"),
-        pytest.param(86400.0, 1, 60, 60, id="a-day-is-too-long"),
+        pytest.param(7.0, 3, 7, 7, id="retry-after"),
+        pytest.param(86400.0, 1, 60, 60, id="retry-after-is-capped"),
         pytest.param(None, 1, 0.25, 0.5, id="ours"),
         pytest.param(None, 4, 2, 4, id="twice-as-long-each-time"),
-        pytest.param(None, 50, 30, 60, id="not-for-ever"),
+        pytest.param(None, 50, 30, 60, id="capped"),
     ],
 )
 def test_waits(stated: float | None, tries: int, low: float, high: float) -> None:
-    """Ours are spread over half their length."""
+    """Our own waits are spread over half of their length."""
     patience = Patience(first_wait_s=0.5)
     waits = [patience.wait_s(stated, tries) for _ in range(50)]
     assert low <= min(waits) <= max(waits) <= high
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time in seconds."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """It stands at 1000 s."""
+    """A clock at 1000 s."""
     return Clock()
 
 
 @pytest.fixture
 def breaker(clock: Clock) -> Breaker:
-    """A closed circuit that three failures in a row open."""
+    """A closed circuit that opens after three consecutive failures."""
     return Breaker(3, clock)
 
 
 def admit(breaker: Breaker) -> int:
-    """The pass of a request that may go out."""
+    """Return the pass of a request that may be sent."""
     entered = breaker.enter()
     assert entered is not None
     return entered
 
 
 def fail(breaker: Breaker, times: int = 1) -> list[bool]:
-    """What the circuit says of requests that fail one after the other as soon as they go out."""
+    """Fail requests one after the other; return what the circuit reports for each."""
     return [breaker.bad(admit(breaker)) for _ in range(times)]
 
 
 @pytest.fixture
 def late(breaker: Breaker) -> int:
-    """The pass of a request that went out before the circuit ever opened."""
+    """The pass of a request sent before the circuit first opened."""
     return admit(breaker)
 
 
 @pytest.fixture
 def opened(breaker: Breaker, late: int) -> Breaker:
-    """A circuit that three failures in a row have just opened for 1 s; a late one is under way."""
+    """A circuit just opened for 1 s by three failures; a late request is in flight."""
     assert fail(breaker, 3) == [False, False, True]
     return breaker
 
 
 @pytest.fixture
 def probe(opened: Breaker, clock: Clock) -> int:
-    """The pass of the probe that goes out when that second is over."""
+    """The pass of the probe that is sent after this second."""
     clock.now += FIRST_PAUSE_S
     return admit(opened)
 
@@ -95,7 +95,7 @@ def probe(opened: Breaker, clock: Clock) -> int:
     ],
 )
 def test_failures_in_a_row_open_the_circuit(results: str, state: str, breaker: Breaker) -> None:
-    """Three here; a good one starts the count anew, and says that nothing was closed."""
+    """Three failures open it; a success resets the count and does not report a closing."""
     for sign in results:
         entered = admit(breaker)
         if sign == "+":
@@ -106,8 +106,8 @@ def test_failures_in_a_row_open_the_circuit(results: str, state: str, breaker: B
     assert breaker.failed_probes == 0
 
 
-def test_one_failure_opens_the_circuit_where_nobody_is_there(clock: Clock) -> None:
-    """No more are spent on it; more of the kind change nothing; any bad probe opens it anew."""
+def test_one_failure_opens_the_circuit_of_an_unreachable_endpoint(clock: Clock) -> None:
+    """Further failures of this kind change nothing; any failed probe opens it again."""
     breaker = Breaker(9, clock)
     first, second = admit(breaker), admit(breaker)
     assert breaker.bad(first, certain=True) is True
@@ -127,7 +127,7 @@ def test_one_failure_opens_the_circuit_where_nobody_is_there(clock: Clock) -> No
 def test_an_open_circuit_lets_nothing_pass_until_its_pause_is_over(
     opened: Breaker, clock: Clock
 ) -> None:
-    """Then it is half-open, to the moment."""
+    """Exactly at the end of its pause it is half-open."""
     assert (opened.state, opened.wait_s, opened.enter()) == ("open", 1.0, None)
     clock.now += 0.75
     assert (opened.state, opened.wait_s, opened.enter()) == ("open", 0.25, None)
@@ -137,7 +137,7 @@ def test_an_open_circuit_lets_nothing_pass_until_its_pause_is_over(
 
 @pytest.mark.usefixtures("probe")
 def test_a_half_open_circuit_lets_one_pass(opened: Breaker, clock: Clock) -> None:
-    """However long the probe takes."""
+    """Only one, however long the probe takes."""
     assert opened.enter() is None
     clock.now += 600
     assert opened.enter() is None
@@ -146,7 +146,7 @@ def test_a_half_open_circuit_lets_one_pass(opened: Breaker, clock: Clock) -> Non
 
 @pytest.mark.usefixtures("probe")
 def test_a_good_probe_closes_the_circuit(opened: Breaker) -> None:
-    """It says so; everything passes, and it takes three failures again to open it for 1 s."""
+    """The closing is reported, and again three failures open the circuit for 1 s."""
     assert opened.good() is True
     assert (opened.state, opened.wait_s) == ("closed", 0.0)
     together = [admit(opened) for _ in range(5)]
@@ -155,7 +155,7 @@ def test_a_good_probe_closes_the_circuit(opened: Breaker) -> None:
 
 
 def test_each_bad_probe_doubles_the_pause(opened: Breaker, clock: Clock) -> None:
-    """By hand: 1, 2, 4 ... 32 s, then 60 s; the failed probes are counted; a good one ends both."""
+    """Pauses are 1, 2, 4 ... 32 s, then 60 s; a success resets pause and failed probes."""
     pauses = [opened.wait_s]
     for count in range(1, 9):
         clock.now += opened.wait_s
@@ -185,7 +185,7 @@ def test_each_bad_probe_doubles_the_pause(opened: Breaker, clock: Clock) -> None
 def test_the_endpoint_may_ask_for_a_longer_pause(
     asked_s: float, first_s: float, second_s: float, clock: Clock
 ) -> None:
-    """The longer of its pause and ours, at most 60 s; ours doubles as ever."""
+    """The longer pause counts, at most 60 s; our own pause doubles as usual."""
     breaker = Breaker(1, clock)
     assert breaker.bad(admit(breaker), asked_s)
     assert breaker.wait_s == first_s
@@ -198,7 +198,7 @@ def test_the_endpoint_may_ask_for_a_longer_pause(
 def test_late_failures_change_nothing(
     opened: Breaker, late: int, clock: Clock, later_s: float
 ) -> None:
-    """Of requests that were under way when it opened: no longer pause, no failed probe."""
+    """Failures of requests sent before it opened: no longer pause, no failed probe."""
     clock.now += later_s
     before = (opened.state, opened.wait_s)
     assert not any(opened.bad(late, 30.0, certain=True) for _ in range(20))
@@ -208,10 +208,10 @@ def test_late_failures_change_nothing(
     assert opened.wait_s == 2 * FIRST_PAUSE_S
 
 
-def test_late_failures_change_nothing_while_a_probe_is_out(
+def test_late_failures_change_nothing_while_a_probe_is_in_flight(
     opened: Breaker, late: int, probe: int
 ) -> None:
-    """They are not taken for the probe, which still decides: one failed, a pause of 2 s."""
+    """The probe still decides: one failed probe, a pause of 2 s."""
     assert not any(opened.bad(late, 30.0, certain=True) for _ in range(20))
     assert (opened.state, opened.wait_s, opened.failed_probes) == ("half-open", float("inf"), 0)
     assert opened.enter() is None
@@ -219,10 +219,10 @@ def test_late_failures_change_nothing_while_a_probe_is_out(
     assert (opened.wait_s, opened.failed_probes) == (2 * FIRST_PAUSE_S, 1)
 
 
-def test_a_failed_probe_is_late_once_the_next_is_out(
+def test_a_failed_probe_is_late_once_the_next_is_in_flight(
     opened: Breaker, probe: int, clock: Clock
 ) -> None:
-    """What it tells was told: only the next probe counts."""
+    """Only the outcome of the current probe counts."""
     assert opened.bad(probe) is True
     clock.now += opened.wait_s
     second = admit(opened)
@@ -233,7 +233,7 @@ def test_a_failed_probe_is_late_once_the_next_is_out(
 
 @pytest.mark.usefixtures("probe")
 def test_late_failures_do_not_count_once_the_circuit_closed(opened: Breaker, late: int) -> None:
-    """They tell of the time before; it takes three new ones."""
+    """Three new failures are needed to open it again."""
     opened.good()
     assert not any(opened.bad(late) for _ in range(20))
     assert opened.state == "closed"
@@ -241,7 +241,7 @@ def test_late_failures_do_not_count_once_the_circuit_closed(opened: Breaker, lat
 
 
 def test_a_late_response_closes_the_circuit(opened: Breaker, probe: int) -> None:
-    """The endpoint is alive, whoever shows it; a probe that fails then is a first failure."""
+    """The endpoint is alive; a probe that fails afterwards is a first failure."""
     assert opened.good() is True
     assert opened.state == "closed"
     assert opened.bad(probe) is False
@@ -249,8 +249,8 @@ def test_a_late_response_closes_the_circuit(opened: Breaker, probe: int) -> None
     assert fail(opened, 2) == [False, True]
 
 
-def test_a_probe_that_is_called_off_frees_its_slot(opened: Breaker, probe: int) -> None:
-    """The next request is the probe; the one that was called off is no failed one."""
+def test_a_cancelled_probe_lets_the_next_request_pass(opened: Breaker, probe: int) -> None:
+    """The next request becomes the probe; a cancelled probe is not a failed one."""
     opened.left(probe)
     assert (opened.state, opened.wait_s, opened.failed_probes) == ("half-open", 0.0, 0)
     second = admit(opened)
@@ -259,18 +259,16 @@ def test_a_probe_that_is_called_off_frees_its_slot(opened: Breaker, probe: int) 
     assert opened.wait_s == 2 * FIRST_PAUSE_S
 
 
-def test_a_late_request_that_is_called_off_frees_no_slot(
-    opened: Breaker, late: int, probe: int
-) -> None:
-    """The probe is still out, and nobody else passes."""
+def test_a_cancelled_late_request_lets_nothing_pass(opened: Breaker, late: int, probe: int) -> None:
+    """The probe is still in flight, and no other request passes."""
     opened.left(late)
     assert (opened.state, opened.wait_s) == ("half-open", float("inf"))
     assert opened.enter() is None
     assert opened.bad(probe) is True
 
 
-def test_a_request_that_is_called_off_leaves_a_closed_circuit_alone(clock: Clock) -> None:
-    """It is neither a failure nor a response: the count goes on."""
+def test_a_cancelled_request_leaves_a_closed_circuit_alone(clock: Clock) -> None:
+    """It is neither a failure nor a success, so the count continues."""
     breaker = Breaker(2, clock)
     assert fail(breaker) == [False]
     breaker.left(admit(breaker))
@@ -291,7 +289,7 @@ def test_a_request_that_is_called_off_leaves_a_closed_circuit_alone(clock: Clock
     ],
 )
 def test_share_of_failures(results: str, share: float | None) -> None:
-    """By hand, among the last four; None before there are four."""
+    """Among the last four requests; None before there are four."""
     rate = ErrorRate(4)
     for sign in results:
         rate.note(failed=sign == "-")
@@ -300,7 +298,7 @@ def test_share_of_failures(results: str, share: float | None) -> None:
 
 @given(window=st.integers(1, 20), results=st.lists(st.booleans(), max_size=80))
 def test_the_share_is_of_the_last_window(window: int, results: list[bool]) -> None:
-    """At each moment what counting anew would give."""
+    """Equal to a recount after every step."""
     rate = ErrorRate(window)
     for ended, failed in enumerate(results, start=1):
         rate.note(failed)

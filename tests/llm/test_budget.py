@@ -1,4 +1,4 @@
-"""A run's spending: exact, bounded from above, and never past a limit."""
+"""A run's spending: exact, bounded from above, and never over a limit."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PRICES = st.decimals(0, 100, places=3).map(float)
 
 
 def spend(tokens: int, cost: str = "0") -> Spend:
-    """Tokens and what they cost."""
+    """Tokens and their cost."""
     return Spend(tokens, Decimal(cost))
 
 
 def limited(tokens: int | None = None, cost: float | None = None) -> Budget:
-    """Nothing spent; None is no limit."""
+    """A budget with nothing spent; None means no limit."""
     return Budget(BudgetParams(tokens=tokens, cost=cost))
 
 
 async def rest() -> None:
-    """Let every task run until it waits."""
+    """Run all tasks until they wait."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -47,13 +47,13 @@ async def rest() -> None:
         pytest.param((2.0, 0.5, 8.0), (10, 50, 0), "0.000005", id="more cached than prompt"),
         pytest.param((0.1, None, 0.2), (1, 0, 1), "0.0000003", id="not a sum of floats"),
         pytest.param((1e-7, None, 0.0), (3, 0, 0), "0.0000000000003", id="a tiny price"),
-        pytest.param((2.0, 0.5, 8.0), (0, 0, 0), "0", id="no usage told"),
+        pytest.param((2.0, 0.5, 8.0), (0, 0, 0), "0", id="no usage reported"),
     ],
 )
 def test_what_a_response_cost(
     price: tuple[float, float | None, float], tokens: tuple[int, int, int], cost: str
 ) -> None:
-    """By hand, e.g. (600 x 2 + 400 x 0.5 + 100 x 8) / 1,000,000 = 0.0022; to the last digit."""
+    """Exact decimals, e.g. (600 x 2 + 400 x 0.5 + 100 x 8) / 1,000,000 = 0.0022."""
     prompt, cached, completion = tokens
     prices = PriceParams(prompt=price[0], cached_prompt=price[1], completion=price[2])
     spent = spent_on(Response("", "stop", prompt, completion, cached), prices)
@@ -64,17 +64,17 @@ def test_what_a_response_cost(
     ("prompt", "tokens"),
     [
         pytest.param("", 0 + 64 + 72, id="empty"),
-        pytest.param("call", 4 + 64 + 72, id="a byte a letter"),
+        pytest.param("call", 4 + 64 + 72, id="one byte per letter"),
         pytest.param("é", 2 + 64 + 72, id="two bytes"),
-        pytest.param("我要补卡", 12 + 64 + 72, id="three bytes a Chinese character"),
+        pytest.param("我要补卡", 12 + 64 + 72, id="three bytes per Chinese character"),
         pytest.param("𠮷", 4 + 64 + 72, id="four bytes"),
     ],
 )
 @pytest.mark.parametrize("api", ["chat", "completions"])
-def test_the_most_that_a_request_can_come_to(
+def test_upper_bound_of_a_request(
     prompt: str, tokens: int, api: str, make_request: MakeRequest
 ) -> None:
-    """By hand: the prompt's bytes, 64 for a template, 72 written; at 2 and 8 a million."""
+    """Prompt bytes + 64 for a template + 72 completion tokens, at 2 and 8 per million."""
     price = PriceParams(prompt=2.0, completion=8.0)
     request = make_request(prompt, api=api, price=price, max_tokens=72)
     cost = Decimal((tokens - 72) * 2 + 72 * 8) / 1_000_000
@@ -82,8 +82,8 @@ def test_the_most_that_a_request_can_come_to(
 
 
 @pytest.mark.parametrize("prompt", ["call", "我要补卡", "𠮷" * 100])
-def test_a_chat_template_is_within_the_most(prompt: str, make_request: MakeRequest) -> None:
-    """ChatML where each byte is a token: 3 marks, `user`, `assistant`, 3 line ends: 19 more."""
+def test_a_chat_template_is_within_the_bound(prompt: str, make_request: MakeRequest) -> None:
+    """ChatML with one token per byte: 3 marks, `user`, `assistant`, 3 line ends = 19."""
     around = 3 + len(b"user\n") + len(b"\n") + len(b"assistant\n")
     response = Response("", "length", len(prompt.encode()) + around, 72)
     request = make_request(prompt, api="chat", max_tokens=72)
@@ -101,14 +101,14 @@ def test_a_chat_template_is_within_the_most(prompt: str, make_request: MakeReque
 @example(prompt="我", prices=(1.0, 5.0, 0.0), max_tokens=1, shares=(1.0, 1.0, 1.0)).via(
     "cached tokens that cost more than others"
 )
-def test_no_response_comes_to_more_than_the_most(
+def test_no_response_exceeds_the_bound(
     prompt: str,
     prices: tuple[float, float | None, float],
     max_tokens: int,
     shares: tuple[float, float, float],
     make_request: MakeRequest,
 ) -> None:
-    """Neither in tokens nor in money, whatever of it is cached and whatever that costs."""
+    """In tokens and in money, whatever share is cached at whatever price."""
     price = PriceParams(prompt=prices[0], cached_prompt=prices[1], completion=prices[2])
     request = make_request(prompt, api="chat", price=price, max_tokens=max_tokens)
     prompt_tokens = int(shares[0] * (len(prompt.encode()) + TEMPLATE_TOKENS))
@@ -129,13 +129,13 @@ def test_no_response_comes_to_more_than_the_most(
         pytest.param(None, 0.29, 2, id="cost, a cent short"),
         pytest.param(200, 0.3, 2, id="both, tokens first"),
         pytest.param(1000, 0.3, 3, id="both, cost first"),
-        pytest.param(None, 0.0, 0, id="nothing may be spent"),
+        pytest.param(None, 0.0, 0, id="a limit of nothing"),
     ],
 )
-def test_a_limit_may_be_reached_and_not_passed(
+def test_a_limit_may_be_reached_but_not_exceeded(
     tokens: int | None, cost: float | None, passed: int
 ) -> None:
-    """By hand: 12 requests of 100 tokens for 0.1 each; 0.3 holds three, which floats would deny."""
+    """Of 12 requests of 100 tokens at 0.1, a limit of 0.3 allows three, unlike with floats."""
 
     async def run() -> list[bool]:
         budget = limited(tokens, cost)
@@ -151,8 +151,8 @@ def test_a_limit_may_be_reached_and_not_passed(
     assert asyncio.run(run()) == [True] * passed + [False] * (12 - passed)
 
 
-def test_what_costs_nothing_passes_where_nothing_may_be_spent() -> None:
-    """A local model under a limit of cost 0."""
+def test_free_requests_pass_a_cost_limit_of_0() -> None:
+    """A local model with a cost limit of 0."""
     assert asyncio.run(limited(cost=0.0).reserve(spend(100)))
 
 
@@ -160,7 +160,7 @@ def test_what_costs_nothing_passes_where_nothing_may_be_spent() -> None:
     ("recorded", "fits"), [(0, True), (40, True), (41, False), (100, False), (500, False)]
 )
 def test_recorded_responses_count(recorded: int, fits: bool) -> None:
-    """They leave less for new ones; more recorded than allowed is no error."""
+    """They leave less for new ones; exceeding the limit with them is not an error."""
     budget = limited(tokens=100)
     budget.add(spend(recorded, "0.5"))
     budget.add(spend(0, "0.25"))
@@ -171,14 +171,14 @@ def test_recorded_responses_count(recorded: int, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "third_passes"),
     [
-        pytest.param(0, 0, True, id="both came to nothing"),
+        pytest.param(0, 0, True, id="both cost nothing"),
         pytest.param(40, 0, True, id="just enough is left"),
         pytest.param(41, 0, False, id="one too little"),
         pytest.param(50, 50, False, id="all was spent"),
     ],
 )
 def test_a_request_waits_for_those_in_flight(first: int, second: int, third_passes: bool) -> None:
-    """Of 100, two hold 50 each and a third wants 60: it waits until both have settled."""
+    """Limit 100, two reservations of 50: a third of 60 waits until both have settled."""
 
     async def run() -> bool:
         budget, held = limited(tokens=100), spend(50)
@@ -196,8 +196,8 @@ def test_a_request_waits_for_those_in_flight(first: int, second: int, third_pass
     assert asyncio.run(asyncio.wait_for(run(), 5)) is third_passes
 
 
-def test_one_that_settles_lets_all_pass_that_fit() -> None:
-    """By hand: of 100, 90 settle at 10; of five that want 40 two pass, the others still wait."""
+def test_a_settled_request_lets_all_pass_that_fit() -> None:
+    """Limit 100, 90 settle at 10: of five requests of 40, two pass and three wait."""
 
     async def run() -> list[bool]:
         budget, held, each = limited(tokens=100), spend(90), spend(40)
@@ -215,8 +215,8 @@ def test_one_that_settles_lets_all_pass_that_fit() -> None:
     assert asyncio.run(asyncio.wait_for(run(), 5)) == [True, True, False, False, False]
 
 
-def test_one_that_is_called_off_while_it_waits_holds_nothing() -> None:
-    """Also in the very moment in which there is room; the next one has all of it."""
+def test_a_cancelled_waiter_reserves_nothing() -> None:
+    """Even if it is cancelled when there is room; the next one gets all of it."""
 
     async def run() -> tuple[bool, bool]:
         budget, held = limited(tokens=100), spend(100)
@@ -232,7 +232,7 @@ def test_one_that_is_called_off_while_it_waits_holds_nothing() -> None:
 
 
 class Ledger:
-    """What the requests of a run hold and spent, kept apart from the budget's own figures."""
+    """Reservations and spending of a run, kept apart from the budget's own figures."""
 
     def __init__(self, tokens: int | None, cost: float | None) -> None:
         self.budget = limited(tokens, cost)
@@ -244,13 +244,13 @@ class Ledger:
         self.most_in_flight = 0
 
     def passes(self, spend: Spend) -> bool:
-        """Whether this is past a limit."""
+        """Whether this exceeds a limit."""
         return (self._tokens is not None and spend.tokens > self._tokens) or (
             self._cost is not None and spend.cost > self._cost
         )
 
     def change(self, held: Spend, spent: Spend, in_flight: int) -> None:
-        """Write it down, and see that no limit is passed."""
+        """Record a change and check that no limit is exceeded."""
         self.held += held
         self.spent += spent
         self.in_flight += in_flight
@@ -260,7 +260,7 @@ class Ledger:
 
 
 def draw_request(rng: Random) -> tuple[Spend, Spend]:
-    """The most that a request can come to, and what it came to: often all of it, or nothing."""
+    """Draw the upper bound of a request and its cost: often all of it, or nothing."""
     tokens, mills = rng.randint(1, 400), rng.randint(0, 400)
     share = rng.choice((0.0, 1.0, rng.random()))
     return (
@@ -270,7 +270,7 @@ def draw_request(rng: Random) -> tuple[Spend, Spend]:
 
 
 async def spend_all(ledger: Ledger, rng: Random, requests: int) -> int:
-    """Run the requests, 64 at once, and return how many were let in."""
+    """Run the requests, 64 at once, and return how many were allowed."""
     drawn = iter([draw_request(rng) for _ in range(requests)])
     let_in = 0
 
@@ -303,8 +303,8 @@ async def spend_all(ledger: Ledger, rng: Random, requests: int) -> int:
 @example(tokens=None, cost=None, seed=0)
 @example(tokens=400, cost=None, seed=0)
 @example(tokens=8000, cost=8.0, seed=0)
-def test_no_limit_is_ever_passed(tokens: int | None, cost: float | None, seed: int) -> None:
-    """64 at once, each spending at most what it holds: held + spent stays within, to the token."""
+def test_no_limit_is_ever_exceeded(tokens: int | None, cost: float | None, seed: int) -> None:
+    """With 64 requests in flight, reserved + spent never exceeds a limit."""
     ledger = Ledger(tokens, cost)
     let_in = asyncio.run(
         asyncio.wait_for(spend_all(ledger, Random(seed), requests=200), timeout=30)

@@ -1,4 +1,4 @@
-"""The client: asks again where that may help, and says what is wrong where it cannot."""
+"""The client: retries where that may help, and clear errors where it cannot."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ KEY = "sk-0123456789abcdef"
         pytest.param(replace(PATIENCE, grace_s=0.05), False, id="too late"),
     ],
 )
-def test_an_error_waits_for_responses_that_are_under_way(
+def test_an_error_waits_for_responses_in_flight(
     patience: Patience,
     comes: bool,
     server: Server,
     runtime: RuntimeParams,
     make_request: MakeRequest,
 ) -> None:
-    """They are paid for: one that comes after another request was refused is stored, and counted.
+    """A response that arrives after another request was refused is stored and counted.
 
-    Not for ever: the most that it can come to is counted for one that does not come.
+    The wait is limited: the upper bound is counted for a response that does not arrive.
     """
     server.default = lambda call: says("好的", delay=0.5) if call.prompt == "慢" else fails(401)
     slow, refused = (make_request(text, base_url=server.url) for text in ("慢", "快"))
@@ -61,7 +61,7 @@ def test_an_error_waits_for_responses_that_are_under_way(
             try:
                 await client.ask([refused], commit)
             finally:
-                first.cancel()  # as the loops do with what they wait for
+                first.cancel()  # as the loops do with pending tasks
 
     with pytest.raises(UserError, match="HTTP 401"):
         asyncio.run(run())
@@ -82,7 +82,7 @@ def test_a_busy_server_is_asked_again(
 def test_a_request_is_given_up_after_the_last_try(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """The failure lists each try; being told to wait is none; other requests are not touched."""
+    """The failure lists each try. Refusals do not count as tries; other requests succeed."""
     server.default = lambda call: says("好的") if call.prompt == "good" else fails(500)
     server.script += [fails(429), fails(503)]
     request = make_request("bad", base_url=server.url)
@@ -96,10 +96,10 @@ def test_a_request_is_given_up_after_the_last_try(
     assert good == Response("好的", "stop", 11, 7)
 
 
-def test_a_server_that_only_ever_says_wait_is_given_up(
+def test_a_request_that_is_always_refused_fails(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """After ten refusals for each try that a request has, the run goes on without it."""
+    """After ten refusals per allowed try, the run continues without the request."""
     server.default = lambda _: fails(429)
     patient = runtime.model_copy(update={"tries": 1, "breaker_failures": 100})
     (failure,) = ask(patient, make_request(base_url=server.url))
@@ -111,7 +111,7 @@ def test_a_server_that_only_ever_says_wait_is_given_up(
 def test_a_request_that_is_wrong_is_not_repeated(
     status: int, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """A prompt that is too long, say, stays so; other prompts may be good."""
+    """A prompt that is too long stays too long; other prompts may be fine."""
     server.script.append(fails(status))
     request = make_request(base_url=server.url)
     assert ask(runtime, request) == [Failure(request, (f"small: HTTP {status}",))]
@@ -121,7 +121,7 @@ def test_a_request_that_is_wrong_is_not_repeated(
 def test_a_hanging_server_times_out(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Each try waits for `timeout_s`; then the request has failed, not the run."""
+    """Each try takes `timeout_s`; then the request has failed, not the run."""
     server.default = lambda _: says("好的", delay=30)
     hasty = runtime.model_copy(update={"timeout_s": 0.2, "tries": 2})
     start = time.monotonic()
@@ -135,7 +135,7 @@ def test_a_hanging_server_times_out(
 def test_retry_after_is_obeyed(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """The server's own wait, instead of ours, which here would be a minute."""
+    """The server's wait replaces ours, which would be a minute here."""
     server.script += [fails(429, **{"Retry-After": "0.4"}), fails(503, **{"Retry-After": "0"})]
     start = time.monotonic()
     slow = replace(HASTY, first_wait_s=60.0)
@@ -156,7 +156,7 @@ def test_retry_after_is_obeyed(
         pytest.param(404, None, r"correct its base_url or model \(m\)", id="wrong-model"),
     ],
 )
-def test_what_no_retry_mends_stops_the_run(
+def test_errors_that_no_retry_fixes_stop_the_run(
     status: int,
     api_key_env: str | None,
     remedy: str,
@@ -165,12 +165,12 @@ def test_what_no_retry_mends_stops_the_run(
     make_request: MakeRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Endpoint, address, remedy, after one call."""
+    """The error has endpoint, address and remedy, after one call."""
     monkeypatch.setenv("TEST_KEY", KEY)
     server.script.append(fails(status))
     request = make_request(base_url=server.url, api_key_env=api_key_env)
     expected = (
-        f"^endpoint 'small' at {server.url} responds with HTTP {status}; {remedy}; what was bought"
+        f"^endpoint 'small' at {server.url} responds with HTTP {status}; {remedy}; paid responses"
     )
     with pytest.raises(UserError, match=expected):
         ask(runtime, request)
@@ -180,7 +180,7 @@ def test_what_no_retry_mends_stops_the_run(
 def test_a_server_that_is_down_stops_the_run(
     runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """After the last try: it may have been starting."""
+    """After the last try, since it may have been starting."""
     url = closed_url()
     expected = f"^endpoint 'small' at {url} does not respond .*; start it, or correct llm.endpoints"
     with pytest.raises(UserError, match=expected) as error:
@@ -191,7 +191,7 @@ def test_a_server_that_is_down_stops_the_run(
 def test_a_server_that_comes_up_late_is_found(
     runtime: RuntimeParams, make_request: MakeRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One refused connection is no reason to stop."""
+    """One refused connection does not stop the run."""
     url = closed_url()
     request = make_request(base_url=url)
     patience = replace(HASTY, first_pause_s=0.5)
@@ -219,7 +219,7 @@ def test_a_missing_key_is_named_at_once(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing is asked, and nothing is tried again."""
+    """No request is sent or retried."""
     monkeypatch.chdir(tmp_path)  # away from a .env of the project
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(UserError, match="needs the key in TEST_KEY, which is not set; export it"):
@@ -227,10 +227,10 @@ def test_a_missing_key_is_named_at_once(
     assert not server.calls
 
 
-def test_so_many_at_once_and_no_more(
+def test_concurrency_is_used_and_kept(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """`concurrency` is used and kept."""
+    """`concurrency` is used in full and never exceeded."""
     server.default = lambda _: says("好的", delay=0.05)
     ask(runtime, *(make_request(index=n, base_url=server.url) for n in range(12)))
     assert len(server.calls) == 12
@@ -240,7 +240,7 @@ def test_so_many_at_once_and_no_more(
 def test_a_stopped_request_stops(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Ctrl-C, or another request's error, cancels; that is no failed try to be repeated."""
+    """Cancelling (Ctrl-C, or another request's error) is not a failed try to repeat."""
     server.default = lambda _: says("好的", delay=30)
 
     async def run() -> None:
@@ -270,7 +270,7 @@ CUTS = [
 def test_a_cut_connection_is_asked_again(
     reply: Sent, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """And reports it, should it last."""
+    """If it persists, the failure reports it."""
     server.script.append(reply)
     run = ask_any(runtime, [[make_request(base_url=server.url)]])
     assert run.responses == [Response("好的", "stop", 11, 7)]
@@ -280,7 +280,7 @@ def test_a_cut_connection_is_asked_again(
 def test_a_response_is_stored_before_it_is_read(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """With the request that got it; the reply tells what failed before."""
+    """With its request; the result lists what failed before."""
     server.script += [fails(500), says("好的")]
     request = make_request(base_url=server.url)
     run = ask_any(runtime, [[request]])
@@ -291,7 +291,7 @@ def test_a_response_is_stored_before_it_is_read(
 def test_a_dead_endpoint_costs_a_few_failures(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """The fallback takes over; the dead one is asked by a probe now and then, not by each."""
+    """The fallback takes over; the dead endpoint gets only an occasional probe."""
     dead = closed_url()
     asks = [
         [
@@ -312,7 +312,7 @@ def test_a_dead_endpoint_costs_a_few_failures(
 def test_an_endpoint_that_comes_back_is_used_again(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Eight failures open the circuit; the probe finds it alive; then all is as before."""
+    """Eight failures open the circuit; a successful probe restores normal use."""
     server.script += [fails(500)] * 8
     asks = [[make_request(f"通话{n}", base_url=server.url)] for n in range(40)]
     run = ask_any(runtime.model_copy(update={"tries": 9}), asks)
@@ -323,7 +323,7 @@ def test_an_endpoint_that_comes_back_is_used_again(
 def test_a_wrong_key_of_one_endpoint_leaves_the_other(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """It is reported once; each request goes to the fallback."""
+    """It is reported once; all requests go to the fallback."""
     server.default = lambda call: fails(401) if call.body["model"] == "locked" else says("好的")
     asks = [
         [
@@ -340,7 +340,7 @@ def test_a_wrong_key_of_one_endpoint_leaves_the_other(
 def test_an_empty_account_is_no_reason_to_wait(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """OpenAI says it with a 429; waiting would not mend it."""
+    """OpenAI reports it with HTTP 429, but waiting would not help."""
     body = {"error": {"message": "no", "type": "x", "code": "insufficient_quota"}}
     server.default = lambda _: Sent(json.dumps(body).encode(), 429)
     with pytest.raises(UserError, match="responds with HTTP 429; top up the account"):
@@ -352,7 +352,7 @@ def test_an_empty_account_is_no_reason_to_wait(
 def test_an_endpoint_without_schemas_is_asked_for_text(
     status: int, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Found by trying, once; that counts as no failure."""
+    """Found by trying once, which does not count as a failure."""
     server.default = lambda call: (
         fails(status) if "response_format" in call.body else says("对话1：好的")
     )
@@ -369,13 +369,13 @@ def test_an_endpoint_without_schemas_is_asked_for_text(
 def test_too_many_failures_stop_the_run(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Over half of the last 20: the line says how many and of which kind."""
+    """More than half of the last 20: the error has counts and kinds."""
     server.default = lambda call: fails(400) if int(call.prompt) >= 30 else says("好的")
     few = runtime.model_copy(update={"error_window": 20, "concurrency": 1})
     asks = [[make_request(str(n), base_url=server.url)] for n in range(100)]
     expected = (
         r"^55% of the last 20 requests failed \(11 x HTTP 400\), more than "
-        r"runtime.max_error_rate 0.5; mend the endpoint"
+        r"runtime.max_error_rate 0.5; fix the endpoint"
     )
     with pytest.raises(UserError, match=expected):
         ask_any(few, asks)
@@ -391,10 +391,10 @@ PRICE = PriceParams(prompt=2.0, cached_prompt=0.5, completion=8.0)
         pytest.param(BudgetParams(cost=0.02, tokens=None), id="cost"),
     ],
 )
-def test_a_budget_is_never_passed(
+def test_a_budget_is_never_exceeded(
     limits_: BudgetParams, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """With 64 in flight, to the token: all that fits is bought, and nothing more."""
+    """With 64 in flight: all that fits is bought, to the token, and nothing more."""
     rng = Random(5)
     spent: list[int] = []
 
@@ -423,17 +423,17 @@ def test_a_budget_is_never_passed(
 def test_what_may_have_been_charged_counts(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """A refusal is free; of a response that was cut off the most is counted."""
+    """A refusal is free; a response that was cut off counts with its upper bound."""
     request = make_request(base_url=server.url)
     server.script += [fails(429), fails(500), cut(says("好的"), 40), says("好的")]
     run = ask_any(runtime, [[request]])
     assert run.budget.spent.tokens == most_for(request).tokens + 18
 
 
-def test_requests_a_minute_are_kept(
+def test_requests_per_minute_are_kept(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """600 a minute: ten a second, one after the other, however many wait."""
+    """600 per minute: ten per second, one after the other, however many wait."""
     asks = [[make_request(str(n), base_url=server.url, requests_per_minute=600)] for n in range(6)]
     start = time.monotonic()
     assert len(ask_any(runtime, asks).responses) == 6

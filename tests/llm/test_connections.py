@@ -1,4 +1,4 @@
-"""One call: what is sent, and what a reply is taken for."""
+"""One call: what is sent, and how the body is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = "sk-0123456789abcdef"
 def test_a_response(
     api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Text, reason and tokens as they came; the call has the prompt and the sampling."""
+    """Text, finish reason and tokens are unchanged; the call has the prompt and the sampling."""
     server.script.append(says("您好\n- 我要补卡", "length"))
     request = make_request("通话1\n-", base_url=server.url, api=api)
     assert ask(runtime, request) == [Response("您好\n- 我要补卡", "length", 11, 7)]
@@ -37,7 +37,7 @@ def test_a_response(
 def test_a_reply_without_reason_and_tokens(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Small servers leave them out; the text is what counts."""
+    """Small servers omit them; only the text is required."""
     server.script.append(Sent(b'{"choices": [{"text": "a"}]}'))
     server.script.append(Sent(b'{"choices": [{"text": null}], "usage": {}}'))
     request = make_request(base_url=server.url)
@@ -48,7 +48,7 @@ def test_a_reply_without_reason_and_tokens(
 def test_an_empty_response_is_a_response(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """It was paid for, and asking the same again would bring the same."""
+    """It was paid for, and a retry would return the same."""
     server.script += [says(""), says(None, "content_filter")]
     request = make_request(base_url=server.url, api="chat")
     assert ask(runtime, request) == [Response("", "stop", 11, 7)]
@@ -59,7 +59,7 @@ def test_an_empty_response_is_a_response(
 def test_half_a_character_is_replaced(
     server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Half of a surrogate pair would fail in every file later on."""
+    """A lone surrogate could not be written to any file later."""
     server.script.append(Sent(b'{"choices": [{"text": "a\\ud83d"}]}'))
     (response,) = ask(runtime, make_request(base_url=server.url))
     assert isinstance(response, Response)
@@ -93,7 +93,7 @@ GARBAGE = [
 def test_garbage_is_asked_again(
     garbage: Sent, api: str, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """What is no response is a failed try, not the end of the run."""
+    """A body without a response is a failed try, not the end of the run."""
     server.script += [garbage, says("好的")]
     request = make_request(base_url=server.url, api=api)
     assert ask(runtime, request) == [Response("好的", "stop", 11, 7)]
@@ -104,7 +104,7 @@ def test_garbage_is_asked_again(
 def test_nothing_but_garbage_is_a_failure(
     garbage: Sent, server: Server, runtime: RuntimeParams, make_request: MakeRequest
 ) -> None:
-    """Each try is told, in words of ours."""
+    """Each try is listed, in our own words."""
     server.default = lambda _: garbage
     (failure,) = ask(runtime, make_request(base_url=server.url))
     assert isinstance(failure, Failure)
@@ -130,7 +130,7 @@ def test_cached_tokens_are_counted(
     runtime: RuntimeParams,
     make_request: MakeRequest,
 ) -> None:
-    """They are cheaper where an endpoint says how many there were."""
+    """They are cheaper, if an endpoint reports how many there were."""
     body = json.loads(says("好的").body)
     body["usage"] |= usage
     server.script.append(Sent(json.dumps(body).encode()))
@@ -145,7 +145,7 @@ def test_two_endpoints_have_their_own_clients(
     make_request: MakeRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each is asked with its own key."""
+    """Each is called with its own key."""
     monkeypatch.setenv("KEY_A", "a")
     monkeypatch.setenv("KEY_B", "b")
     ask(
@@ -175,7 +175,7 @@ def test_the_key_is_shown_nowhere(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Even if the server sends it back: not in errors, not in failures, not in any log."""
+    """Even if the server echoes it: not in errors, failures or logs."""
     monkeypatch.setenv("TEST_KEY", KEY)
     caplog.set_level(logging.DEBUG)
     server.script += script

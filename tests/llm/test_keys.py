@@ -1,4 +1,4 @@
-"""Where an endpoint's key is from."""
+"""Where an endpoint's API key is read from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_where_the_key_is_from(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The environment, then .env in the project's root."""
+    """The environment first, then .env in the project's root."""
     monkeypatch.delenv("TEST_KEY", raising=False)
     if environment is not None:
         monkeypatch.setenv("TEST_KEY", environment)
@@ -43,8 +43,8 @@ def test_where_the_key_is_from(
     "key", ["sk-\nabc", "sk-ключ", "sk-\x07"], ids=["lines", "letters", "bell"]
 )
 def test_an_impossible_key_is_refused_unseen(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The HTTP library would show it in its error."""
+    """The HTTP library would quote it in its error."""
     monkeypatch.setenv("TEST_KEY", key)
-    with pytest.raises(UserError, match="TEST_KEY holds characters that no key has") as error:
+    with pytest.raises(UserError, match="TEST_KEY holds characters that are not allowed") as error:
         api_key("small", "TEST_KEY")
     assert key not in str(error.value)

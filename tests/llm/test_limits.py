@@ -1,4 +1,4 @@
-"""How many requests an endpoint is asked at once."""
+"""How many requests are sent to an endpoint at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(results: str) -> list[Signal]:
 
 
 def found_at(limit: int, most: int = MOST) -> Concurrency:
-    """Slots whose search ended; 16, 8, 4, 2, 1 by refusals, then up by one, in whole rounds."""
+    """Slots after the fast growth has ended, with this limit, at the start of a round."""
     slots = Concurrency(most)
     feed(slots, read("-" * (16 + 8 + 4 + 2)))
     for size in range(1, limit):
@@ -47,13 +47,13 @@ def found_at(limit: int, most: int = MOST) -> Concurrency:
 
 
 async def rest() -> None:
-    """Let every task run until it waits."""
+    """Run all tasks until they wait."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 class Crowd:
-    """Requests that take a slot each, in the order of their numbers."""
+    """Requests that each take a slot, numbered in order."""
 
     def __init__(self, slots: Concurrency) -> None:
         self.slots = slots
@@ -63,11 +63,11 @@ class Crowd:
 
     @property
     def waiting(self) -> list[asyncio.Task[None]]:
-        """Those that have neither a slot nor been called off."""
+        """Requests without a slot that have not been cancelled."""
         return [task for task in self.tasks if not task.done()]
 
     async def ask(self) -> None:
-        """One more, which waits where there is no slot."""
+        """Add one request, which waits if there is no slot."""
 
         async def take(number: int) -> None:
             await self.slots.acquire()
@@ -78,26 +78,26 @@ class Crowd:
         await asyncio.sleep(0)
 
     def release(self, which: int, signal: Signal) -> None:
-        """One of those that have a slot ends."""
+        """End a request that has a slot."""
         if self.holders:
             self.holders.pop(which % len(self.holders))
             self.slots.release(signal)
 
     def restart(self, which: int) -> None:
-        """One that ends shows that the endpoint is back."""
+        """End a request that shows that the endpoint is up again."""
         if self.holders:
             self.slots.restart()
             self.release(which, "good")
 
     def call_off(self, which: int) -> None:
-        """One of those that wait is called off."""
+        """Cancel a waiting request."""
         if self.waiting:
             self.waiting[which % len(self.waiting)].cancel()
 
 
 @pytest.mark.parametrize(("most", "first"), [(1, 1), (5, 5), (16, 16), (64, 16)])
-def test_no_more_than_sixteen_are_asked_at_first(most: int, first: int) -> None:
-    """So that a dead endpoint costs no more; fewer where the cap is lower."""
+def test_at_most_sixteen_requests_at_first(most: int, first: int) -> None:
+    """This limits the cost of a dead endpoint; a lower cap gives fewer."""
 
     async def run() -> Crowd:
         crowd = Crowd(Concurrency(most))
@@ -115,7 +115,7 @@ def test_no_more_than_sixteen_are_asked_at_first(most: int, first: int) -> None:
 
 
 def test_first_come_first_served() -> None:
-    """Those that wait get the slots in turn; one that comes later does not slip in."""
+    """Waiting requests get slots in turn; a later one does not overtake."""
 
     async def run() -> list[list[int]]:
         crowd = Crowd(Concurrency(2))
@@ -135,14 +135,14 @@ def test_first_come_first_served() -> None:
 
 
 def test_it_grows_to_the_cap_while_all_is_good() -> None:
-    """By hand: 16, and 3 a good response: 61 after 15, the cap of 64 after 16, and no further."""
+    """16 + 3 per success: 61 after 15, the cap of 64 after 16, and no further."""
     limits = feed(Concurrency(MOST), read("+" * 300))
     assert limits[:3] == [19, 22, 25]
     assert limits[14:] == [61] + [64] * 285
 
 
 def test_a_round_keeps_the_size_that_it_began_with() -> None:
-    """By hand: 16 results though the limit grows to 16 + 12 x 3 = 52 in it, the next one 45.
+    """16 results, though the limit grows to 16 + 12 x 3 = 52; the next round has 45.
 
     4 of 16 refused: 52 x 0.875 = 45.5; none of 45 refused: 45.5 x 33/32 = 46.921875.
     """
@@ -151,8 +151,8 @@ def test_a_round_keeps_the_size_that_it_began_with() -> None:
     assert limits[15:] == [45.5] * 45 + [46.921875]
 
 
-def test_a_higher_limit_lets_those_that_wait_go_at_once() -> None:
-    """By hand: 16 run, one ends well, 19 may run: 4 more go without waiting for another end."""
+def test_a_higher_limit_starts_waiting_requests_at_once() -> None:
+    """16 run, one succeeds, 19 may run: 4 more start without waiting for another end."""
 
     async def run() -> list[int]:
         crowd = Crowd(Concurrency(MOST))
@@ -169,8 +169,8 @@ def test_a_higher_limit_lets_those_that_wait_go_at_once() -> None:
     assert asyncio.run(run()) == [16, 19, 0]
 
 
-def test_a_lower_limit_takes_no_place_away() -> None:
-    """By hand: 19 run, a restart lets 16; of those that wait none goes until 15 run."""
+def test_a_lower_limit_takes_no_slot_away() -> None:
+    """19 run, a restart allows 16; no waiting request starts until 15 run."""
 
     async def run() -> list[tuple[int, int]]:
         crowd = Crowd(Concurrency(MOST))
@@ -205,24 +205,24 @@ def test_a_lower_limit_takes_no_place_away() -> None:
         pytest.param("-" * 8 + "o" * 8, 12, id="half refused: down by a quarter"),
         pytest.param("-" * 4 + "o" * 12, 14, id="a quarter refused: down by an eighth"),
         pytest.param("-" * 2 + "o" * 14, 15, id="an eighth refused: down by a sixteenth"),
-        pytest.param("o" * 99, 16, id="other failures say nothing of the load"),
+        pytest.param("o" * 99, 16, id="other failures do not depend on the load"),
         pytest.param("+" + "-" + "o" * 14, 18.40625, id="one good before: 19 x 31/32, no more"),
     ],
 )
 def test_it_falls_by_half_the_share_refused(results: str, limit: float) -> None:
-    """By hand, from the first limit of 16: limit x (1 - share / 2) a round."""
+    """From the first limit of 16: limit x (1 - share / 2) per round."""
     assert feed(Concurrency(MOST), read(results))[-1] == limit
 
 
 def at_random(seed: int, count: int) -> list[Signal]:
-    """Good responses, a twentieth of them refused whatever the load."""
+    """Successes, with 1 in 20 refused at any load."""
     rng = Random(seed)
     return read("".join("-" if rng.random() < 0.05 else "+" for _ in range(count)))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_few_refusals_at_random_cost_little(seed: int) -> None:
-    """5 % refused whatever the load: above 80 % of the cap once it is reached."""
+    """5 % refused at any load: above 80 % of the cap once it is reached."""
     limits = feed(Concurrency(MOST), at_random(seed, 10_000))
     there = limits.index(MOST)
     assert there < 40
@@ -232,23 +232,23 @@ def test_a_few_refusals_at_random_cost_little(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_few_refusals_at_random_cost_little_after_a_push_back(seed: int) -> None:
-    """From 1 up again: in the long run it stays above 80 % of the cap.
+    """Starting from 1 again: in the long run it stays above 80 % of the cap.
 
-    By hand: a round wins 1/32 and loses 1/40; won by one a round, it would end at 40 of 64.
+    A round gains 1/32 and loses 1/40; with a gain of one per round it would end at 40 of 64.
     """
     limits = feed(found_at(1), at_random(seed, 40_000))[20_000:]
     assert min(limits) > 0.8 * MOST
     assert max(limits) == MOST
 
 
-def test_it_recovers_by_one_a_round() -> None:
-    """By hand: from 1 up, a round of each limit's size; never by three again."""
+def test_it_recovers_by_one_per_round() -> None:
+    """Starting from 1, +1 per round of the limit's size; never +3 again."""
     limits = feed(found_at(1), read("+" * (1 + 2 + 3 + 4)))
     assert limits == [2, 2, 3, 3, 3, 4, 4, 4, 4, 5]
 
 
 def test_it_recovers_by_a_thirty_second_where_that_is_more() -> None:
-    """By hand: 32 + 1, 33 x 33/32 = 34.03125, that x 33/32 = 35.0947265625."""
+    """32 + 1, then 33 x 33/32 = 34.03125, then x 33/32 = 35.0947265625."""
     limits = feed(found_at(32), read("+" * (32 + 33 + 34)))
     assert limits == [32] * 31 + [33] * 33 + [34.03125] * 34 + [35.0947265625]
 
@@ -268,7 +268,7 @@ def test_it_recovers_by_a_thirty_second_where_that_is_more() -> None:
     ],
 )
 def test_a_round_once_the_limit_was_found(begin: int, results: str, limit: float) -> None:
-    """By hand: one more where a response was good and no push-back, then the reduction."""
+    """Growth if there was a success and no push-back, then the reduction."""
     assert feed(found_at(begin), read(results))[-1] == pytest.approx(limit)
 
 
@@ -285,10 +285,10 @@ def test_a_round_once_the_limit_was_found(begin: int, results: str, limit: float
 def test_the_search_ends_where_many_are_refused(
     most: int, results: str, limits: list[float]
 ) -> None:
-    """Over a fifth of a round and four at least; it goes on by 3 a good response, up to the cap.
+    """More than a fifth of a round and at least four; otherwise +3 per success up to the cap.
 
-    By hand: the limit after the round, and after one more good response; at a cap of 20 a good
-    round of 16 comes before.
+    Checked: the limit after the round and after one more success. With a cap of 20, a
+    successful round of 16 comes first.
     """
     assert feed(Concurrency(most), read(results + "+"))[-2:] == pytest.approx(limits)
 
@@ -300,7 +300,7 @@ def test_it_recovers_to_the_cap() -> None:
 
 
 def test_it_settles_a_little_above_what_an_endpoint_takes() -> None:
-    """Of 20 at once; by hand: (limit - 20) / 2 = 1 more is lost a round as is won, at 22."""
+    """20 at once: at 22 the loss per round, (limit - 20) / 2 = 1, equals the gain."""
     slots = Concurrency(MOST)
     sizes = []
     for _ in range(100):
@@ -313,7 +313,7 @@ def test_it_settles_a_little_above_what_an_endpoint_takes() -> None:
 
 
 def test_a_restart_knows_nothing() -> None:
-    """First limit, an empty round, quick growth."""
+    """First limit, an empty round, fast growth."""
     slots = found_at(1)
     slots.restart()
     assert slots.limit == FIRST_LIMIT
@@ -326,7 +326,7 @@ def test_a_restart_knows_nothing() -> None:
 
 
 def test_nobody_overtakes_after_a_restart() -> None:
-    """16 may run instead of 1, but one that comes now waits behind the one that waited before."""
+    """16 may run instead of 1, but a new request queues behind a waiting one."""
     slots = found_at(1)
 
     async def run() -> list[list[int]]:
@@ -344,8 +344,8 @@ def test_nobody_overtakes_after_a_restart() -> None:
     assert asyncio.run(run()) == [[0], [0, 1, 2]]
 
 
-def test_a_place_that_is_granted_and_called_off_goes_to_the_next() -> None:
-    """Called off in the very moment in which its slot came."""
+def test_a_slot_granted_to_a_cancelled_request_goes_to_the_next() -> None:
+    """Cancelled at the very moment when it got its slot."""
 
     async def run() -> tuple[list[int], int]:
         crowd = Crowd(Concurrency(1))
@@ -370,13 +370,18 @@ STEPS = st.tuples(
 
 @settings(deadline=None, max_examples=300)
 @given(most=st.integers(1, 12), steps=st.lists(STEPS, max_size=120))
-def test_places_are_neither_lost_nor_made(most: int, steps: list[tuple[str, int, Signal]]) -> None:
-    """Whoever is called off: nobody is let in above the limit, none idle, none left."""
+def test_slots_are_neither_lost_nor_created(
+    most: int, steps: list[tuple[str, int, Signal]]
+) -> None:
+    """With random cancellations: never above the limit, no idle slot, none left over."""
     slots = Concurrency(most)
 
     async def run() -> Crowd:
         crowd = Crowd(slots)
-        limits, served = [most], 0  # that there were, and who had a slot, at the last rest
+        limits, served = (
+            [most],
+            0,
+        )  # limits since the last rest; requests served by then
         for step, which, signal in steps:
             running, ends = slots.running, bool(crowd.holders) and step in ("release", "restart")
             match step:

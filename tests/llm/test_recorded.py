@@ -1,4 +1,4 @@
-"""Recorded responses in files: what is written is read again, and what cannot be replayed is refused."""
+"""Files of recorded responses: written files can be read, unusable ones are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from src.llm.recorded import (
 from src.llm.requests import Response
 from src.llm.response_store import open_store
 
-OLD = {  # as it was recorded before responses had cached_tokens
+OLD = {  # as recorded before there was cached_tokens
     "key": "k",
     "text": "喂",
     "finish_reason": "stop",
@@ -27,7 +27,7 @@ OLD = {  # as it was recorded before responses had cached_tokens
     "completion_tokens": 2,
 }
 UNNAMED = {name: value for name, value in OLD.items() if name != "key"}
-PLACED = {**OLD, "cached_tokens": 1, "reuse_key": "s", "seeds": [["r0", "aa"]]}
+WITH_SEEDS = {**OLD, "cached_tokens": 1, "reuse_key": "s", "seeds": [["r0", "aa"]]}
 LINES = [
     pytest.param(OLD, RecordedResponse("k", Response("喂", "stop", 1, 2, 0)), id="old"),
     pytest.param(
@@ -36,9 +36,9 @@ LINES = [
         id="no-reuse-key",
     ),
     pytest.param(
-        PLACED,
+        WITH_SEEDS,
         RecordedResponse("k", Response("喂", "stop", 1, 2, 1), Reuse("s", (("r0", "aa"),))),
-        id="placed",
+        id="with-seeds",
     ),
 ]
 
@@ -47,7 +47,7 @@ LINES = [
 def test_a_packed_file_is_read(
     line: dict[str, object], expected: RecordedResponse, tmp_path: Path
 ) -> None:
-    """Fields that came later may be missing: responses recorded before them still replay."""
+    """Fields added later may be missing: older recorded responses still replay."""
     file = tmp_path / "r.jsonl.gz"
     file.write_bytes(gzip.compress(json.dumps(line).encode() + b"\n"))
     assert list(read_packed([file])) == [expected]
@@ -57,14 +57,14 @@ def test_a_packed_file_is_read(
 def test_the_responses_of_a_run_are_read(
     line: dict[str, object], expected: RecordedResponse, tmp_path: Path
 ) -> None:
-    """In order, empty lines left out."""
+    """In order, without empty lines."""
     file = tmp_path / "used.jsonl"
-    file.write_text(f"{json.dumps(PLACED)}\n\n{json.dumps(line)}\n", encoding="utf-8")
+    file.write_text(f"{json.dumps(WITH_SEEDS)}\n\n{json.dumps(line)}\n", encoding="utf-8")
     assert read_used(file)[1:] == [expected]
 
 
-def test_a_packed_file_is_one_sorted_object_a_line(tmp_path: Path) -> None:
-    """It is in git: the same responses give the same bytes, whenever they are written."""
+def test_a_packed_file_has_one_sorted_object_per_line(tmp_path: Path) -> None:
+    """It is in git: equal responses give equal bytes, whenever they are written."""
     entries = [
         RecordedResponse("k", Response("喂\u2028", "stop", 1, 2)),
         RecordedResponse("j", Response("", "length", 1, 2, 1), Reuse("s", (("r0", "aa"),))),
@@ -97,7 +97,7 @@ def test_a_packed_file_is_one_sorted_object_a_line(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_packed_file_is_named(content: bytes, tmp_path: Path) -> None:
-    """File and remedy."""
+    """The error has file and remedy."""
     file = tmp_path / "r.jsonl.gz"
     file.write_bytes(content)
     with (
@@ -117,14 +117,14 @@ def test_a_damaged_packed_file_is_named(content: bytes, tmp_path: Path) -> None:
         pytest.param([OLD, {**OLD, "model": "m"}], "line 2 has", id="unknown field"),
         pytest.param([{"key": "k", "text": "喂"}], "line 1 has key, text instead", id="no tokens"),
         pytest.param(
-            [{**PLACED, "seeds": 3}], r"line 1 is no response \(.*\)", id="seeds of no form"
+            [{**WITH_SEEDS, "seeds": 3}], r"line 1 is not a response \(.*\)", id="malformed seeds"
         ),
     ],
 )
 def test_what_could_not_be_replayed_is_refused(
     lines: list[dict[str, object]], says: str, tmp_path: Path
 ) -> None:
-    """File, line, and the command that writes it anew."""
+    """The error has file, line, and the command that writes the file again."""
     file = tmp_path / "used.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with pytest.raises(UserError, match=rf"^{file} {says}.*; run `dvc repro generate` to write"):

@@ -1,4 +1,4 @@
-"""Requests: the key changes with what decides the response and with nothing else."""
+"""Requests: the key depends on what determines the response and on nothing else."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SCHEMA = (
 
 
 def test_golden_key(make_request: MakeRequest) -> None:
-    """Shipped packed files are keyed by it: canonical JSON, written out by hand."""
+    """Packed files are keyed by it: canonical JSON, spelled out."""
     assert make_request().key == hashlib.sha256(GOLDEN.encode()).hexdigest()
     assert make_request().key == "b967a7a2cebd69669f8645d51b7e17ccee44e70b8607da43925413f412b971b1"
 
 
 def test_golden_key_of_json(make_request: MakeRequest) -> None:
-    """The schema is one of the parameters: other text than without it is asked for."""
+    """The schema is one of the parameters, so the key differs from that without it."""
     golden = GOLDEN.replace('"stop":', f'"response_format":{SCHEMA},"stop":')
     request = replace(make_request(), as_json=True)
     assert request.key == hashlib.sha256(golden.encode()).hexdigest()
@@ -61,7 +61,7 @@ def test_golden_key_of_json(make_request: MakeRequest) -> None:
 def test_what_decides_the_response_is_in_the_key(
     change: dict[str, object], make_request: MakeRequest
 ) -> None:
-    """Another request is not responded by the old response."""
+    """A different request does not get the old response."""
     assert make_request(**change).key != make_request().key
 
 
@@ -86,23 +86,23 @@ def test_what_decides_the_response_is_in_the_key(
     ],
 )
 def test_what_does_not_is_left_out(change: dict[str, object], make_request: MakeRequest) -> None:
-    """What acts through the prompt alone, or not at all, makes nobody pay again."""
+    """Settings that act only through the prompt, or not at all, cause no new cost."""
     assert make_request(**change).key == make_request().key
 
 
 def test_the_version_of_the_template_is_left_out(make_request: MakeRequest) -> None:
-    """The prompt that it gave is in the key."""
+    """The prompt rendered from it is in the key."""
     assert replace(make_request(), prompt_version="abc").key == make_request().key
 
 
 def test_parameters_of_the_call(make_request: MakeRequest) -> None:
-    """Without stop texts there is no `stop`, which some servers refuse when empty."""
+    """Without stop sequences there is no `stop`, since some servers reject an empty one."""
     assert make_request().parameters["stop"] == ["\n\n"]
     assert "stop" not in make_request(stop=()).parameters
 
 
 def test_json_is_asked_for_by_a_strict_schema(make_request: MakeRequest) -> None:
-    """And by nothing where it is not: other servers know no `response_format`."""
+    """Without JSON there is no `response_format`, which some servers do not know."""
     assert replace(make_request(), as_json=True).parameters["response_format"] == RESPONSE_FORMAT
     assert json.loads(SCHEMA) == RESPONSE_FORMAT
     assert "response_format" not in make_request().parameters
@@ -113,11 +113,11 @@ def test_json_is_asked_for_by_a_strict_schema(make_request: MakeRequest) -> None
     [("stop", False), ("length", True), ("content_filter", False), ("", False)],
 )
 def test_truncated(finish_reason: str, truncated: bool) -> None:
-    """Only a reply that ran into max_tokens is."""
+    """Only a reply that max_tokens cut."""
     assert Response("好的", finish_reason, 1, 1).truncated is truncated
 
 
 def test_no_prompt_tokens_are_cached_unless_counted() -> None:
-    """Most servers do not count them."""
+    """Most servers do not report them."""
     assert Response("好的", "stop", 9, 1).cached_tokens == 0
     assert Response("好的", "stop", 9, 1, 4).cached_tokens == 4

@@ -1,4 +1,4 @@
-"""Responses are bought once: packed files first, then the cache, committed before they are read."""
+"""Responses are paid for once: packed files, then the cache, committed before use."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def buy(store: ResponseStore, key: str, response: Response) -> None:
 
 @contextmanager
 def locked(cache: Path) -> Iterator[Callable[[], object]]:
-    """Writing to the cache waits, as for a slow disk, until what this yields is called."""
+    """Block writes to the cache, as a slow disk would, until the yielded function is called."""
     with open_store(cache.parent / "none", cache):
-        pass  # the file and its table are there
+        pass  # create the file and its tables
     connection = sqlite3.connect(cache, isolation_level=None, check_same_thread=False)
     with closing(connection):
         connection.execute("BEGIN IMMEDIATE")
@@ -41,13 +41,13 @@ def locked(cache: Path) -> Iterator[Callable[[], object]]:
 
 
 def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process."""
+    """Run code in another process."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_a_response_is_found_again(tmp_path: Path) -> None:
-    """In the same run and in the next; hits and misses are counted."""
+    """In the same run and in the next one; hits and misses are counted."""
     cache = tmp_path / "deep" / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
         assert store.get("k") is None
@@ -70,7 +70,7 @@ with open_store(Path("none"), Path(sys.argv[1])) as store:
 
 
 def test_a_response_is_committed_once_its_future_is_done(tmp_path: Path) -> None:
-    """Another process sees it while this one still runs."""
+    """Another process sees it while this one is still running."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
         buy(store, "k", GOOD)
@@ -91,7 +91,7 @@ with open_store(Path("none"), Path(sys.argv[1])) as store:
 
 
 def test_a_committed_response_survives_the_process(tmp_path: Path) -> None:
-    """What was paid for is on the disk: nothing is left to do when the run ends."""
+    """It is on disk: nothing is left to do when the run ends."""
     cache = tmp_path / "llm.sqlite"
     process = run_python(KILLED, cache)
     assert process.communicate(timeout=60) == ("", "")
@@ -103,7 +103,7 @@ def test_a_committed_response_survives_the_process(tmp_path: Path) -> None:
 def test_responses_that_wait_share_a_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk holds up the first; the other 499 come to one more transaction, or to none."""
+    """The first one waits for the disk; the other 499 need at most one more transaction."""
     cache = tmp_path / "llm.sqlite"
     statements: list[str] = []
     connect = sqlite3.connect
@@ -127,11 +127,11 @@ def test_responses_that_wait_share_a_transaction(
 
 
 def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
-    """Nobody waited for these responses, and the disk takes them only after the end of the block."""
+    """Nothing awaited these responses, and they reach the disk after the end of the block."""
     cache = tmp_path / "llm.sqlite"
     with locked(cache) as release, open_store(tmp_path, cache) as store:
         futures = [store.put("k0", OTHER)]
-        time.sleep(0.05)  # this one is being written, the others wait for their turn
+        time.sleep(0.05)  # the first is being written, the others are queued
         futures += [store.put(f"k{n}", OTHER) for n in range(1, 50)]
         timer = Timer(0.2, release)
         timer.start()
@@ -143,7 +143,7 @@ def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
 
 
 def test_reading_does_not_wait_for_the_disk(tmp_path: Path) -> None:
-    """A response that is there is read while another one is being written."""
+    """A stored response is read while another one is being written."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store:
         buy(store, "old", GOOD)
@@ -158,7 +158,7 @@ def test_reading_does_not_wait_for_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_reaches_every_future(tmp_path: Path) -> None:
-    """Nobody waits for ever for a disk that fails, and the next response is written again."""
+    """No future stays pending when the disk fails, and the next response is written again."""
     cache = tmp_path / "llm.sqlite"
     with locked(cache) as release, open_store(tmp_path, cache, busy_s=0.1) as store:
         for future in [store.put(f"k{n}", OTHER) for n in range(20)]:
@@ -171,7 +171,7 @@ def test_a_failed_write_reaches_every_future(tmp_path: Path) -> None:
 
 
 def test_a_text_that_no_file_can_hold_reaches_its_future(tmp_path: Path) -> None:
-    """Half of a surrogate pair is an error where it is waited for, not a wait without end."""
+    """A lone surrogate raises an error in its future instead of an endless wait."""
     with open_store(tmp_path, tmp_path / "llm.sqlite") as store:
         with pytest.raises(UnicodeEncodeError):
             store.put("k", Response("\ud83d", "stop", 1, 2)).result(SOON_S)
@@ -179,8 +179,8 @@ def test_a_text_that_no_file_can_hold_reaches_its_future(tmp_path: Path) -> None
         assert store.get("k") is None
 
 
-def test_who_leaves_stops_no_write(tmp_path: Path) -> None:
-    """A request that is called off was paid for: its response is kept, as those written with it."""
+def test_a_cancelled_waiter_stops_no_write(tmp_path: Path) -> None:
+    """A cancelled request was paid for: its response is stored, as are those queued with it."""
     cache = tmp_path / "llm.sqlite"
     with locked(cache) as release, open_store(tmp_path, cache) as store:
         futures = [store.put(f"k{n}", GOOD) for n in range(3)]
@@ -191,7 +191,7 @@ def test_who_leaves_stops_no_write(tmp_path: Path) -> None:
 
 
 def test_the_first_response_of_a_key_stays(tmp_path: Path) -> None:
-    """Two processes may buy the same one; later runs agree on which counts."""
+    """Two processes may buy the same one; later runs agree on which one counts."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
         buy(store, "k", GOOD)
@@ -201,7 +201,7 @@ def test_the_first_response_of_a_key_stays(tmp_path: Path) -> None:
 
 
 def test_each_run_replays_the_response_that_it_used(tmp_path: Path) -> None:
-    """Of two that bought the same one at once, the later keeps its own in its responses."""
+    """If two runs bought the same one at once, the later run keeps its own."""
     cache = tmp_path / "llm.sqlite"
     with open_store(tmp_path, cache) as store, open_store(tmp_path, cache) as other:
         buy(store, "k", GOOD)
@@ -212,7 +212,7 @@ def test_each_run_replays_the_response_that_it_used(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_keeps_its_responses(tmp_path: Path) -> None:
-    """What was bought before the error is there after it."""
+    """Responses paid for before the error are in the next run's store."""
     cache = tmp_path / "llm.sqlite"
 
     def fail() -> None:
@@ -226,7 +226,7 @@ def test_a_run_that_fails_keeps_its_responses(tmp_path: Path) -> None:
         assert store.get("k") == GOOD
 
 
-def test_a_responses_replays(tmp_path: Path) -> None:
+def test_a_run_replays_from_its_responses(tmp_path: Path) -> None:
     """What a run used, sorted by key, is enough for a run with an empty cache."""
     with open_store(tmp_path / "none", tmp_path / "a.sqlite") as store:
         store.put("b", GOOD)
@@ -248,8 +248,8 @@ def test_a_responses_replays(tmp_path: Path) -> None:
         assert list(store.recorded()) == responses
 
 
-def test_a_responses_is_read_as_it_is_written(tmp_path: Path) -> None:
-    """No copy of all responses is in memory: one is looked up when it is asked for."""
+def test_used_responses_are_read_as_they_are_written(tmp_path: Path) -> None:
+    """Responses are looked up one at a time, not all held in memory."""
     with open_store(tmp_path, tmp_path / "a.sqlite") as store:
         buy(store, "a", GOOD)
         responses = store.recorded()
@@ -258,7 +258,7 @@ def test_a_responses_is_read_as_it_is_written(tmp_path: Path) -> None:
 
 
 def test_a_packed_file_goes_before_the_cache(tmp_path: Path) -> None:
-    """A shipped run replays the same for everybody, whatever they bought before."""
+    """Packed responses replay the same for everyone, whatever is in their cache."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         store.put("k", GOOD)
     write_packed(tmp_path / "r.jsonl.gz", [RecordedResponse("k", OTHER)])
@@ -267,8 +267,8 @@ def test_a_packed_file_goes_before_the_cache(tmp_path: Path) -> None:
         assert list(store.used()) == [("k", OTHER)]
 
 
-def test_the_responses_used_are_written_one_a_line(tmp_path: Path) -> None:
-    """Sorted by key and by field, with what those can be reused by whose reuse key is known: DVC hashes them."""
+def test_used_responses_are_written_as_jsonl(tmp_path: Path) -> None:
+    """Sorted by key and field, with reuse key and seeds if known: DVC hashes the file."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         store.put("b", OTHER, Reuse("s", (("r0", "aa"), ("r1", "bb"))))
         buy(store, "a", GOOD)
@@ -282,7 +282,7 @@ def test_the_responses_used_are_written_one_a_line(tmp_path: Path) -> None:
 
 
 def test_a_response_bought_by_an_earlier_version_is_found(tmp_path: Path) -> None:
-    """A file with the tables of old, of which one response is from before there were cached_tokens."""
+    """In a file with the old tables; one response is older than cached_tokens."""
     cache = tmp_path / "c.sqlite"
     with closing(sqlite3.connect(cache, isolation_level=None)) as connection:
         connection.execute(
@@ -305,8 +305,8 @@ def test_a_response_bought_by_an_earlier_version_is_found(tmp_path: Path) -> Non
     assert reuse == [("s", "old", '[["r0", "aa"]]')]
 
 
-def test_what_is_bought_stands_in_the_cache_as_ever(tmp_path: Path) -> None:
-    """Tables and columns are what an upgrade has to find again."""
+def test_the_schema_of_the_cache_is_stable(tmp_path: Path) -> None:
+    """Later versions must find these tables and columns."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         store.put("k", GOOD, Reuse("s", (("r0", "aa"),)))
     with closing(sqlite3.connect(tmp_path / "c.sqlite")) as connection:
@@ -322,7 +322,7 @@ def test_what_is_bought_stands_in_the_cache_as_ever(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"no database" * 99, None], ids=["garbage", "a-folder"])
 def test_a_damaged_cache_is_named(content: bytes | None, tmp_path: Path) -> None:
-    """File and remedy; the file itself is left alone."""
+    """The error has file and remedy; the file is not touched."""
     cache = tmp_path / "c.sqlite"
     cache.mkdir() if content is None else cache.write_bytes(content)
     with (
@@ -348,7 +348,7 @@ with open_store(cache.parent, cache) as store:
 
 
 def test_two_processes_share_a_cache(tmp_path: Path) -> None:
-    """They start on no file at once, and no response of either is lost."""
+    """Both start without a file at the same time, and no response is lost."""
     cache = tmp_path / "c.sqlite"
     processes = [run_python(WRITER, cache, who) for who in ("one", "two")]
     errors = [process.communicate(timeout=60)[1] for process in processes]
@@ -362,7 +362,7 @@ def test_two_processes_share_a_cache(tmp_path: Path) -> None:
 
 
 def test_a_busy_cache_is_no_damaged_one(tmp_path: Path) -> None:
-    """Reading does not fail while another process writes; writing says who is in the way."""
+    """Reading works while another process writes; a write error names the cause."""
     cache = tmp_path / "c.sqlite"
     with open_store(tmp_path, cache) as store:
         store.put("k", GOOD)

@@ -1,4 +1,4 @@
-"""A response is found by its reuse key as well, while the rows that it was written from are there."""
+"""A response is also found by its reuse key, while its seeds are in train."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEEDS = (("r0", "aa"), ("r1", "bb"))
 
 @pytest.fixture
 def asked(make_request: MakeRequest) -> Callable[..., Request]:
-    """A request under a reuse key; the prompt is what new rows change."""
+    """A request with a reuse key; new rows change its prompt."""
 
     def ask(
         prompt: str, reuse_key: str = "s", seeds: tuple[tuple[str, str], ...] = SEEDS
@@ -39,12 +39,12 @@ Asked = Callable[..., Request]
 
 
 def commit(store: ResponseStore, request: Request, response: Response) -> None:
-    """Buy the response of a request."""
+    """Store the response of a request."""
     asyncio.run(store.commit(request, response))
 
 
 def test_a_response_is_found_by_its_reuse_key(asked: Asked, tmp_path: Path) -> None:
-    """With the key and the seeds that it was written from, in this run and in the next."""
+    """With its own key and seeds, in this run and in the next one."""
     old, new = asked("old"), asked("new", seeds=(("r2", "cc"),))
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         commit(store, old, GOOD)
@@ -68,7 +68,7 @@ def test_a_response_is_found_by_its_reuse_key(asked: Asked, tmp_path: Path) -> N
 def test_a_response_whose_rows_are_gone_is_not_used(
     rows: dict[str, str], asked: Asked, tmp_path: Path
 ) -> None:
-    """By its own key it is, whatever rows there are."""
+    """Its own key still finds it, whatever rows there are."""
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         commit(store, asked("old"), GOOD)
         assert store.first([asked("new")], rows) is None
@@ -76,18 +76,16 @@ def test_a_response_whose_rows_are_gone_is_not_used(
         assert store.first([asked("new", reuse_key="t")], ROWS) is None
 
 
-def test_a_response_of_nobody_knows_which_rows_is_not_used(asked: Asked, tmp_path: Path) -> None:
-    """A packed file may have been written by hand."""
+def test_a_response_without_seeds_is_not_reused(asked: Asked, tmp_path: Path) -> None:
+    """A packed file may have been edited."""
     write_packed(tmp_path / "r.jsonl.gz", [RecordedResponse("k", OTHER, Reuse("s"))])
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         assert store.first([asked("new")], ROWS) is None
 
 
-def test_of_several_responses_in_a_reuse_key_everybody_takes_the_same(
-    asked: Asked, tmp_path: Path
-) -> None:
-    """A key goes before a reuse key, a way before the next, a packed file before the cache, and then the
-    smaller key.
+def test_the_choice_among_several_responses_is_fixed(asked: Asked, tmp_path: Path) -> None:
+    """Keys before reuse keys, earlier requests before later ones, packed files before the
+    cache, then the smaller key.
     """
     versions = sorted((asked(name) for name in "abcdef"), key=lambda request: request.key)
     *cached, recorded = versions
@@ -115,8 +113,8 @@ def test_of_several_responses_in_a_reuse_key_everybody_takes_the_same(
         assert first[0].response_key == recorded.key
 
 
-def test_a_responses_replays_by_reuse_key(asked: Asked, tmp_path: Path) -> None:
-    """It names the reuse key and the rows; those of the present request where the key was found."""
+def test_used_responses_replay_by_reuse_key(asked: Asked, tmp_path: Path) -> None:
+    """It has the reuse key and the seeds; the current request's own if the key was found."""
     with open_store(tmp_path / "none", tmp_path / "a.sqlite") as store:
         commit(store, asked("old"), GOOD)
         commit(store, asked("same", reuse_key="t"), OTHER)
@@ -139,8 +137,8 @@ def test_a_responses_replays_by_reuse_key(asked: Asked, tmp_path: Path) -> None:
 def test_a_replay_gives_an_older_response_its_reuse_key(
     where: str, asked: Asked, tmp_path: Path
 ) -> None:
-    """A cache file from before there were reuse keys stays, and what was paid for is reused after one
-    run with the same rows.
+    """An older cache file without reuse keys is kept; its responses can be reused after one run
+    with the same rows.
     """
     cache, old = tmp_path / "c.sqlite", asked("old")
     with closing(sqlite3.connect(cache, isolation_level=None)) as connection:
@@ -161,13 +159,11 @@ def test_a_replay_gives_an_older_response_its_reuse_key(
         assert found[0].response_key == old.key
 
 
-def test_of_two_packed_file_of_a_response_either_may_know_its_reuse_key(
-    asked: Asked, tmp_path: Path
-) -> None:
-    """An older one that comes later does not hide it."""
+def test_any_record_of_a_response_may_give_its_reuse_key(asked: Asked, tmp_path: Path) -> None:
+    """An older record that comes later does not hide the reuse key."""
     old = asked("old")
-    placed = RecordedResponse(old.key, GOOD, Reuse("s", SEEDS))
-    write_packed(tmp_path / "a.jsonl.gz", [placed])
-    write_packed(tmp_path / "b.jsonl.gz", [replace(placed, reuse=Reuse())])
+    recorded = RecordedResponse(old.key, GOOD, Reuse("s", SEEDS))
+    write_packed(tmp_path / "a.jsonl.gz", [recorded])
+    write_packed(tmp_path / "b.jsonl.gz", [replace(recorded, reuse=Reuse())])
     with open_store(tmp_path, tmp_path / "c.sqlite") as store:
         assert store.first([asked("new")], ROWS) is not None

@@ -1,4 +1,4 @@
-"""One way to open an SQLite file that threads and processes share."""
+"""SQLite files shared by threads and processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TABLES = ("CREATE TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY)",)
 
 
 def numbers(path: Path) -> list[int]:
-    """What another connection sees."""
+    """Rows that another connection sees."""
     with closing(sqlite3.connect(path)) as other:
         return [n for (n,) in other.execute("SELECT n FROM numbers ORDER BY n")]
 
 
 def test_what_is_written_is_there_at_once(tmp_path: Path) -> None:
-    """In a folder that is made, from any thread, and again in a file that is there."""
+    """In a new folder, from any thread, and again in an existing file."""
     path = tmp_path / "deep" / "n.sqlite"
     with open_database(path, TABLES) as database:
         writer = Thread(target=database.execute, args=("INSERT INTO numbers VALUES (1)",))
@@ -36,7 +36,7 @@ def test_what_is_written_is_there_at_once(tmp_path: Path) -> None:
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
-    """Nobody sees half of it, and an error leaves nothing of it."""
+    """No reader sees half of it, and an error leaves nothing of it."""
     path = tmp_path / "n.sqlite"
     with open_database(path, TABLES) as database:
         with transaction(database):
@@ -56,7 +56,7 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
 
 
 def test_an_open_file_is_read_while_another_writes(tmp_path: Path) -> None:
-    """And opened; who wants to write as well is told whom to wait for."""
+    """It can also be opened; a second writer gets an error with the remedy."""
     path = tmp_path / "n.sqlite"
     with open_database(path, TABLES) as writer, transaction(writer):
         writer.execute("INSERT INTO numbers VALUES (1)")
@@ -73,7 +73,7 @@ def test_an_open_file_is_read_while_another_writes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"no database" * 99, None], ids=["garbage", "a-folder"])
 def test_a_damaged_file_is_named(content: bytes | None, tmp_path: Path) -> None:
-    """File and remedy; the file itself is left alone."""
+    """The error has file and remedy; the file is not touched."""
     path = tmp_path / "n.sqlite"
     path.mkdir() if content is None else path.write_bytes(content)
     with (

@@ -1,4 +1,4 @@
-"""What follows from a call that brought no response."""
+"""Classification of failed calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.llm.conftest import MakeRequest
 def test_what_the_server_says_of_waiting(
     status: int, header: str | None, expected: float | None, make_request: MakeRequest
 ) -> None:
-    """Seconds where it names them, else nothing."""
+    """Seconds if given as a number, otherwise None."""
     headers = {} if header is None else {"Retry-After": header.encode()}
     response = httpx2.Response(
         status, headers=headers, request=httpx2.Request("POST", "http://127.0.0.1:9")
