@@ -1,4 +1,4 @@
-"""The largest differences of a bias report as sentences."""
+"""Write the largest differences of a bias report as sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GENDER_SAYS = {
 
 
 def largest_lines(report: BiasReport) -> list[str]:
-    """One sentence for each of the largest differences of a `bias_report`."""
+    """Return one sentence for each of the largest differences of a `bias_report`."""
     return [_line(entry) for entry in report.largest]
 
 
@@ -51,7 +51,7 @@ def _says(entry: LargestDifference) -> str:
 
 
 def _percent(share: float) -> str:
-    """Of little a digit more, so that it does not read as none."""
+    """Format as percent; below 1 % with one decimal, so that it does not read as 0 %."""
     return f"{100 * share:.{int(0 < share < 0.01)}f} %"
 
 

@@ -116,7 +116,7 @@ def test_windows_files_are_read(data: DataParams) -> None:
     [
         pytest.param("", " is empty; it needs a header line and rows", id="empty-file"),
         pytest.param(
-            "call,text,id,name\n", " has no rows; put at least one row a class", id="header-only"
+            "call,text,id,name\n", " has no rows; add at least one row per class", id="header-only"
         ),
         pytest.param(
             "call,words,id,name\nc1,我要补卡,0,补卡\n",
@@ -155,7 +155,7 @@ def test_windows_files_are_read(data: DataParams) -> None:
         ),
         pytest.param(
             ROWS + "c1,再见,0,补卡\n",
-            " line 4: call 'c1' stands there again; make ids unique or set data.id_column: null",
+            " line 4: call 'c1' is a duplicate; make ids unique or set data.id_column: null",
             id="duplicate-id",
         ),
         pytest.param(
@@ -172,7 +172,7 @@ def test_windows_files_are_read(data: DataParams) -> None:
         ),
         pytest.param(
             "call,text,id,name\nc1,我要补卡,今天,0,补卡\n",
-            " line 2: more values than the header has names; put quotation marks around values",
+            " line 2: more values than columns in the header; put quotation marks around values",
             id="too-many-values-in-the-first-row",
         ),
         pytest.param(
@@ -214,7 +214,7 @@ def test_a_class_without_train_rows_is_named(split: str, data: DataParams) -> No
         load_splits(data)
     assert str(error.value) == (
         f"{path} line 4: class '携号转网' has no row in {data.train}; "
-        "add a train row of it or remove its rows"
+        "add a train row of that class or remove its rows here"
     )
 
 
@@ -252,12 +252,12 @@ def test_a_train_set_with_a_column_of_the_balanced_one_is_refused(
         ),
         pytest.param(
             LABELS + "0,改套餐,,\n",
-            " line 4: id '0' stands there again; give each class one row",
+            " line 4: id '0' is a duplicate; give each class one row",
             id="duplicate-id",
         ),
         pytest.param(
             LABELS + "2,补卡,,\n",
-            " line 4: name '补卡' stands there again; give each class one row",
+            " line 4: name '补卡' is a duplicate; give each class one row",
             id="duplicate-name",
         ),
         pytest.param(LABELS.encode("gbk"), " is not a UTF-8 CSV (", id="not-utf-8"),

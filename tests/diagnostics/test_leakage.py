@@ -116,7 +116,7 @@ def test_a_seed_outside_train_is_refused(splits: Splits, data: DataParams) -> No
     leakage = check_leakage(accepted, splits, data, 0.85)
     assert leakage.strays == (Stray("s-1", "test_1"),)
     assert leakage.seeds == 3
-    with pytest.raises(UserError, match="s-1: its seed test_1 is no row of train"):
+    with pytest.raises(UserError, match="s-1: its seed test_1 is not a train row"):
         require_no_leakage(leakage)
 
 

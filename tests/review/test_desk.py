@@ -14,7 +14,7 @@ from src.review.desk import read_queue
     ("text", "says"),
     [
         pytest.param("id,text\nx,y\n", "no column 'label'", id="no-label"),
-        pytest.param("id,label,text\nx,a,b\nx,a,c\n", "line 3: id 'x' stands there", id="twice"),
+        pytest.param("id,label,text\nx,a,b\nx,a,c\n", "line 3: id 'x' is a duplicate", id="twice"),
         pytest.param(None, "run `dvc repro filter`", id="no-file"),
     ],
 )

@@ -65,8 +65,8 @@ def test_a_sample_comes_with_all_that_helps_to_decide(client: FlaskClient) -> No
         "id": "a-1",
         "label": "查话费",
         "turns": ["你好", "话费还剩多少", "三十块"],
-        "reason": "与其他合成样本重合：0.82",
-        "scores": [["字数", "12"], ["与其他合成样本重合", "0.82"]],
+        "reason": "与先前合成样本的重合度：0.82",
+        "scores": [["字数", "12"], ["与先前合成样本的重合度", "0.82"]],
         "seeds": [
             {"id": "t-1", "turns": ["帮我查话费", "好的您请稍等"]},
             {"id": "t-9", "turns": None},
@@ -153,13 +153,15 @@ def test_undo_goes_back_through_the_samples_of_the_queue(client: FlaskClient, fi
     ("body", "says"),
     [
         pytest.param({"id": "z", "decision": "accept"}, "'z' is not in the queue", id="sample"),
-        pytest.param({"id": "a-1", "decision": "yes"}, "'yes' is none of", id="decision"),
-        pytest.param({"id": "a-1"}, "'' is none of", id="no-decision"),
+        pytest.param({"id": "a-1", "decision": "yes"}, "'yes' is not one of", id="decision"),
+        pytest.param({"id": "a-1"}, "'' is not one of", id="no-decision"),
         pytest.param(
-            {"id": "a-1", "decision": "relabel", "label": "无"}, "'无' is no other", id="class"
+            {"id": "a-1", "decision": "relabel", "label": "无"}, "'无' is not another", id="class"
         ),
         pytest.param(
-            {"id": "a-1", "decision": "relabel", "label": "查话费"}, "no other class", id="same"
+            {"id": "a-1", "decision": "relabel", "label": "查话费"},
+            "not another known class",
+            id="same",
         ),
         pytest.param({"id": ["a-1"], "decision": "accept"}, "object of strings", id="list"),
         pytest.param(["a-1"], "object of strings", id="no-object"),

@@ -195,13 +195,13 @@ def test_placeholders_are_filled(corpus: Corpus) -> None:
         pytest.param(
             "07.yaml",
             "class_id: 7\nscenarios:\n  - turns: []\n",
-            r"07.yaml: a scenario lacks or mistypes something \(KeyError: 'id'\)",
+            r"07.yaml: invalid scenario \(KeyError: 'id'\)",
             id="scenario-without-id",
         ),
         pytest.param(
             "07.yaml",
             "class_id: 7\nscenarios:\n  - {id: a, turns: [{robot: [喂]}]}\n",
-            "07.yaml: a turn is by 'caller' or 'agent' .*, got 'robot'",
+            "07.yaml: the speaker of a turn must be 'caller' or 'agent' .*, got 'robot'",
             id="unknown-speaker",
         ),
     ],
