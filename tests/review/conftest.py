@@ -1,4 +1,4 @@
-"""A small project to review: three classes, four samples, seeds from train."""
+"""A small project for review: three classes, four samples, seeds from train."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAN = """label,support,tier,target,needed,keywords
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataParams:
-    """Settings of the small project, whose files lie in tmp_path."""
+    """Settings of the small project, with its files in tmp_path."""
     for name, text in (("queue", QUEUE), ("labels", LABELS), ("train", TRAIN), ("plan", PLAN)):
         (tmp_path / f"{name}.csv").write_text("\ufeff" + text, encoding="utf-8")
     return DataParams(
@@ -53,5 +53,5 @@ def data(tmp_path: Path) -> DataParams:
 
 @pytest.fixture
 def desk(data: DataParams, tmp_path: Path) -> Desk:
-    """What the page shows of it."""
+    """The desk of the small project."""
     return set_desk(tmp_path / "queue.csv", data.train, tmp_path / "plan.csv", data)

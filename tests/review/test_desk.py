@@ -1,4 +1,4 @@
-"""What the review page reads: the queue and what is wrong with it."""
+"""Review page: reading the queue, and its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from src.review.desk import read_queue
     ],
 )
 def test_a_wrong_queue_is_refused(tmp_path: Path, text: str | None, says: str) -> None:
-    """With the line and the remedy."""
+    """The error names the line and the remedy."""
     queue = tmp_path / "queue.csv"
     if text is not None:
         queue.write_text(text, encoding="utf-8")
