@@ -202,7 +202,7 @@ class Gate:
         if decision.decision == "relabel":
             if decision.label == candidate.label:
                 return None
-            return Fault(REVIEW, f"{decision.reviewer} says it is {decision.label}")
+            return Fault(REVIEW, f"{decision.reviewer} relabelled it to {decision.label}")
         reason = decision.reason or "no reason given"
         return Fault(REVIEW, f"{decision.reviewer} rejects it: {reason}")
 

@@ -246,7 +246,7 @@ def _calibrated(values: Matrix, own: Matrix) -> Matrix:
     """
     from sklearn.linear_model import LogisticRegression
 
-    others = np.sort(values.ravel())[:: max(1, values.shape[1] - 1)]  # as many as there are rows
+    others = np.sort(values.ravel())[:: max(1, values.shape[1] - 1)]  # one per row
     value = np.concatenate([own, others]).reshape(-1, 1)
     is_own = np.repeat([1, 0], [len(own), len(others)])
     platt = LogisticRegression(C=1e3).fit(value, is_own)

@@ -45,12 +45,12 @@ def format_fault(sample: Measurements, params: FilterParams, limits: Limits) -> 
             if found := pattern.search(turn):
                 return f"{name}: {found.group()!r}"
     if sample.has_turns and len(sample.turns) < MIN_TURNS:
-        return f"{len(sample.turns)} turn, a dialogue has {MIN_TURNS}"
+        return f"{len(sample.turns)} turn, a dialogue needs {MIN_TURNS}"
     if sample.has_turns and _is_cut(sample.raw_turns):
-        return f"it breaks off: {sample.raw_turns[-1][-CUT_SHOWN:]!r}"
+        return f"cut off: {sample.raw_turns[-1][-CUT_SHOWN:]!r}"
     least = params.format.min_language_share
     if sample.language_share < least:
-        return f"{sample.language_share:.2f} of the words are {sample.language}, under {least}"
+        return f"{sample.language_share:.2f} of the words are {sample.language}, below {least}"
     return None
 
 
@@ -85,11 +85,11 @@ def repetition_fault(sample: Measurements, params: FilterParams, limits: Limits)
     if sample.times_in_a_row > MAX_TIMES:
         return f"the same {sample.times_in_a_row} times in a row, over {MAX_TIMES}"
     if sample.loop_share > rule.max_loop_share:
-        return f"{sample.loop_share:.2f} of it are loops, over {rule.max_loop_share}"
+        return f"{sample.loop_share:.2f} of it is in loops, above {rule.max_loop_share}"
     if sample.repeats >= MIN_REPEATS and sample.repeated_turns > rule.max_repeated_turns:
-        return f"{sample.repeated_turns:.2f} of its turns repeat, over {rule.max_repeated_turns}"
+        return f"{sample.repeated_turns:.2f} of its turns repeat, above {rule.max_repeated_turns}"
     if sample.distinct_bigrams < MIN_DISTINCT_BIGRAMS:
-        return f"{sample.distinct_bigrams:.2f} distinct bigrams, under {MIN_DISTINCT_BIGRAMS}"
+        return f"{sample.distinct_bigrams:.2f} distinct bigrams, below {MIN_DISTINCT_BIGRAMS}"
     return None
 
 
@@ -97,7 +97,7 @@ def keywords_fault(sample: Measurements, params: FilterParams, limits: Limits) -
     """Reject texts with too few keywords of their class; classes without keywords need none."""
     least = min(params.keywords.min_hits, sample.keywords)
     if sample.keyword_hits < least:
-        return f"{sample.keyword_hits} of {sample.keywords} keywords, under {least}"
+        return f"{sample.keyword_hits} of {sample.keywords} keywords, below {least}"
     return None
 
 
@@ -130,7 +130,7 @@ def duplicate_fault(sample: Measurements, params: FilterParams, limits: Limits) 
 
 def _copied(overlap: Overlap, rule: OverlapParams, kind: str) -> str | None:
     if overlap.share > rule.max_overlap:
-        return f"{overlap.share:.2f} of it stands in {kind} {overlap.row}, over {rule.max_overlap}"
+        return f"{overlap.share:.2f} of it occurs in {kind} {overlap.row}, above {rule.max_overlap}"
     return None
 
 

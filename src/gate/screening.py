@@ -149,8 +149,8 @@ def _label_fault(one: Screened, rule: LabelParams) -> str | None:
     score = one.known_scores.label_score
     if not rule.enabled or score is None or score >= rule.min_score:
         return None
-    likelier = f"; {one.suggested} is likelier" if one.suggested else ""
-    return f"{score:.2f} likely to be of its class, under {rule.min_score}{likelier}"
+    better = f"; {one.suggested} is more likely" if one.suggested else ""
+    return f"{score:.2f} likely to belong to its class, below {rule.min_score}{better}"
 
 
 def with_judgements(

@@ -19,13 +19,14 @@ from src.records.samples import SampleScores, Screened
 
 # Scores from 0 to 1 where higher is worse, and the reason given for a high one.
 DOUBTS = {
-    "contamination": "of it stands in one dev or test row",
-    "contradiction": "of it stands in one train row of another class",
-    "near_duplicate": "of it stands in one earlier sample",
-    "seed_overlap": "of it stands in one train row",
+    "contamination": "of it occurs in one dev or test row",
+    "contradiction": "of it occurs in one train row of another class",
+    "near_duplicate": "of it occurs in one earlier sample",
+    "seed_overlap": "of it occurs in one train row",
     "repeated_turns": "of its turns repeat",
-    "loop_share": "of it is loops",
+    "loop_share": "of it is in loops",
 }
+LABEL_DOUBT = "likely to belong to another class"
 COLUMNS = ["id", "label", "suggested", "text", "reason_to_look", "seed_ids"]
 
 
@@ -84,5 +85,5 @@ def _doubt(one: Screened) -> tuple[float, str]:
     """Return the worst score and its reason; the first of `DOUBTS` among equals."""
     doubts = [(float(getattr(one.known_scores, name)), says) for name, says in DOUBTS.items()]
     if one.known_scores.label_score is not None:
-        doubts.insert(0, (1 - one.known_scores.label_score, "likely to be of another class"))
+        doubts.insert(0, (1 - one.known_scores.label_score, LABEL_DOUBT))
     return max(doubts, key=lambda doubt: doubt[0])

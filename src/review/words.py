@@ -5,7 +5,7 @@ WORDS["zh"]["accept"]  ->  "通过"
 
 from __future__ import annotations
 
-from src.review.queue import DOUBTS
+from src.review.queue import DOUBTS, LABEL_DOUBT
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -154,8 +154,10 @@ def score_name(column: str, language: str) -> str:
 
 
 def reason_to_look(reason: str, language: str) -> str:
-    """Translate the queue's reason to the page's language if it is one of the `DOUBTS`."""
+    """Translate the queue's reason to the page's language if it is a known doubt."""
     value, _, says = reason.partition(" ")
+    if language == "zh" and says == LABEL_DOUBT:
+        return f"属于其他类别的可能性：{value}"
     names = [name for name, phrase in DOUBTS.items() if phrase == says]
     if language == "zh" and names:
         return f"{score_name(names[0], language)}：{value}"

@@ -91,31 +91,31 @@ def test_an_accepted_candidate_carries_style_and_scores(gate: Gate) -> None:
         pytest.param(
             "好的呢[SEP]好的呢[SEP]好的呢",
             "repetition",
-            "1.00 of it are loops, over 0.3",
+            "1.00 of it is in loops, above 0.3",
             id="repetition",
         ),
         pytest.param(
             "您好请讲我想[SEP]查一下上个月的话费",
             "seed_similarity",
-            "1.00 of it stands in train row r1, over 0.85",
+            "1.00 of it occurs in train row r1, above 0.85",
             id="seed-with-other-turns",
         ),
         pytest.param(
             "帮我看看，[SEP]这个月扣了多少钱？",
             "contamination",
-            "1.00 of it stands in held-out row d1, over 0.85",
+            "1.00 of it occurs in held-out row d1, above 0.85",
             id="dev-row",
         ),
         pytest.param(
             "身份证号改一下[SEP]资料填错了",
             "contamination",
-            "1.00 of it stands in held-out row t1, over 0.85",
+            "1.00 of it occurs in held-out row t1, above 0.85",
             id="test-row-of-any-class",
         ),
         pytest.param(
             "宽带断网，[SEP]两天了没人来修",
             "contradiction",
-            "1.00 of it stands in train row r3 of class 'net', over 0.85",
+            "1.00 of it occurs in train row r3 of class 'net', above 0.85",
             id="train-row-of-another-class",
         ),
     ],
@@ -141,8 +141,8 @@ def test_near_duplicates_are_of_accepted_candidates_of_the_class(gate: Gate) -> 
     )
     assert [one.id for one in verdicts.accepted] == ["bill-0", "card-3", "bill-4"]
     assert [one.fault for one in verdicts.rejected] == [
-        Fault("format", "1 turn, a dialogue has 2"),
-        Fault("near_duplicate", "1.00 of it stands in candidate bill-0, over 0.85"),
+        Fault("format", "1 turn, a dialogue needs 2"),
+        Fault("near_duplicate", "1.00 of it occurs in candidate bill-0, above 0.85"),
     ]
     assert verdicts.rejected[1].known_scores.near_duplicate == 1.0
 

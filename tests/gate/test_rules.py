@@ -78,20 +78,18 @@ def altered(params: FilterParams, section: str, **changes: object) -> FilterPara
         pytest.param("您好\ufffd[SEP]查话费", "a broken character: '\ufffd'", id="broken-bytes"),
         pytest.param("您好[SE[SEP]查话费[SEP", "a broken turn separator: '[SE'", id="separator"),
         pytest.param("您好[SEP]我要查话费[S", "a broken turn separator: '[S'", id="separator-cut"),
-        pytest.param(
-            "您好[SEP]请您提供一下，", "it breaks off: '请您提供一下，'", id="cut-at-a-comma"
-        ),
+        pytest.param("您好[SEP]请您提供一下，", "cut off: '请您提供一下，'", id="cut-at-a-comma"),
         pytest.param(
             "您好。[SEP]我要补卡。[SEP]请您带好身份",
-            "it breaks off: '请您带好身份'",
+            "cut off: '请您带好身份'",
             id="cut-in-a-word",
         ),
         pytest.param(
             "您好[SEP]这里是办理打印/邮寄", "a class name: '办理打印/邮寄'", id="class-name"
         ),
-        pytest.param("您好我要查话费", "1 turn, a dialogue has 2", id="monologue"),
+        pytest.param("您好我要查话费", "1 turn, a dialogue needs 2", id="monologue"),
         pytest.param(
-            "hello how are you[SEP]查话费啊", "0.50 of the words are zh, under 0.8", id="english"
+            "hello how are you[SEP]查话费啊", "0.50 of the words are zh, below 0.8", id="english"
         ),
     ],
 )
@@ -136,7 +134,7 @@ def test_one_utterance_a_row_needs_no_turns(params: FilterParams, english: DataP
         return format_fault(measure_candidate(text, text, (), english), params, limits)
 
     assert fault("Where is my new card?") is None
-    assert fault("我的卡丢了") == "0.00 of the words are en, under 0.8"
+    assert fault("我的卡丢了") == "0.00 of the words are en, below 0.8"
     assert fault("User: where is it") == "a role name: 'User:'"
     assert fault("Example 3: where is it") == "numbering: 'Example 3:'"
     assert fault("This is lost_card") == "a class name: 'lost_card'"
@@ -190,12 +188,14 @@ ECHO = "打过电话给你的[SEP]我当时没有打过电话给你的[SEP]我�
         pytest.param(
             "您好[SEP]电话253333333333", "the same 10 times in a row, over 8", id="digit-run"
         ),
-        pytest.param("我刚刚我刚刚我刚刚[SEP]您请讲", "0.75 of it are loops, over 0.3", id="loop"),
-        pytest.param("好的[SEP]好的[SEP]好的", "1.00 of it are loops, over 0.3", id="turn-loop"),
-        pytest.param(f"您好[SEP]{ECHO}", "0.67 of its turns repeat, over 0.4", id="near-repeats"),
+        pytest.param(
+            "我刚刚我刚刚我刚刚[SEP]您请讲", "0.75 of it is in loops, above 0.3", id="loop"
+        ),
+        pytest.param("好的[SEP]好的[SEP]好的", "1.00 of it is in loops, above 0.3", id="turn-loop"),
+        pytest.param(f"您好[SEP]{ECHO}", "0.67 of its turns repeat, above 0.4", id="near-repeats"),
         pytest.param(
             "您好[SEP]我想查话费您想查话费是吗我想查一下话费您要查一下话费是吗我想查一下话费",
-            "0.44 distinct bigrams, under 0.5",
+            "0.44 distinct bigrams, below 0.5",
             id="few-bigrams",
         ),
         pytest.param(f"{TOOK}[SEP]对对对对对[SEP]嗯嗯嗯", None, id="backchannels"),
@@ -226,7 +226,7 @@ def test_repetition_measures(data: DataParams) -> None:
     ("keywords", "hits", "fault"),
     [
         pytest.param(("发票", "抬头", "补卡"), 2, None, id="two-of-three"),
-        pytest.param(("补卡",), 0, "0 of 1 keywords, under 1", id="none"),
+        pytest.param(("补卡",), 0, "0 of 1 keywords, below 1", id="none"),
         pytest.param((), 0, None, id="a-class-without-keywords"),
     ],
 )
@@ -297,7 +297,7 @@ def test_copies_name_what_they_copy(
 ) -> None:
     """Only shares above the limit are rejected; the detail names the row."""
     copied = replace(measure_candidate(GOOD, GOOD, (), data), **{field: Overlap(share, "r7")})
-    expected = f"0.86 of it stands in {row} r7, over 0.85" if share > 0.85 else None
+    expected = f"0.86 of it occurs in {row} r7, above 0.85" if share > 0.85 else None
     assert rule(copied, params, limits) == expected
 
 

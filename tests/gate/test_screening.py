@@ -113,8 +113,8 @@ def test_the_reason_names_the_label() -> None:
     assert [one.suggested for one in checked] == ["", "", "补卡"]
     assert details(checked) == [
         "",
-        "0.40 likely to be of its class, under 0.5",
-        "0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+        "0.40 likely to belong to its class, below 0.5",
+        "0.10 likely to belong to its class, below 0.5; 补卡 is more likely",
     ]
 
 
@@ -191,9 +191,9 @@ def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
             True,
             [
                 "",
-                "classifier: 0.40 likely to be of its class, under 0.5",
+                "classifier: 0.40 likely to belong to its class, below 0.5",
                 "glm4: label consistency 3 < 6, best label 补卡 (跑题); "
-                "classifier: 0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+                "classifier: 0.10 likely to belong to its class, below 0.5; 补卡 is more likely",
             ],
             id="votes",
         ),

@@ -10,7 +10,7 @@ from src.config.data import DataParams
 from src.review.desk import Desk, set_desk
 
 QUEUE = """id,label,text,reason_to_look,chars,near_duplicate,seed_ids,suggested
-a-1,查话费,你好[SEP]话费还剩多少[SEP]三十块,0.82 of it stands in one earlier sample,12,0.8181,t-1 t-9,办停机
+a-1,查话费,你好[SEP]话费还剩多少[SEP]三十块,0.82 of it occurs in one earlier sample,12,0.8181,t-1 t-9,办停机
 a-2,查话费,查一下余额[SEP]好的,,8,0.1,t-1,
 b-1,办停机,我要停机,,4,0.0,,
 b-2,办停机,<b>停机</b>[SEP]嗯,,5,0.0,t-2,

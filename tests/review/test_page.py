@@ -18,6 +18,7 @@ from src.records.decisions import CHOICES, Decision, read_decisions, write_decis
 from src.review import page, words
 from src.review.desk import Desk, set_desk
 from src.review.page import create_app, default_reviewer, listen
+from src.review.queue import LABEL_DOUBT
 
 ORIGIN = "http://localhost"
 SOURCES = Path(page.__file__).parent
@@ -272,3 +273,10 @@ def test_both_languages_say_all_that_the_page_needs() -> None:
     families = ("was_", "reason_")  # composed from a decision or a number
     assert used == {key for key in english if not key.startswith(families)}
     assert {f"was_{choice}" for choice in CHOICES} <= english.keys()
+
+
+def test_a_doubtful_label_is_translated() -> None:
+    """The label check's reason is no score column, and still in the page's language."""
+    reason = f"0.93 {LABEL_DOUBT}"
+    assert words.reason_to_look(reason, "zh") == "属于其他类别的可能性：0.93"
+    assert words.reason_to_look(reason, "en") == reason

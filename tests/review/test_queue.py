@@ -43,9 +43,9 @@ def test_the_most_doubtful_come_first_and_say_why() -> None:
     queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
     assert queue["id"].tolist() == ["a-1", "b-2", "a-0"]
     assert queue["reason_to_look"].tolist() == [
-        "0.80 of it stands in one earlier sample",
+        "0.80 of it occurs in one earlier sample",
         "0.35 of its turns repeat",
-        "0.30 of it stands in one train row",
+        "0.30 of it occurs in one train row",
     ]
     assert queue["chars"].tolist() == [40, 40, 40]
     assert "label_score" not in queue
@@ -76,8 +76,8 @@ def test_a_doubtful_label_comes_before_smaller_doubts() -> None:
     ]
     queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
     assert queue["reason_to_look"].tolist() == [
-        "0.65 likely to be of another class",
-        "0.50 of it stands in one train row",
+        "0.65 likely to belong to another class",
+        "0.50 of it occurs in one train row",
     ]
     assert queue["suggested"].tolist() == ["b", ""]
     assert queue["seed_ids"].tolist() == ["r1 r2", ""]
