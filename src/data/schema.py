@@ -187,8 +187,8 @@ def _refuse_disagreement(
     if differs.any():
         row = frame.loc[differs].iloc[0]
         raise UserError(
-            f"{path} line {_line(differs)}: {data.label_column} {row[data.label_column]!r} goes "
-            f"with {data.label_name_column} {row[data.label_name_column]!r} here and with another "
+            f"{path} line {_line(differs)}: {data.label_column} {row[data.label_column]!r} has "
+            f"{data.label_name_column} {row[data.label_name_column]!r} here and another "
             f"{where}; make id and name agree"
         )
 

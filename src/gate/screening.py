@@ -80,7 +80,7 @@ def screen_all(
         checked = [*judged, *(one for one in checked if not one.accepted)]
     position = {one.id: number for number, one in enumerate(moved)}
     checked.sort(key=lambda one: position[one.id])
-    dropped = [*ruled.rejected, *(one for one in checked if not one.accepted)]
+    rejected = [*ruled.rejected, *(one for one in checked if not one.accepted)]
     separator = data.turn_separator
     chosen = best_first(
         [one for one in checked if one.accepted],
@@ -93,7 +93,7 @@ def screen_all(
         rules.diversity,
         separator,
     )
-    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda one: position[one.id])))
+    return Verdicts(tuple(chosen), tuple(sorted(rejected, key=lambda one: position[one.id])))
 
 
 def with_label_scores(

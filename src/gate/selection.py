@@ -59,7 +59,7 @@ def select(
         return []
     if not trade:
         return [int(position) for position in np.argsort(-quality, kind="stable")[:size]]
-    worth = (1 - trade) * _scaled(quality)
+    value = (1 - trade) * _scaled(quality)
     near = similarity(vectors, vectors)
     covered = np.zeros(count, np.float32) if already is None else _nearest(vectors, already)
     gain = np.zeros(count)
@@ -68,7 +68,7 @@ def select(
     kept: list[int] = []
     for _ in range(size):
         most = gain.max()
-        score = worth + trade * gain / most if most > count * TIE else worth.copy()
+        score = value + trade * gain / most if most > count * TIE else value.copy()
         score[kept] = -1
         best = int((score > score.max() - TIE).argmax())
         kept.append(best)

@@ -83,7 +83,7 @@ def _lot(one: Screened, seed: int) -> str:
 
 def _doubt(one: Screened) -> tuple[float, str]:
     """Return the worst score and its reason; the first of `DOUBTS` among equals."""
-    doubts = [(float(getattr(one.known_scores, name)), says) for name, says in DOUBTS.items()]
+    doubts = [(float(getattr(one.known_scores, name)), phrase) for name, phrase in DOUBTS.items()]
     if one.known_scores.label_score is not None:
         doubts.insert(0, (1 - one.known_scores.label_score, LABEL_DOUBT))
     return max(doubts, key=lambda doubt: doubt[0])

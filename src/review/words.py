@@ -155,10 +155,10 @@ def score_name(column: str, language: str) -> str:
 
 def reason_to_look(reason: str, language: str) -> str:
     """Translate the queue's reason to the page's language if it is a known doubt."""
-    value, _, says = reason.partition(" ")
-    if language == "zh" and says == LABEL_DOUBT:
+    value, _, phrase = reason.partition(" ")
+    if language == "zh" and phrase == LABEL_DOUBT:
         return f"属于其他类别的可能性：{value}"
-    names = [name for name, phrase in DOUBTS.items() if phrase == says]
+    names = [name for name, doubt in DOUBTS.items() if doubt == phrase]
     if language == "zh" and names:
         return f"{score_name(names[0], language)}：{value}"
     return reason

@@ -160,14 +160,12 @@ def test_windows_files_are_read(data: DataParams) -> None:
         ),
         pytest.param(
             ROWS + "c3,再见,1,补卡\n",
-            " line 4: id '1' goes with name '补卡' here and with another elsewhere; "
-            "make id and name agree",
+            " line 4: id '1' has name '补卡' here and another elsewhere; make id and name agree",
             id="id-and-name-disagree",
         ),
         pytest.param(
             "call,text,id,name\nc1,我要补卡,1,补卡\nc2,销户吧,0,销户\n",
-            " line 2: id '1' goes with name '补卡' here and with another in {labels}; "
-            "make id and name agree",
+            " line 2: id '1' has name '补卡' here and another in {labels}; make id and name agree",
             id="ids-swapped-against-the-labels",
         ),
         pytest.param(

@@ -400,12 +400,12 @@ def test_lines(data: DataParams) -> None:
         "办理缴费: 42 % of the samples open with 您好我想 (real rows: 3 %)",
         "all classes: 42 % of the samples have no gender word (real rows: 3 %), "
         "also in 3 other classes",
-        "办理缴费: 42 % of the samples were asked for with 情绪 生气 (an even share: 25 %)",
+        "办理缴费: 42 % of the samples were requested with 情绪 生气 (even share: 25 %)",
         "办理缴费: the samples have 61.0 characters on average (real rows: 203.0; "
         "3.1 standard deviations fewer)",
         "办理缴费: the samples have 61.0 turns on average (all real rows: 203.0; "
         "1.2 standard deviations more), which may be chance",
-        "办理缴费: 0.4 % of the samples name 北京 (real rows: 0 %), also in 1 other class",
+        "办理缴费: 0.4 % of the samples mention 北京 (real rows: 0 %), also in 1 other class",
     ]
 
 
