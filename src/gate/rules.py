@@ -27,7 +27,7 @@ MIN_TURNS = 2  # in a dialogue; not checked if rows have no turns
 MAX_TIMES = 8  # consecutive repeats, for texts of any length; real text: 6
 MIN_DISTINCT_BIGRAMS = 0.5  # share in the worst window; real text: 0.54
 MIN_REPEATS = 2  # one repeated turn is normal: an agent confirms what the caller said
-GOES_ON = re.compile(r"[，,、：:；;]$")
+CONTINUES = re.compile(r"[，,、：:；;]$")
 ENDED = re.compile(r"[。！？!?.…~～)）”\"』」]$")
 LAST_WORD = re.compile(  # words that end a sentence even without a punctuation mark
     r"(?:再见|拜拜|谢谢|愉快|[了吧吗呢啊呀嘛哦的好是嗯]|\b(?:bye|you|thanks|ok|okay|yes|no))$",
@@ -60,7 +60,7 @@ def _is_cut(turns: Sequence[str]) -> bool:
     It does if it ends with a comma, or without a mark while the turns before end with one.
     """
     *before, last = turns
-    if GOES_ON.search(last):
+    if CONTINUES.search(last):
         return True
     ended = sum(ENDED.search(turn) is not None for turn in before)
     is_punctuated = len(before) >= MIN_TURNS and 2 * ended >= len(before)
