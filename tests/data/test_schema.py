@@ -120,12 +120,12 @@ def test_windows_files_are_read(data: DataParams) -> None:
         ),
         pytest.param(
             "call,words,id,name\nc1,我要补卡,0,补卡\n",
-            " has no column 'text' (data.text_column); it has call, words, id, name",
+            " has no column 'text' (data.text_column); its columns are call, words, id, name",
             id="wrong-text-column",
         ),
         pytest.param(
             "nr,text,id,name\nc1,我要补卡,0,补卡\n",
-            " has no column 'call' (data.id_column); it has nr, text, id, name",
+            " has no column 'call' (data.id_column); its columns are nr, text, id, name",
             id="wrong-id-column",
         ),
         pytest.param(
@@ -245,7 +245,7 @@ def test_a_train_set_with_a_column_of_the_balanced_one_is_refused(
     [
         pytest.param(
             "id,name,definition\n0,补卡,\n",
-            " has no column 'requests' (labels); it has id, name, definition",
+            " has no column 'requests' (labels); its columns are id, name, definition",
             id="missing-column",
         ),
         pytest.param(

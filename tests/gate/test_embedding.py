@@ -311,7 +311,7 @@ def test_another_model_under_the_same_name_is_reported(
     """Vectors of different widths cannot be compared."""
     embed(["销户"], params, cache)
     server.default = lambda _: vectors([1, 0])
-    with pytest.raises(UserError, match=rf"vectors of \[2, 3\] numbers.*move {cache} away"):
+    with pytest.raises(UserError, match=rf"vectors have \[2, 3\] dimensions.*move {cache} away"):
         embed(["销户", "查话费"], params, cache)
 
 

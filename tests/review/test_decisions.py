@@ -252,5 +252,5 @@ def test_the_reject_rate_counts_samples() -> None:
 def test_nothing_decided_has_no_rate() -> None:
     """Without decisions there is no rate; more decisions than samples are an error."""
     assert reject_rate([], population=5) is None
-    with pytest.raises(ValueError, match="1 samples are decided, of a population of 0"):
+    with pytest.raises(ValueError, match="1 samples are decided, but the population is 0"):
         reject_rate([says("x", "李", "reject")], population=0)

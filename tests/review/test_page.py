@@ -240,7 +240,7 @@ def test_the_server_listens_on_this_machine_alone(client: FlaskClient) -> None:
         assert server.server_address[0] == "127.0.0.1"
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/") as response:
             assert response.status == 200
-        with pytest.raises(UserError, match=f"--port {server.port}: .*; name another"):
+        with pytest.raises(UserError, match=f"--port {server.port}: .*; choose another port"):
             listen(client.application, server.port)
     finally:
         server.shutdown()
