@@ -1,8 +1,8 @@
-"""Rows as chat fine-tuning examples: the `messages` form that GLM-4 and OpenAI both read.
+"""Convert rows to chat fine-tuning examples, in the `messages` format of GLM-4 and OpenAI.
 
     {"messages": [{"role": "system", ...}, {"role": "user", ...}, {"role": "assistant", ...}]}
 
-The answer of the assistant is the class name.
+The assistant message is the class name.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Example:
 
 
 def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Example]:
-    """One example a row: the text, a turn a line, is asked; the class name is the answer.
+    """Return one example per row: the user sends the text, one turn per line; the class follows.
 
     Args:
         frame: rows with the columns that `data` names.
-        system_prompt: what the assistant is told to do.
-        data: names of the columns and the turn separator.
+        system_prompt: content of the system message.
+        data: names of the columns, and the turn separator.
     """
     rows = zip(frame[data.text_column], frame[data.label_name_column], strict=True)
     return [

@@ -1,8 +1,6 @@
-"""Calls as lists of turns. The only module that knows how turns are joined in a row.
+"""Split texts into turns and join them. No other module knows the turn separator's meaning.
 
-    split_turns("您好请讲[SEP]喂你好", "[SEP]")  ->  ["您好请讲", "喂你好"]
-
-Nothing else splits or joins them.
+split_turns("您好请讲[SEP]喂你好", "[SEP]")  ->  ["您好请讲", "喂你好"]
 """
 
 from __future__ import annotations
@@ -13,19 +11,19 @@ STANDIN_SEPARATOR = "[SEP]"
 
 
 def split_turns(text: str, separator: str | None) -> list[str]:
-    """Turns of one call, empty ones dropped; the whole text where rows are single utterances."""
+    """Return the non-empty turns of a text; without a separator, the whole text is one turn."""
     if separator is None:
         return [text.strip()] if text.strip() else []
     return [turn.strip() for turn in text.split(separator) if turn.strip()]
 
 
 def join_turns(turns: list[str], separator: str | None) -> str:
-    """One row's text from its turns; inverse of `split_turns` on clean turns."""
+    """Return the text of a row from its turns; the inverse of `split_turns` on clean turns."""
     return (separator or " ").join(turns)
 
 
 def plain(text: str, separator: str | None) -> str:
-    """The words alone: turns joined by spaces, as a classifier or a similarity should see them."""
+    """Return the turns joined by spaces, as classifiers and similarity measures need them."""
     return " ".join(split_turns(text, separator))
 
 
@@ -37,10 +35,10 @@ LINE_START = re.compile(
 
 
 def read_reply(reply: str, separator: str | None) -> str:
-    """One sample of a model's reply, a turn a line, as a row's text.
+    """Return the text of one sample from a model's reply with one turn per line.
 
-    Bullets and role names at the start of a line are dropped. Where rows are single utterances,
-    the first line is the sample.
+    Bullets and role names at the start of a line are dropped. If rows are single utterances, the
+    first line is the sample.
     """
     lines = TURN_BREAKS.split(reply) if separator else reply.split("\n")
     turns = [turn for line in lines if (turn := LINE_START.sub("", line).strip())]

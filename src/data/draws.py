@@ -1,9 +1,9 @@
-"""Random draws that stay the same for ever.
+"""Random draws that are reproducible across Python versions.
 
     shuffled(Random("7/补换卡"), rows)
 
-Made of Random.random() alone, the one stream that Python promises never to change: recorded
-responses are keyed by prompts, and so by the rows and the order that these draws give.
+They only use Random.random(), the one stream that Python guarantees not to change. Recorded
+responses are keyed by prompts, and thus by the rows and the order that these draws return.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ T = TypeVar("T")
 
 
 def pick(rng: Random, options: Sequence[T]) -> T:
-    """One of the options, all equally likely."""
+    """Return one of the options, all equally likely."""
     return options[int(rng.random() * len(options))]
 
 
 def pick_weighted(rng: Random, options: Sequence[T], weights: Sequence[float]) -> T:
-    """One of the options, as likely as its weight says."""
+    """Return one of the options, with probability proportional to its weight."""
     cumulative = list(accumulate(weights))
     return options[bisect_right(cumulative, rng.random() * cumulative[-1], hi=len(options) - 1)]
 
 
 def shuffled(rng: Random, items: Sequence[T]) -> list[T]:
-    """The items in random order."""
+    """Return the items in random order."""
     keys = [rng.random() for _ in items]
     return [items[i] for i in sorted(range(len(items)), key=keys.__getitem__)]
 
 
 def between(rng: Random, low: int, high: int) -> int:
-    """A whole number from low to high - 1."""
+    """Return an integer from low to high - 1."""
     return low + int(rng.random() * (high - low))

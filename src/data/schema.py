@@ -1,10 +1,10 @@
-"""Rows as every stage sees them, whatever the user's CSV calls its columns.
+"""Read splits and labels into frames with fixed column names, whatever the CSV calls them.
 
-A split is a frame with the CSV's own columns, all strings as they came, plus
+A split is a frame with the CSV's own columns, as unchanged strings, plus
     row_id  str  unique in the split
     text    str  not empty
     label   str  class name
-A CSV column that is called like one of these three stands there as "csv.<its name>".
+CSV columns with one of these three names are renamed to "csv.<name>".
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from src.errors import UserError
 
 CANONICAL = ("row_id", "text", "label")
 RENAMED = {f"csv.{name}": name for name in CANONICAL}
-ORIGIN = "origin"  # column of the balanced train set: real or synthetic
-QUALITY = "label_score"  # and this one: of a sample how likely its class is, empty of a real row
-WRITER = "written_by"  # and this one: the endpoint that wrote a sample, empty of a real row
-FIRST_LINE = 2  # of the rows, below the header
+# Columns of the balanced train set.
+ORIGIN = "origin"  # real or synthetic
+QUALITY = "label_score"  # how likely the class of a sample is; empty for real rows
+WRITER = "written_by"  # the endpoint that wrote a sample; empty for real rows
+FIRST_LINE = 2  # line of the first row, below the header
 
 
 @dataclass(frozen=True)
 class LabelInfo:
-    """What the user knows of a class: its id, a definition, typical requests."""
+    """Description of a class by the user: id, definition, typical requests."""
 
     id: str
     name: str
@@ -37,10 +38,10 @@ class LabelInfo:
 
 
 def read_labels(path: Path) -> dict[str, LabelInfo]:
-    """Class name -> what is known of it; empty when the file has no rows.
+    """Read class descriptions by class name; empty if the file has no rows.
 
     Raises:
-        UserError: the file is missing, lacks a column, or names an id or a class twice.
+        UserError: the file is missing, lacks a column, or has a duplicate id or name.
     """
     frame = _read_csv(path)
     _require(frame, ["id", "name", "definition", "requests"], path, "labels")
@@ -58,15 +59,15 @@ def read_labels(path: Path) -> dict[str, LabelInfo]:
 
 
 def read_split(path: Path, data: DataParams, labels: dict[str, LabelInfo]) -> pd.DataFrame:
-    """One split, checked.
+    """Read and validate one split.
 
     Raises:
-        UserError: the file, a column or a value is missing, empty, duplicate or outside the
-            labels; the message names the file, the line and the remedy.
+        UserError: the file, a column or a value is missing, empty, duplicate or not in the labels;
+            the message names the file, the line and the remedy.
     """
     frame = _read_csv(path)
     if frame.empty:
-        raise UserError(f"{path} has no rows; put at least one row a class there")
+        raise UserError(f"{path} has no rows; add at least one row per class")
     columns = {
         "data.text_column": data.text_column,
         "data.label_column": data.label_column,
@@ -97,12 +98,12 @@ def read_split(path: Path, data: DataParams, labels: dict[str, LabelInfo]) -> pd
 
 
 def csv_columns(split: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a split with the columns of its CSV alone, as they were called and ordered."""
+    """Return the rows of a split with only the columns of its CSV, in original name and order."""
     return split.drop(columns=list(CANONICAL)).rename(columns=RENAMED)
 
 
 def with_plain_text(frame: pd.DataFrame, data: DataParams) -> pd.DataFrame:
-    """The rows with the turns of each text joined by spaces."""
+    """Return the rows with the turns of each text joined by spaces."""
     if frame.empty:
         return frame
     return frame.assign(text=[plain(text, data.turn_separator) for text in frame["text"]])
@@ -110,7 +111,7 @@ def with_plain_text(frame: pd.DataFrame, data: DataParams) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three splits and what is known of the classes."""
+    """The three splits and the descriptions of the classes."""
 
     train: pd.DataFrame
     dev: pd.DataFrame
@@ -119,10 +120,11 @@ class Splits:
 
 
 def load_splits(data: DataParams) -> Splits:
-    """The files that params.yaml names; every class of dev and test must have a train row.
+    """Read the files set in params.yaml; every class of dev, test and labels needs a train row.
 
     Raises:
-        UserError: see `read_split`; or a class has no train row; or train has a column of the balanced set.
+        UserError: see `read_split`; or a class has no train row; or train already has a column of
+            the balanced train set.
     """
     labels = read_labels(data.labels)
     train, dev, test = (
@@ -131,8 +133,8 @@ def load_splits(data: DataParams) -> Splits:
     for column in (ORIGIN, QUALITY, WRITER):
         if column in train.columns:
             raise UserError(
-                f"{data.train} has a column {column!r}, which is that of the balanced train set; "
-                "rename it, or correct data.train"
+                f"{data.train} has a column {column!r}, which is reserved for the balanced train "
+                "set; rename it, or correct data.train"
             )
     known = set(train["label"])
     for path, frame in ((data.dev, dev), (data.test, test)):
@@ -141,7 +143,7 @@ def load_splits(data: DataParams) -> Splits:
             label = frame.loc[unknown, "label"].iloc[0]
             raise UserError(
                 f"{path} line {_line(unknown)}: class {label!r} has no row in {data.train}; "
-                "add a train row of it or remove its rows"
+                "add a train row of that class or remove its rows here"
             )
     lost = sorted(set(labels) - known)
     if lost:
@@ -185,8 +187,8 @@ def _refuse_disagreement(
     if differs.any():
         row = frame.loc[differs].iloc[0]
         raise UserError(
-            f"{path} line {_line(differs)}: {data.label_column} {row[data.label_column]!r} goes "
-            f"with {data.label_name_column} {row[data.label_name_column]!r} here and with another "
+            f"{path} line {_line(differs)}: {data.label_column} {row[data.label_column]!r} has "
+            f"{data.label_name_column} {row[data.label_name_column]!r} here and another "
             f"{where}; make id and name agree"
         )
 
@@ -201,9 +203,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise UserError(f"{path} is not a UTF-8 CSV ({reason}); save it as one") from None
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first column for row names
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas used the first column as the index
         raise UserError(
-            f"{path} line {FIRST_LINE}: more values than the header has names; put quotation "
+            f"{path} line {FIRST_LINE}: more values than columns in the header; put quotation "
             "marks around values with commas, or name every column"
         )
     return frame
@@ -213,7 +215,8 @@ def _require(frame: pd.DataFrame, columns: list[str], path: Path, setting: str) 
     for column in columns:
         if column not in frame.columns:
             raise UserError(
-                f"{path} has no column {column!r} ({setting}); it has {', '.join(frame.columns)}"
+                f"{path} has no column {column!r} ({setting}); its columns are "
+                f"{', '.join(frame.columns)}"
             )
 
 
@@ -221,11 +224,9 @@ def _refuse_duplicates(frame: pd.DataFrame, column: str, path: Path, remedy: str
     again = frame[column].duplicated()
     if again.any():
         value = frame.loc[again, column].iloc[0]
-        raise UserError(
-            f"{path} line {_line(again)}: {column} {value!r} stands there again; {remedy}"
-        )
+        raise UserError(f"{path} line {_line(again)}: {column} {value!r} is a duplicate; {remedy}")
 
 
 def _line(mask: pd.Series) -> int:
-    """Line of the first marked row, as an editor counts where no cell has a line break."""
+    """Return the line number of the first marked row, assuming no cell has a line break."""
     return int(mask.to_numpy().argmax()) + FIRST_LINE

@@ -1,20 +1,20 @@
-"""What the accepted samples have too much or too little of, against the real rows.
+"""Bias report: what accepted samples have too much or too little of, compared with real rows.
 
     report = bias_report(verdicts.accepted, splits.train, params.data)
-    report.per_class["办理缴费"].openings  # {"给我充一": (0.12, 0.0)}: 12 % of the samples, no row
+    report.per_class["办理缴费"].openings  # {"给我充一": (0.12, 0.0)}: 12 % of samples, 0 % of rows
     largest_lines(report)  # ["all classes: 0 % of the samples open with 您好请问 (real rows: 11 %)"]
 
-Looked at are how a text opens, the gender words and the regions in it, its length, and the
-attributes that were drawn for the prompt. Word lists miss what they do not list, and a word says
-little about one text; what counts is how the shares of many texts differ.
+The report compares how texts open, their gender words, regions and lengths, and the attributes
+drawn for the prompt. Word lists are incomplete, and a single word says little about one text; only
+the difference of shares over many texts is meaningful.
 
-The largest differences are ranked by what they are at least, beyond chance: the end nearer to 0 of
-Newcombe's interval for the difference of two shares (Interval estimation for the difference
-between independent proportions, 1998, method 10), made of Wilson's intervals (1927), which hold
-for few texts and near 0 and 1. For lengths it is that end of Bonett's interval for a standardised
-mean difference (Confidence intervals for standardized linear contrasts of means, 2008), which
-needs no equal spreads, put on the scale of shares by McGraw and Wong's common language effect size
-(1992): of a sample and a row, how much more often one is the longer than the shorter.
+The largest differences are ranked by their size beyond chance: the bound nearer to 0 of Newcombe's
+interval for the difference of two shares (Interval estimation for the difference between
+independent proportions, 1998, method 10). It combines Wilson's intervals (1927), which are valid
+for few texts and near 0 and 1. For lengths it is that bound of Bonett's interval for a standardised
+mean difference (Confidence intervals for standardized linear contrasts of means, 2008), which does
+not assume equal variances. McGraw and Wong's common language effect size (1992) puts it on the
+scale of shares: how much more often the sample is longer than the row than shorter, or vice versa.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from src.records.metrics.filter import (
 )
 from src.records.samples import Screened
 
-TOP = 3  # openings and regions shown of a class
-LARGEST = 10  # differences named
+TOP = 3  # openings and regions shown per class
+LARGEST = 10  # max. number of largest differences
 OPENING = {"zh": 4, "en": 2}  # tokens: characters in Chinese, words in English
 
 
 def bias_report(accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams) -> BiasReport:
-    """How the samples differ from the real rows, of each class with samples and overall.
+    """Compare samples with real rows, overall and for each class with samples.
 
-    Overall, classes weigh as many samples and rows as they have. A difference there may be one of
-    the mix of classes; the same one inside a class is not. One of a class that is compared with all
-    rows may be one of its subject.
+    The overall figures pool all samples and rows, so a difference there may only reflect the class
+    mix; a difference within a class does not. For a class that is compared with all rows, a
+    difference may reflect its topic.
 
     Args:
         accepted: samples, in any order.
@@ -60,10 +60,10 @@ def bias_report(accepted: Sequence[Screened], train: pd.DataFrame, data: DataPar
 
     Returns:
         Floats to 4 digits. Openings and regions are the `TOP` most frequent ones on either side;
-        lengths have a mean, overall also p10, p50 and p90. The largest differences are at most
-        `LARGEST`, those that cannot be chance first; the same one (facet, value, direction) is
-        named once, where it is surest. A value that fewer than `PATTERN` texts have, of the side
-        that has more of it, is not named.
+        lengths have a mean, overall also p10, p50 and p90. There are at most `LARGEST` largest
+        differences, those beyond chance first. The same difference (facet, value, direction) is
+        listed once, for the group where it is most certain. A value is not listed if fewer than
+        `PATTERN` texts have it on the side where it is more frequent.
     """
     samples = [_look(one.text, one.label, data, one.candidate.attributes) for one in accepted]
     rows = [
@@ -97,7 +97,7 @@ def _look(text: str, label: str, data: DataParams, attributes: Mapping[str, str]
 
 
 def _groups(samples: Sequence[Text], rows: Sequence[Text]) -> list[Group]:
-    """All classes together, then one by one; none without samples or without rows."""
+    """Return the group of all classes, then one per class; empty without samples or rows."""
     labels = sorted({sample.label for sample in samples})
     if not labels or not rows:
         return []
@@ -148,7 +148,7 @@ def _summary(group: Group, unit: str, *, quantiles: bool) -> dict[str, Pair]:
 
 
 def _percentile(lengths: Sequence[int], percent: int) -> float:
-    """One of the lengths; one between them would depend on how many there are."""
+    """Return one of the lengths; interpolation would depend on the number of texts."""
     return float(np.percentile(lengths, percent, method="inverted_cdf"))
 
 
@@ -157,7 +157,7 @@ def _rounded(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
 
 
 def _observed(samples: Sequence[Text]) -> dict[str, list[str]]:
-    """Attribute -> its values in any sample."""
+    """Return the values of each attribute in any sample, sorted."""
     values: defaultdict[str, set[str]] = defaultdict(set)
     for sample in samples:
         for name, value in sample.attributes.items():
@@ -186,13 +186,13 @@ def _largest(found: Sequence[Difference]) -> tuple[LargestDifference, ...]:
 
 
 def _rank(one: Difference) -> tuple[float, float, bool, str, str, str]:
-    """The surest first; a class before all classes, if they are the same texts."""
+    """Return a sort key: most certain first, and a class before all classes if they tie."""
     at_least, difference = round(one.at_least, 4), round(abs(one.difference), 4)
     return (-at_least, -difference, one.label == "", one.label, one.facet, one.value)
 
 
 def _named(alike: Sequence[Difference]) -> LargestDifference:
-    """The first of those that say the same, and how many other classes are sure of it, too."""
+    """Return the first of equal differences, with the number of other classes beyond chance."""
     one = alike[0]
     return LargestDifference(
         label=one.label,

@@ -1,16 +1,16 @@
-"""The largest differences of a bias report as sentences."""
+"""Write the largest differences of a bias report as sentences."""
 
 from __future__ import annotations
 
 from src.diagnostics.differences import ATTRIBUTE, UNITS
 from src.records.metrics.filter import BiasReport, LargestDifference
 
-SAYS = {
+PHRASES = {
     "openings": "open with {}",
-    "regions": "name {}",
+    "regions": "mention {}",
 }
 
-GENDER_SAYS = {
+GENDER_PHRASES = {
     "both": "have male and female words",
     "male": "have male words only",
     "female": "have female words only",
@@ -19,39 +19,39 @@ GENDER_SAYS = {
 
 
 def largest_lines(report: BiasReport) -> list[str]:
-    """One sentence for each of the largest differences of a `bias_report`."""
+    """Return one sentence for each of the largest differences of a `bias_report`."""
     return [_line(entry) for entry in report.largest]
 
 
 def _line(entry: LargestDifference) -> str:
     unit = UNITS.get(entry.facet)
-    real = {"class": "real rows", "all": "all real rows", "even": "an even share"}
+    real = {"class": "real rows", "all": "all real rows", "even": "even share"}
     where, against = entry.label or "all classes", real[entry.compared_with]
     if unit:
         size, more = abs(entry.difference), "more" if entry.difference > 0 else "fewer"
-        says = (
+        finding = (
             f"the samples have {entry.synthetic:.1f} {unit} on average "
             f"({against}: {entry.real:.1f}; {size:.1f} standard deviations {more})"
         )
     else:
-        says = (
-            f"{_percent(entry.synthetic)} of the samples {_says(entry)} "
+        finding = (
+            f"{_percent(entry.synthetic)} of the samples {_phrase(entry)} "
             f"({against}: {_percent(entry.real)})"
         )
-    return f"{where}: {says}{_remarks(entry)}"
+    return f"{where}: {finding}{_remarks(entry)}"
 
 
-def _says(entry: LargestDifference) -> str:
+def _phrase(entry: LargestDifference) -> str:
     facet, value = entry.facet, entry.value
     if facet == "genders":
-        return GENDER_SAYS[value]
-    if facet in SAYS:
-        return SAYS[facet].format(value)
-    return f"were asked for with {facet.removeprefix(ATTRIBUTE)} {value}"
+        return GENDER_PHRASES[value]
+    if facet in PHRASES:
+        return PHRASES[facet].format(value)
+    return f"were requested with {facet.removeprefix(ATTRIBUTE)} {value}"
 
 
 def _percent(share: float) -> str:
-    """Of little a digit more, so that it does not read as none."""
+    """Format as percent; below 1 % with one decimal, so that it does not read as 0 %."""
     return f"{100 * share:.{int(0 < share < 0.01)}f} %"
 
 

@@ -1,20 +1,22 @@
-"""How well samples can be told from real rows by style alone, and what gives them away.
+"""Detectability: how well samples can be told from real rows by style, and by which features.
 
     found = detectability(accepted, splits.train, params.data)
-    found.auc, found.low, found.high  # 0.93 from 0.92 to 0.94; 0.5: nobody could tell
+    found.auc, found.low, found.high  # 0.93, interval 0.92 to 0.94; 0.5: indistinguishable
     found.features[0]                 # Feature("characters", "less", 2.1, synthetic=74.0, real=389.0)
 
-A classifier that learns from both finds it easy to learn the style of the samples instead of their
-class. So a logistic regression is asked to tell them apart by lengths, signs, fillers, repetition
-and how texts open and end, with nothing of what they are about, and each text is judged by a model
-that has not seen it (classifier two-sample test: Lopez-Paz and Oquab, Revisiting Classifier
-Two-Sample Tests, 2017). The figure is the area under the ROC curve: of a random sample and a random
-row of the classes that have samples, how often the sample looks more like one. The interval is
-DeLong's (DeLong, DeLong and Clarke-Pearson, Comparing the areas under two or more correlated
-receiver operating characteristic curves, 1988). It covers which texts there are, not which model
-came of them, and has no width where every pair is told apart. Where there is nothing to tell,
-cross-validation leans to below 0.5, and of 120 trials with 200 texts of one source on either side
-the whole interval lay above 0.5 in 4 % and below it in 13 %: read one below as 0.5.
+A classifier trained on both may learn the style of the samples instead of their class. This
+classifier two-sample test (Lopez-Paz and Oquab, Revisiting Classifier Two-Sample Tests, 2017)
+measures that risk. A logistic regression separates samples from real rows by lengths, kinds of
+characters, fillers, repetition, openings and endings, but not by topic; each text is scored by a
+model not trained on it. The result is the area under the ROC curve: the probability that a random
+sample scores higher than a random row of the classes with samples.
+
+The interval is DeLong's (DeLong, DeLong and Clarke-Pearson, Comparing the areas under two or more
+correlated receiver operating characteristic curves, 1988). It covers the sampling of texts, not the
+variance of the fitted model, and has width 0 if every pair is ranked correctly. If there is no
+difference, cross-validation is biased to below 0.5: in 120 trials with 200 texts of one source on
+either side, the whole interval was above 0.5 in 4 % and below it in 13 %. Read an interval below
+0.5 as 0.5.
 """
 
 from __future__ import annotations
@@ -39,10 +41,10 @@ from src.records.samples import Screened
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-FEW = 10  # samples or rows: with fewer there is no result
+FEW = 10  # min. number of samples and of rows for a result
 FOLDS = 5
-SHOWN = 10  # features named
-ENDS = 20  # openings, and as many endings
+SHOWN = 10  # max. number of features returned
+ENDS = 20  # number of openings, and of endings, used as features
 END = {"zh": 2, "en": 1}  # tokens: characters in Chinese, words in English
 Z = 1.96  # 95 % interval
 
@@ -61,7 +63,7 @@ Floats = NDArray[np.float64]
 def detectability(
     accepted: Sequence[Screened], train: pd.DataFrame, data: DataParams
 ) -> Detectability:
-    """Tell samples from the real rows of the same classes.
+    """Measure how well samples can be told from the real rows of the same classes.
 
     Args:
         accepted: samples.
@@ -69,7 +71,8 @@ def detectability(
         data: turn separator and language.
 
     Returns:
-        with at most `SHOWN` features; with fewer than `FEW` rows or samples nothing is known.
+        The AUC with at most `SHOWN` features; with fewer than `FEW` rows or samples, 0.5 with the
+        interval 0 to 1 and no features.
     """
     samples = [one.text for one in accepted]
     rows = train.loc[train["label"].isin({one.label for one in accepted}), "text"].tolist()
@@ -84,10 +87,10 @@ def detectability(
 def style_features(
     texts: Sequence[str], is_sample: NDArray[np.bool_], data: DataParams
 ) -> pd.DataFrame:
-    """One row a text, in order, one column a feature; nothing that needs to know the class.
+    """Return one row per text, in order, and one column per feature; none depends on the class.
 
-    Lengths are logarithms (of 1 + x), shares are 0 to 1, openings and endings 0 or 1. Those are
-    the most common ones, where all samples together count as much as all real rows.
+    Lengths are logarithms (of 1 + x), shares are 0 to 1, openings and endings 0 or 1. The most
+    common openings and endings are used, with the same total weight for samples and real rows.
     """
     calls = [split_turns(text, data.turn_separator) for text in texts]
     words = [tokens(" ".join(call), data.language) for call in calls]
@@ -104,14 +107,14 @@ def style_features(
 
 
 def delong(scores: Floats, is_sample: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """AUC and its 95 % interval, cut to 0 and 1; equal scores count half.
+    """Return the AUC and its 95 % interval, clipped to 0 and 1; ties count half.
 
-    By ranks, without comparing all pairs (Sun and Xu, Fast Implementation of DeLong's Algorithm,
-    2014).
+    Computed from ranks, without comparing all pairs (Sun and Xu, Fast Implementation of DeLong's
+    Algorithm, 2014).
 
     Args:
-        scores: the higher, the more like a sample, shape (texts,).
-        is_sample: at least two texts of either kind.
+        scores: higher means more like a sample, shape (texts,).
+        is_sample: shape (texts,); at least two texts of either kind.
     """
     from scipy.stats import rankdata
 
@@ -127,7 +130,7 @@ def delong(scores: Floats, is_sample: NDArray[np.bool_]) -> tuple[float, float, 
 def _measures(
     calls: Sequence[list[str]], words: Sequence[list[str]], data: DataParams
 ) -> dict[str, list[float]]:
-    """Lengths and shares of each text."""
+    """Return lengths and shares of each text, by feature name."""
     texts = ["".join(call) for call in calls]
     turns = [[len(turn) for turn in call] or [0] for call in calls]
     lengths: tuple[list[float], ...] = (
@@ -156,13 +159,13 @@ def _share(pattern: re.Pattern[str], text: str) -> float:
 
 
 def _distinct_bigrams(words: list[str]) -> float:
-    """Types by tokens; 1 where there is no bigram."""
+    """Return distinct / all bigrams; 1 without bigrams."""
     bigrams = list(pairwise(words))
     return len(set(bigrams)) / len(bigrams) if bigrams else 1.0
 
 
 def _repeated(words: list[str]) -> float:
-    """Share of the words, or characters, that stand there again one or two positions later."""
+    """Return the share of words (or characters) that occur again one or two positions later."""
     again = [word in words[position + 1 : position + 3] for position, word in enumerate(words)]
     return sum(again) / max(1, len(words))
 
@@ -183,7 +186,7 @@ def _one_hot(
 
 
 def _scores(features: pd.DataFrame, is_sample: NDArray[np.bool_]) -> Floats:
-    """Of each text how much it looks like a sample, by a model that has not seen it."""
+    """Score how much each text looks like a sample, by a model that was not trained on it."""
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
@@ -194,7 +197,7 @@ def _scores(features: pd.DataFrame, is_sample: NDArray[np.bool_]) -> Floats:
 
 
 def _heaviest(features: pd.DataFrame, is_sample: NDArray[np.bool_]) -> tuple[Feature, ...]:
-    """Features by their part in the log-odds between the mean sample and the mean row."""
+    """Return features sorted by their part of the log-odds between mean sample and mean row."""
     model = _model().fit(features.to_numpy(), is_sample)
     scaler, regression = model[0], model[1]
     synthetic, real = features[is_sample].mean(), features[~is_sample].mean()

@@ -1,4 +1,4 @@
-"""How much two groups of texts differ beyond chance, one figure a facet."""
+"""Measure how much two groups of texts differ beyond chance, per facet and value."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from src.records.interval import Interval
 from src.records.metrics.filter import ComparedWith, Difference
 from src.stats import wilson
 
-Z = 3.29  # 99.9 % intervals: of hundreds of differences looked at, less than one is chance
+Z = 3.29  # 99.9 % intervals: among hundreds of differences, less than one is due to chance
 CONFIDENCE = 2 * NormalDist().cdf(Z) - 1
-FEW = 5  # a class with fewer real rows is compared with all; lengths of fewer texts with none
-PATTERN = 3  # texts with the same value; fewer are named as no surplus and no lack
-ATTRIBUTE = "attribute "  # and its name: the facet
+FEW = 5  # classes with fewer real rows are compared with all rows; lengths need this many texts
+PATTERN = 3  # min. texts with the same value to list it as a difference
+ATTRIBUTE = "attribute "  # prefix of a facet, followed by the attribute's name
 UNITS = {"chars": "characters", "turns": "turns"}
 
 
 @dataclass(frozen=True)
 class Text:
-    """What is looked at of one text.
+    """The features of one text.
 
     Attributes:
         label: its class.
         marks: pairs of facet ("openings", "genders", "regions") and value.
-        lengths: "chars" without turn boundaries, and "turns".
-        attributes: name -> value that the prompt asked for; real rows have none.
+        lengths: "chars" (without turn separators) and "turns".
+        attributes: name -> value that the prompt requested; empty for real rows.
     """
 
     label: str
@@ -42,7 +42,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Group:
-    """The samples of one class, or of all (label ""), and the real rows to compare them with."""
+    """Samples of one class, or of all (label ""), and the real rows to compare them with."""
 
     label: str
     samples: Sequence[Text]
@@ -52,12 +52,12 @@ class Group:
 
 @cache
 def share_of(count: int, of: int) -> Interval:
-    """The share `count / of` with Wilson's interval as wide as `Z`; classes ask for the same ones."""
+    """Return `count / of` with Wilson's interval at `Z`; cached, as classes share many values."""
     return wilson(count, of, CONFIDENCE)
 
 
 def newcombe(first: Interval, second: Interval) -> tuple[float, float]:
-    """Newcombe's interval of first - second; a share that is known has itself as both ends."""
+    """Return Newcombe's interval of first - second; both ends of a known share equal its value."""
     difference = first.value - second.value
     down = math.hypot(first.value - first.low, second.high - second.value)
     up = math.hypot(first.high - first.value, second.value - second.low)
@@ -67,7 +67,7 @@ def newcombe(first: Interval, second: Interval) -> tuple[float, float]:
 def standardised(
     samples: Sequence[int], rows: Sequence[int], z: float = Z
 ) -> tuple[float, float, float]:
-    """Difference of mean lengths in standard deviations, and Bonett's interval of it.
+    """Return the difference of mean lengths in standard deviations, with Bonett's interval.
 
     Args:
         samples: lengths, two or more.
@@ -77,8 +77,8 @@ def standardised(
     Returns:
         samples - rows, lower end, upper end.
     """
-    lengths = [np.sort(texts) for texts in (samples, rows)]  # so that order changes no digit
-    # Lengths are whole numbers: where all are alike, the spread is one unit, not 0.
+    lengths = [np.sort(texts) for texts in (samples, rows)]  # makes rounding independent of order
+    # Lengths are integers: if all are equal, assume a variance of 1, not 0.
     variances = [max(float(x.var(ddof=1)), 1.0) for x in lengths]
     mean_variance = sum(variances) / 2
     d = float(lengths[0].mean() - lengths[1].mean()) / math.sqrt(mean_variance)
@@ -88,12 +88,12 @@ def standardised(
 
 
 def counts(texts: Sequence[Text]) -> Counter[tuple[str, str]]:
-    """How many texts have each pair of facet and value."""
+    """Count the texts that have each pair of facet and value."""
     return Counter(mark for text in texts for mark in text.marks)
 
 
 def differences(group: Group, observed: Mapping[str, list[str]]) -> Iterator[Difference]:
-    """All differences of a group, in openings, genders, regions, lengths and attributes.
+    """Yield all differences of a group, in openings, genders, regions, lengths and attributes.
 
     Args:
         group: samples and the real rows to compare them with.
@@ -117,7 +117,7 @@ def _share_differences(group: Group) -> Iterator[Difference]:
 
 def _length_differences(group: Group) -> Iterator[Difference]:
     n, m = len(group.samples), len(group.rows)
-    if min(n, m) < FEW:  # their spread is not known
+    if min(n, m) < FEW:  # too few to estimate the variance
         return
     for unit in UNITS:
         mine, real = ([t.lengths[unit] for t in texts] for texts in (group.samples, group.rows))

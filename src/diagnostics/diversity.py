@@ -1,12 +1,12 @@
-"""How much the samples of one class differ from each other, and from its real rows.
+"""Measure how much the samples of a class differ from each other and from its real rows.
 
     diversity(["查一下话费", "宽带断网了"], seeds=["想查一下话费"], language="zh")
     # Diversity(samples=2, distinct_1=1.0, distinct_2=1.0, self_bleu=0.0, seed_ngram_overlap=0.5)
 
-Few distinct n-grams and a high self-BLEU are a model that says the same thing over and over; a
-high seed overlap is one that says what it was shown. Distinct n-grams fall and self-BLEU rises
-with the length and the number of texts, so all texts of a class are cut to one length and only
-`LOOKED_AT` of them are looked at. Compare classes with the same `samples`.
+Few distinct n-grams and a high self-BLEU mean that the model repeats itself; a high seed overlap
+means that it copies its seed examples. With more or longer texts, distinct n-grams fall and
+self-BLEU rises, so all texts of a class are cut to one length and at most `LOOKED_AT` are used.
+Only compare classes with the same `samples`.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from src.config.data import Language
 from src.gate.overlap import NOT_WORD, SIZE
 from src.records.metrics.generate import Diversity
 
-LOOKED_AT = 50  # texts of a class at most
-SHORTER = 25  # per cent of the texts that are too short for the common length and left out
-ORDER = 4  # of BLEU: n-grams of 1 to 4 tokens, so that a text has at least 4
+LOOKED_AT = 50  # max. texts used per class
+SHORTER = 25  # percentile of lengths that texts are cut to; shorter texts are left out
+ORDER = 4  # of BLEU: n-grams of 1 to 4 tokens, so texts need at least 4 tokens
 APOSTROPHES = str.maketrans("", "", "'’")  # don't is one word, however it is written
 
 Grams = list[tuple[str, ...]]
 
 
 def diversity(texts: Sequence[str], seeds: Sequence[str], language: Language) -> Diversity:
-    """Figures on the samples of one class, each None where nothing can be computed.
+    """Return diversity figures for the samples of one class; None where not computable.
 
     Args:
-        texts: the samples of the class, turns joined by spaces. Of more than `LOOKED_AT`, so many
-            are looked at, evenly spaced through the list.
+        texts: the samples of the class, turns joined by spaces. If there are more than
+            `LOOKED_AT`, only that many are used, evenly spaced through the list.
         seeds: the class's real train rows, turns joined by spaces.
-        language: what a token is: a letter or number in Chinese, a word in English; in lower
+        language: defines a token: a letter or number in Chinese, a word in English; in lower
             case, without punctuation.
 
     Returns:
-        - samples: how many texts were looked at.
-        - distinct_1, distinct_2: distinct over all n-grams of the texts together (Li et al. 2016,
+        - samples: how many texts were used.
+        - distinct_1, distinct_2: distinct / all n-grams of the texts together (Li et al. 2016,
           "A Diversity-Promoting Objective Function"), 0 to 1; cut as for self-BLEU.
         - self_bleu: mean BLEU-4 of each text with all others as references (Zhu et al. 2018,
           "Texygen"), 0 to 1. Texts are cut to the 25th percentile of their lengths, at least 4
-          tokens, and shorter ones left out: there is no brevity penalty. None for one text.
-        - seed_ngram_overlap: mean share of a text's distinct token 3-grams that stand in any seed, 0 to
-          1; whole texts, of which one with 1 or 2 tokens is its own only gram and one without
-          tokens is left out.
+          tokens, and shorter ones are left out, so no brevity penalty applies. None for one text.
+        - seed_ngram_overlap: mean share of a text's distinct token 3-grams that occur in any seed,
+          0 to 1, for uncut texts. A text with 1 or 2 tokens is its own only gram; texts without
+          tokens are left out.
     """
     count = min(LOOKED_AT, len(texts))
     looked_at = [tokens(texts[i * len(texts) // count], language) for i in range(count)]
@@ -62,14 +62,14 @@ def diversity(texts: Sequence[str], seeds: Sequence[str], language: Language) ->
 
 
 def tokens(text: str, language: Language) -> list[str]:
-    """Letters and numbers one by one in Chinese, words in English; in lower case."""
+    """Split into letters and numbers in Chinese, into words in English; in lower case."""
     if language == "zh":
         return list(NOT_WORD.sub("", text.lower()))
     return NOT_WORD.sub(" ", text.lower().translate(APOSTROPHES)).split()
 
 
 def cut(texts: Sequence[list[str]]) -> list[list[str]]:
-    """The texts cut to their 25th percentile of tokens, at least `ORDER`, without shorter ones."""
+    """Cut texts to the 25th percentile of their lengths, at least `ORDER`; drop shorter texts."""
     if not texts:
         return []
     length = max(ORDER, int(np.percentile([len(text) for text in texts], SHORTER)))
@@ -86,7 +86,10 @@ def _distinct(texts: list[list[str]], n: int) -> float | None:
 
 
 def _self_bleu(texts: list[list[str]]) -> float | None:
-    """Of texts with equal length; add-one smoothing of n > 1 (Lin and Och 2004, "ORANGE")."""
+    """Return the mean BLEU of equally long texts, smoothed for n > 1 (Lin and Och 2004, "ORANGE").
+
+    The smoothing adds one to matches and totals.
+    """
     if len(texts) < 2:
         return None
     precisions = []
@@ -99,10 +102,10 @@ def _self_bleu(texts: list[list[str]]) -> float | None:
 
 
 def _clipped_matches(counts: list[Counter[tuple[str, ...]]]) -> np.ndarray:
-    """N-grams of each text that stand in the others, shape (texts,).
+    """Count the n-grams of each text that occur in the others, shape (texts,).
 
-    A gram counts as often as in the other text that has most of it. Whether or not a text has
-    most of it itself, this is the second-highest count of all texts or its own, if that is less.
+    Each count of a gram is clipped to its highest count in one other text. In all cases, that is
+    the minimum of its own count and the second-highest count of all texts.
     """
     highest: dict[tuple[str, ...], int] = {}
     second: dict[tuple[str, ...], int] = {}

@@ -1,15 +1,15 @@
-"""The last look before the scores: does a dev or test row stand in what is trained on?
+"""Leakage check before scoring: do accepted samples repeat dev or test rows?
 
     leakage = check_leakage(accepted, splits, params.data, params.filter.contamination.max_overlap)
     require_no_leakage(leakage)   # UserError: accepted sample 35467b8f0dd5911f-0: 0.93 of it ...
     leakage.figures()             # LeakageFigures(checked=1140, copies=0, seeds=812, ...)
 
-The gate asks the same of every candidate, but its rule can be off, a file can come from elsewhere,
-and private data is replaced after its look. Here it is proved on the samples as they are trained
-on, and in both directions: a long sample that holds a whole row is no less a copy than a short
-sample out of a long row. In the second direction a row must be long to prove anything, because
-people too say "why is my withdrawal still pending" and go on; samples that hold a shorter row are
-only counted.
+The gate checks every candidate for this, but its rule can be disabled, a file can come from
+elsewhere, and private data is replaced after the check. This module checks the samples as they are
+trained on, and in both directions: a long sample that contains a whole row is as much a copy as a
+short sample out of a long row. In the second direction only long rows are evidence, because real
+callers also say "why is my withdrawal still pending" and then continue. Samples that contain a
+shorter row are only counted.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from src.gate.overlap import NOT_WORD, SEARCH, References, entries, grams
 from src.records.metrics.evaluate import LeakageFigures
 from src.records.samples import Screened
 
-# Distinct 3-grams of a row of which so much stands in a sample. How often that is chance is seen on
-# real train rows, which were written after no test row: with a limit of 0.85, of 1,665 of banking77
-# 103 hold most of a row from COUNTED on and none of one from LONG on; of the stand-in's 12,799,
-# whose calls are put together from phrases, 467 and 3.
+# Min. distinct 3-grams of a row that is looked up in samples. Real train rows show how often a
+# match is chance, since they are not derived from test rows. With a limit of 0.85, of 1,665 train
+# rows of banking77, 103 contain most of a row of at least COUNTED 3-grams and none of one of at
+# least LONG. Of 12,799 in the stand-in, whose calls are composed of phrases, it is 467 and 3.
 COUNTED = 20
 LONG = 64
 
@@ -40,14 +40,14 @@ Direction = Literal["sample in row", "row in sample"]
 
 @dataclass(frozen=True)
 class Copy:
-    """An accepted sample that is a near-duplicate of a row which it must not have seen.
+    """An accepted sample that is a near-duplicate of a dev or test row.
 
     Attributes:
         sample: id of the sample.
         split: "dev" or "test".
-        row: the row's row_id there.
-        share: of the 3-grams of the sample that stand in the row, or the other way round.
-        direction: which of the two.
+        row: row_id of the row.
+        share: share of the sample's 3-grams that occur in the row, or vice versa.
+        direction: which of the two `share` is.
     """
 
     sample: str
@@ -59,7 +59,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Stray:
-    """A seed of an accepted sample that is no train row."""
+    """A seed example of an accepted sample that is not a train row."""
 
     sample: str
     seed: str
@@ -67,17 +67,17 @@ class Stray:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What was found.
+    """Result of the leakage check.
 
     Attributes:
-        checked: accepted samples.
-        copies: at most one a sample, in their order.
-        hold_short_row: other samples that hold a row of `COUNTED` to `LONG` 3-grams.
-        seeds: different rows that were shown as examples.
-        strays: the first of each sample whose seeds are not all train rows, in their order.
-        train_twins: train rows of which dev or test has one with the same letters and numbers.
-            They came so in the data and flatter every method alike.
-        seed_twins: those of them that were shown as examples.
+        checked: number of accepted samples.
+        copies: at most one per sample, in sample order.
+        hold_short_row: number of other samples that contain a row of `COUNTED` to `LONG` 3-grams.
+        seeds: number of distinct rows used as seed examples.
+        strays: the first one of each sample with seeds outside train, in sample order.
+        train_twins: number of train rows that have the same letters and numbers as a dev or test
+            row. They are duplicates in the user's data and inflate the scores of all methods alike.
+        seed_twins: number of those that were used as seed examples.
     """
 
     checked: int
@@ -89,7 +89,7 @@ class Leakage:
     seed_twins: int
 
     def figures(self) -> LeakageFigures:
-        """For the metrics: how many of each."""
+        """Return the counts for the metrics."""
         return LeakageFigures(
             checked=self.checked,
             copies=len(self.copies),
@@ -108,17 +108,17 @@ def check_leakage(
 
     Args:
         accepted: samples.
-        splits: the real rows; row_id and text are used.
+        splits: the real rows; uses row_id and text.
         data: turn separator.
-        max_overlap: share of the distinct character 3-grams, of a sample in one row or of a row
-            in one sample, above which they are copies: `filter.contamination.max_overlap`.
+        max_overlap: share of distinct character 3-grams, of a sample in one row or of a row in one
+            sample, above which it is a copy: `filter.contamination.max_overlap`.
     """
     held_out = pd.concat([splits.dev.assign(split="dev"), splits.test.assign(split="test")])
     rows = [plain(text, data.turn_separator) for text in held_out["text"]]
     samples = [plain(one.text, data.turn_separator) for one in accepted]
     held = _rows_in_samples(samples, rows, max_overlap)
     found = {match.sample: match for match in held if match.size >= LONG}
-    # of a sample that is a copy both ways the share of the sample is named, as the gate does
+    # If a sample is a copy in both directions, report the share of the sample, like the gate.
     found |= {match.sample: match for match in _samples_in_rows(samples, rows, max_overlap)}
     positions = list(zip(held_out["split"], held_out["row_id"], strict=True))
     train = splits.train
@@ -145,18 +145,17 @@ def check_leakage(
 
 
 def require_no_leakage(leakage: Leakage) -> None:
-    """Stop a run whose scores would be worth nothing.
+    """Stop the run if its scores would be invalid.
 
     Raises:
-        UserError: a sample is a copy of a dev or test row, or was written after a row that is not
-            of train.
+        UserError: a sample is a copy of a dev or test row, or has a seed example outside train.
     """
     if leakage.copies:
         first = leakage.copies[0]
         what = (
-            f"{first.share:.2f} of it stands in {first.split} row {first.row}"
+            f"{first.share:.2f} of it occurs in {first.split} row {first.row}"
             if first.direction == "sample in row"
-            else f"it holds {first.share:.2f} of {first.split} row {first.row}"
+            else f"it contains {first.share:.2f} of {first.split} row {first.row}"
         )
         raise UserError(
             f"accepted sample {first.sample}: {what}{_more(leakage.copies)}; set "
@@ -165,8 +164,8 @@ def require_no_leakage(leakage: Leakage) -> None:
     if leakage.strays:
         first_stray = leakage.strays[0]
         raise UserError(
-            f"accepted sample {first_stray.sample}: its seed {first_stray.seed} is no row of train"
-            f"{_more(leakage.strays)}; run `dvc repro`, or correct seed_ids where samples come "
+            f"accepted sample {first_stray.sample}: its seed {first_stray.seed} is not a train row"
+            f"{_more(leakage.strays)}; run `dvc repro`, or correct seed_ids if the samples come "
             "from elsewhere"
         )
 
@@ -177,7 +176,7 @@ def _more(found: Sequence[Copy] | Sequence[Stray]) -> str:
 
 @dataclass(frozen=True)
 class _Match:
-    """Positions of a sample and a row; `size` is the row's distinct 3-grams, 0 where not asked."""
+    """Positions of a sample and a row; `size` is the row's number of 3-grams, 0 if not needed."""
 
     sample: int
     row: int
@@ -194,7 +193,7 @@ def _samples_in_rows(samples: list[str], rows: list[str], limit: float) -> Itera
 
 
 def _rows_in_samples(samples: list[str], rows: list[str], limit: float) -> list[_Match]:
-    """Of each sample the row of which it holds most comes last, the first one among equals."""
+    """Return matches sorted by share, so the last of a sample is its best; ties: lower row last."""
     longest = max((len(grams(sample)) for sample in samples), default=0)
     sizes = [len(grams(row)) for row in rows]
     fitting = [row for row, size in enumerate(sizes) if size >= COUNTED and size * limit < longest]
@@ -220,5 +219,5 @@ def _strays(accepted: Sequence[Screened], train: set[str]) -> Iterator[Stray]:
 
 
 def _letters(texts: Iterable[str]) -> list[str]:
-    """Letters and numbers in lower case, as the overlap counts them; of a text without, the text."""
+    """Return letters and numbers in lower case, as the overlap counts them; else the whole text."""
     return [NOT_WORD.sub("", text.lower()) or text for text in texts]

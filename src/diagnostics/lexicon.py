@@ -1,9 +1,9 @@
-"""Gender words and regions that `bias` looks for."""
+"""Gender words and regions that `bias` counts."""
 
 from __future__ import annotations
 
-# 他 and 她 are left out: speech recognition writes 他 for both. The guards keep out "takes effect
-# first", "Mexico", "Arabia" and "partner".
+# 他 and 她 are left out: speech recognition writes 他 for both. The lookarounds exclude 先生效
+# ("takes effect first"), 墨西哥 (Mexico), 阿拉伯 (Arabia) and 小伙伴 (partner).
 MALE = {
     "zh": r"先生(?!效|成|产)|男|爸|爷|叔|(?<!西)哥|弟|(?<!拉)伯|老公|丈夫|儿子|小伙(?!伴)",
     "en": r"\b(?:sir|mr|mister|he|him|his|man|men|gentlem[ae]n|boy|male|father|dad|husband|son"
@@ -16,8 +16,8 @@ FEMALE = {
     r"|mum|wife|daughter|sister|aunt|grandmother|grandma)\b",
 }
 
-# Without what is mostly another word: "us", "turkey", "jersey", "reading"; the guards keep out
-# 东西安装, 上海南站, 办成都要 and 最大连接.
+# Without names that are mostly other words: "us", "turkey", "jersey", "reading". The lookarounds
+# exclude 东西安装, 上海南站, 办成都要 and 最大连接.
 REGIONS = {
     "zh": r"北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北"
     r"|湖南|广东|(?<!上)海南|四川|贵州|云南|陕西|甘肃|青海|台湾|内蒙古?|广西|(?<!东)西藏|宁夏|新疆"

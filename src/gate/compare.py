@@ -1,4 +1,4 @@
-"""What a candidate is compared with: rows of a split, and candidates of its class before it."""
+"""Find the nearest row of a split, or the nearest earlier candidate, of each candidate."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from src.records.samples import Candidate
 
 
 class Rows:
-    """Rows of a split with their ids, to compare with.
+    """Indexed rows of a split and their ids.
 
     Args:
         frame: columns row_id, text.
-        separator: between turns.
-        limit: the lowest share that a rule drops at; small ones count as 0 among many rows.
-        search: how shares are looked for.
+        separator: turn separator.
+        limit: the lowest share at which a rule rejects; with many rows, small shares count as 0.
+        search: limits of the overlap search.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Rows:
         self._floor = search.floor_for(len(frame), limit)
 
     def nearest(self, texts: list[str], among: np.ndarray | None = None) -> list[Overlap]:
-        """The row that holds most of each text; of those that count, if not all do."""
+        """Return the row that shares most with each text; `among` masks the rows that count."""
         shares, positions = self._references.max_overlap(texts, self._floor, among)
         return [
             Overlap(float(share), self._ids[position]) if share > 0 else NOWHERE
@@ -42,12 +42,12 @@ class Rows:
 
 @dataclass
 class Compared:
-    """The growing list of candidates of one class, and what each was nearest to.
+    """The growing list of candidates of one class, and the overlap of each with earlier ones.
 
     Attributes:
-        search: how shares are looked for.
-        done: candidates with a verdict, and of each the accepted one before it that is nearest.
-        accepted: whether each is, shape (candidates,).
+        search: limits of the overlap search.
+        done: candidates with a verdict, each with its nearest earlier accepted candidate.
+        accepted: whether each is accepted, shape (candidates,).
         index: the 3-grams of their texts.
     """
 
@@ -60,7 +60,7 @@ class Compared:
         self.index = References((), self.search)
 
     def go_back(self, candidates: Sequence[Candidate]) -> int:
-        """Forget all but what the new list starts with as well; how many that are."""
+        """Drop all but the prefix shared with the new list; return the length of that prefix."""
         pairs = enumerate(zip(candidates, self.done, strict=False))
         same = min(len(candidates), len(self.done))
         same = next((position for position, (one, (old, _)) in pairs if not _alike(one, old)), same)
@@ -68,9 +68,10 @@ class Compared:
         return same
 
     def compare(self, texts: list[str], limit: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Positions and shares of what each of the next candidates shares something with.
+        """Yield, per text, the positions and shares of the candidates that it overlaps with.
 
-        Those before it and some after it; `nearest` looks at the accepted ones, all before it.
+        These are earlier and some later candidates. `nearest` only uses accepted ones, which are
+        all earlier.
         """
         known = len(self.done)
         self.index.add(texts, after=known)
@@ -80,7 +81,7 @@ class Compared:
         return entries(self.index.shares(texts, np.array(floors)))
 
     def nearest(self, positions: np.ndarray, shares: np.ndarray) -> Overlap:
-        """The accepted candidate that holds most of the next one, of equals the first."""
+        """Return the accepted candidate with the largest share, the first one among equals."""
         accepted = self.accepted[positions]
         if not accepted.any():
             return NOWHERE
@@ -88,11 +89,11 @@ class Compared:
         return Overlap(share, self.done[position][0].id)
 
     def take(self, candidate: Candidate, earlier: Overlap, *, accepted: bool) -> None:
-        """The next candidate has its verdict."""
+        """Record the verdict of the next candidate."""
         self.accepted[len(self.done)] = accepted
         self.done.append((candidate, earlier))
 
 
 def _alike(one: Candidate, other: Candidate) -> bool:
-    """Whether the gate says the same of both after the same list."""
+    """Return whether the gate gives both the same verdict after the same list."""
     return (one.id, one.text) == (other.id, other.text)

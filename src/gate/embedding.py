@@ -1,12 +1,12 @@
-"""Texts as vectors of length 1, so that a product of two is their similarity.
+"""Embed texts as vectors of length 1, whose dot product is their similarity.
 
     embed = fit_embedder(train_texts, params.embedding)
     similarity = embed(candidate_texts) @ embed(train_texts).T
 
-Three backends: `tfidf` (character n-grams: no model, no cost, the surface alone), `endpoint` (any
+Three backends: `tfidf` (character n-grams: no model, no cost, wording only), `endpoint` (any
 OpenAI-compatible /embeddings), and `gguf` (a local model that llama.cpp serves inside this
-process). What a model was asked once is kept, batch by batch: nothing is computed or paid twice,
-and a run that was killed goes on where it was.
+process). Vectors of a model are cached batch by batch: nothing is computed or paid twice, and a
+killed run resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ log = logging.getLogger(__name__)
 def fit_embedder(
     reference: Sequence[str], params: EmbeddingParams, cache: Path = CACHE, calls: Calls = CALLS
 ) -> Embed:
-    """A function from texts to vectors of one space, order kept.
+    """Return a function that maps texts to vectors of one space, in order.
 
-    Texts have their turns joined by spaces, see `dialogue.plain`. A row is of length 1, or all
-    zeros for a text with nothing to embed.
+    It expects texts with their turns joined by spaces, see `dialogue.plain`. Rows have length 1,
+    or are all zeros if a text has nothing to embed.
 
     Args:
-        reference: what `tfidf` takes its n-grams and their rarity from; a model needs none.
-        params: the backend. All but `tfidf` cut texts to `max_chars` and give dense rows.
-        cache: file in which a model's vectors are kept.
-        calls: how an endpoint is asked.
+        reference: texts that `tfidf` takes n-grams and weights from; other backends ignore it.
+        params: the backend. All but `tfidf` cut texts to `max_chars` and return dense rows.
+        cache: file that caches the vectors of a model.
+        calls: limits and retries of requests to an endpoint.
 
     The function raises:
-        UserError: the endpoint, the key or the model file is at fault, or the cache is damaged.
+        UserError: the endpoint, the key or the model file fails, or the cache is damaged.
     """
     if params.backend == "tfidf":
         return fit_ngrams(reference)
@@ -53,7 +53,7 @@ def fit_embedder(
 
 
 def _cached(params: EmbeddingParams, cache: Path, calls: Calls, texts: Sequence[str]) -> Vectors:
-    """The vectors of a model, shape (texts, width); only what the cache has not is asked for."""
+    """Return a model's vectors, shape (texts, width); requests only those not in the cache."""
     sent = [
         params.prefix + cut if (cut := text.strip()[: params.max_chars]) else "" for text in texts
     ]
@@ -68,8 +68,8 @@ def _cached(params: EmbeddingParams, cache: Path, calls: Calls, texts: Sequence[
     widths = {len(vector) for vector in found.values()}
     if len(widths) > 1:
         raise UserError(
-            f"{location(params)}: vectors of {sorted(widths)} numbers, so another model responds than "
-            f"before; move {cache} away to start anew"
+            f"{location(params)}: vectors have {sorted(widths)} dimensions, so the model has "
+            f"changed; move {cache} away to embed everything again"
         )
     nothing = np.zeros(max(widths, default=1), np.float32)
     rows = np.array([found.get(text, nothing) for text in sent], dtype=np.float32)
@@ -79,10 +79,10 @@ def _cached(params: EmbeddingParams, cache: Path, calls: Calls, texts: Sequence[
 def _ask_and_keep(
     keys: Mapping[str, bytes], params: EmbeddingParams, calls: Calls, store: VectorStore
 ) -> dict[str, NDArray[np.float32]]:
-    """Vectors by text; each batch is kept as it comes, those under way at an error as well."""
+    """Return vectors by text; caches every finished batch, also if another one fails."""
     texts, size = list(keys), params.batch_size
     batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-    local = params.backend == "gguf"  # one slot: more requests would only wait for it
+    local = params.backend == "gguf"  # it has one slot, so more requests would only queue
 
     with (
         embedding_model(params, calls) as vectors_of,

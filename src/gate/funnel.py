@@ -1,4 +1,4 @@
-"""metrics/filter.json: what became of the candidates, and the votes of judges and the decisions of reviewers.
+"""metrics/filter.json: the verdicts, the votes of judges and the decisions of reviewers.
 
 metrics = filter_metrics(verdicts, read_decisions(DECISIONS), bias)
 """
@@ -25,12 +25,12 @@ from src.review.agreement import reject_rate, reviewer_agreement
 def filter_metrics(
     verdicts: Verdicts, decided: Sequence[Decision], bias: BiasReport
 ) -> FilterMetrics:
-    """The metrics of the whole gate.
+    """Return the metrics of the whole gate.
 
     Args:
-        verdicts: of rules, label check and judges.
-        decided: all that people decided, one reviewer's decision on one sample each.
-        bias: of the accepted samples.
+        verdicts: final verdicts, after rules, label check and judges.
+        decided: all decisions, each of one reviewer on one sample.
+        bias: bias report of the accepted samples.
     """
     private: Counter[str] = Counter()
     for one in verdicts.every:
@@ -63,7 +63,7 @@ def _per_class(verdicts: Verdicts) -> dict[str, ClassFunnel]:
 
 
 def _per_model(verdicts: Verdicts) -> dict[str, ModelFunnel]:
-    """By endpoint; samples of which none is known are left out."""
+    """Count by endpoint; samples without a known endpoint are left out."""
     written = Counter(one.candidate.endpoint for one in verdicts.every)
     passed = Counter(one.candidate.endpoint for one in verdicts.accepted)
     return {
@@ -72,7 +72,7 @@ def _per_model(verdicts: Verdicts) -> dict[str, ModelFunnel]:
 
 
 def _judges(votes: Sequence[Mapping[str, bool]]) -> dict[str, Voter]:
-    """Of those who voted how many each saw, accepted, and how much it counts."""
+    """Return, per voter, how many samples it saw and accepted, and the weight of its vote."""
     votes_of: dict[str, list[bool]] = {}
     for each in votes:
         for voter, vote in each.items():
@@ -85,7 +85,7 @@ def _judges(votes: Sequence[Mapping[str, bool]]) -> dict[str, Voter]:
 
 
 def _review(decided: Sequence[Decision], verdicts: Verdicts) -> Review:
-    """What people decided on the samples that the gate had let pass, and how far that carries."""
+    """Summarise decisions on samples that passed the gate, with the interval of the reject rate."""
     passed = {one.id for one in verdicts.every if one.fault is None or one.fault.rule == REVIEW}
     mine = [decision for decision in decided if decision.id in passed]
     rate = reject_rate(mine, len(passed))

@@ -1,10 +1,11 @@
-"""The one verdict on candidates: what `generate` asks as it goes and `filter` at the end.
+"""The quality gate: apply every rule to candidates and return their verdicts.
 
     gate = Gate(train, dev, test, keywords, params.filter, params.data)
     verdicts = gate.screen(candidates)
     verdicts.acceptance_rate, verdicts.rejected_by  ->  0.82, Counter({"repetition": 11, ...})
 
-Everything is scored, also by rules that are off; only the enabled ones drop.
+The stage `generate` runs the gate while it requests samples, the stage `filter` once at the end.
+Every candidate gets all scores, also those of disabled rules; only enabled rules reject.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ from src.privacy.find import mask
 from src.records.decisions import Decision
 from src.records.samples import Candidate, Fault, Screened
 
-REVIEW = "review"  # the rule of samples that people rejected
+REVIEW = "review"  # rule name for samples that reviewers rejected
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Candidates, accepted and rejected, each in the order in which they came.
+    """Accepted and rejected candidates, each in input order.
 
-    All have their text in the style of the real rows, their scores, and the private data found in
-    them by kind; the rejected ones also a fault.
+    Each has its text in the style of the real rows, its scores, and the number of private data
+    items by kind. Rejected ones also have a fault.
     """
 
     accepted: tuple[Screened, ...]
@@ -47,33 +48,32 @@ class Verdicts:
 
     @property
     def every(self) -> tuple[Screened, ...]:
-        """The accepted ones, then the rejected ones."""
+        """All candidates: first the accepted, then the rejected ones."""
         return (*self.accepted, *self.rejected)
 
     @property
     def acceptance_rate(self) -> float:
-        """Share of the candidates that was accepted; 0 without candidates."""
+        """Share of accepted candidates; 0 if there are no candidates."""
         return len(self.accepted) / max(1, len(self.every))
 
     @property
     def rejected_by(self) -> Counter[str]:
-        """Candidates dropped, by the rule that dropped them."""
+        """Number of rejected candidates per rule."""
         return reasons(self.rejected)
 
 
 class Gate:
-    """The rules with what they compare against, indexed once.
+    """The rules and an index of the rows that they compare candidates with.
 
-    A verdict depends on the candidate and on candidates of its own class before it, on nothing
-    else: more candidates after it, or of other classes, never change it. What was measured on a
-    text is kept, and so are the comparisons within a class up to where a list differs from the last
-    one, so that screening a growing list costs only what is new.
+    A verdict depends only on the candidate and on earlier candidates of its class; later
+    candidates and other classes never change it. Measurements are cached per text. Comparisons
+    within a class are cached up to the first position where a list differs from the previous one,
+    so screening a growing list only pays for its new part.
 
-    Verdicts are exact for any number of rows. Scores of overlaps are so up to
-    `Search.exact_rows` rows that a text is compared with (train rows of its class, dev and test
-    rows, all train rows, candidates of its class before it); with more, a share up to
-    `overlap.FLOOR`, or up to the lowest `max_overlap` of the four rules if that is lower, is
-    written as 0.
+    Verdicts are exact for any number of rows. Overlap scores are exact if a text is compared with
+    at most `Search.exact_rows` rows (train rows of its class, dev and test rows, all train rows,
+    or earlier candidates of its class). With more rows, shares up to `overlap.FLOOR`, or up to the
+    lowest `max_overlap` of the four overlap rules if that is lower, are written as 0.
     """
 
     def __init__(
@@ -87,21 +87,21 @@ class Gate:
         decisions: Mapping[str, Decision] | None = None,
         search: Search = SEARCH,
     ) -> None:
-        """Measure train and index it with dev and test.
+        """Measure the style and length of train, and index train, dev and test.
 
         Args:
             train: columns row_id, text, label.
             dev: columns row_id, text.
             test: columns row_id, text.
-            keywords: of each class; `filter.keywords.given` goes before them.
+            keywords: keywords per class; `filter.keywords.given` overrides them.
             params: the section `filter`.
             data: the section `data`.
-            decisions: of people, by candidate id; what they reject, or give to another class, is
-                dropped by the rule `review`.
-            search: how shares are looked for; changes no verdict.
+            decisions: decisions of reviewers by candidate id. Candidates that they reject or
+                relabel to another class are rejected by the rule `review`.
+            search: limits of the overlap search; they change no verdict.
 
         Raises:
-            UserError: keywords are given for a class that train does not have.
+            UserError: `filter.keywords.given` names a class that train does not have.
         """
         unknown = sorted(set(params.keywords.given) - set(train["label"]))
         if unknown:
@@ -110,7 +110,7 @@ class Gate:
                 "correct the name"
             )
         if not params.contamination.enabled:
-            log.warning("filter.contamination is off: copies of dev and test rows are let through")
+            log.warning("filter.contamination is off: copies of dev and test rows are accepted")
         self._params = params
         self._data = data
         self._decisions = decisions or {}
@@ -136,7 +136,7 @@ class Gate:
         self._compared: dict[str, Compared] = {}
 
     def screen(self, candidates: Sequence[Candidate]) -> Verdicts:
-        """Verdicts on all candidates.
+        """Return the verdicts on all candidates.
 
         Raises:
             UserError: the class of a candidate has no train row.
@@ -156,12 +156,12 @@ class Gate:
         )
 
     def accepts(self, candidates: Sequence[Candidate]) -> list[bool]:
-        """Whether each candidate passes; raises as `screen` does."""
+        """Return whether each candidate is accepted; raises like `screen`."""
         accepted = {one.id for one in self.screen(candidates).accepted}
         return [candidate.id in accepted for candidate in candidates]
 
     def _screen_class(self, label: str, candidates: list[Candidate]) -> list[Screened]:
-        """Verdicts on candidates of one class, each against the accepted ones before it."""
+        """Screen candidates of one class, each against the accepted ones before it."""
         measured = self._measure(label, [candidate.text for candidate in candidates])
         compared = self._compared.setdefault(label, Compared(self._search))
         known = compared.go_back(candidates)
@@ -183,7 +183,7 @@ class Gate:
         return screened
 
     def _verdict(self, candidate: Candidate, measured: Measurements) -> Screened:
-        """The candidate with its scores, and a fault if it is dropped."""
+        """Return the candidate with its scores, and with a fault if it is rejected."""
         replaced = self._params.pii.enabled and self._params.pii.action == "replace"
         fault = self._review_fault(candidate) or first_fault(measured, self._params, self._limits)
         return Screened(
@@ -195,19 +195,19 @@ class Gate:
         )
 
     def _review_fault(self, candidate: Candidate) -> Fault | None:
-        """What people decided goes before every rule."""
+        """Return the fault if a reviewer rejected the candidate or moved it to another class."""
         decision = self._decisions.get(candidate.id)
         if decision is None or decision.decision == "accept":
             return None
         if decision.decision == "relabel":
             if decision.label == candidate.label:
                 return None
-            return Fault(REVIEW, f"{decision.reviewer} says it is {decision.label}")
+            return Fault(REVIEW, f"{decision.reviewer} relabelled it to {decision.label}")
         reason = decision.reason or "no reason given"
         return Fault(REVIEW, f"{decision.reviewer} rejects it: {reason}")
 
     def _measure(self, label: str, texts: list[str]) -> list[Measurements]:
-        """The texts measured, those seen before from memory; `earlier` is not filled in."""
+        """Measure the texts, using cached results where possible; leaves `earlier` unset."""
         new = [text for text in dict.fromkeys(texts) if (label, text) not in self._measured]
         measured = [self._measure_alone(label, text) for text in new]
         words = [self._words(one.text) for one in measured]
@@ -242,10 +242,10 @@ class Gate:
 
 
 def check_candidates(candidates: Sequence[Candidate], labels: Container[str]) -> None:
-    """Refuse candidates whose class is none of train's.
+    """Check that every candidate has a class of train.
 
     Raises:
-        UserError: the first one.
+        UserError: names the first candidate without one.
     """
     for candidate in candidates:
         if candidate.label not in labels:
@@ -256,5 +256,5 @@ def check_candidates(candidates: Sequence[Candidate], labels: Container[str]) ->
 
 
 def reasons(screened: Iterable[Screened]) -> Counter[str]:
-    """Samples dropped, by the rule that dropped them; accepted ones do not count."""
+    """Count rejected samples per rule."""
     return Counter(one.fault.rule for one in screened if one.fault is not None)

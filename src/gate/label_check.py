@@ -1,19 +1,18 @@
-"""Does a text belong to its class? A classifier that has not learned from the text itself.
+"""Label check: how likely a text belongs to its class, by a classifier not trained on that text.
 
     checked = check_labels(candidates, train, labels, separator="[SEP]")
     checked.rank[3], checked.score[3], checked.best[3]  ->  6, 0.04, "办理取消"
 
-It learns from real rows, candidates, and the definitions of the classes together, every class with
-the same weight, and each row is scored by what the others say (leave-one-out ridge regression,
-which has a closed form). A classifier of the real rows alone knows a class of three rows by
-their wording, and drops just the new phrasings that are worth having; among all candidates of a
-class a new phrasing has company, and a text about something else has not.
+The classifier is trained on real rows, candidates and class definitions together, with the same
+weight for every class. Each row is scored by a model fitted without it (leave-one-out ridge
+regression, which has a closed form). A classifier trained on real rows only knows a class of three
+rows by their wording and would reject new phrasings, which are the useful ones. Among all
+candidates of a class a new phrasing has similar neighbours; a text about something else does not.
 
-What a caller wants comes early, so a turn counts `DECAY` times as much as the one before it;
-character n-grams that every class says count for little; and a text that is shorter than most
-proves less. The rank of its own class is safe for classes of one row, because it compares scores
-of one text; a class that has hardly another row to learn from gives no verdict at all (rank 0,
-score 1).
+Callers state their request early, so each turn counts `DECAY` times as much as the one before it.
+Character n-grams that all classes share count little, and texts shorter than most get less extreme
+scores. The rank of a text's class also works for classes with one row, because it compares scores
+of one text. A class with at most `MIN_OTHERS` rows to learn from gets no verdict (rank 0, score 1).
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ from src.data.schema import LabelInfo
 from src.records.samples import Candidate
 
 NGRAMS = (1, 2)  # characters
-DECAY = 0.5  # weight of a turn to the one before it
+DECAY = 0.5  # weight of a turn relative to the one before it
 RIDGE = 3.0
 DIMENSIONS = 128  # of the truncated SVD in which the regression is solved
-ROWS_PER_CLASS = 200  # to learn from: real rows and candidates, as many of each at most
+ROWS_PER_CLASS = 200  # to train on: at most this many real rows, and this many candidates
 NEIGHBOURS = 10
-MIN_OTHERS = 2  # further rows of its class from which a text gets a verdict
+MIN_OTHERS = 2  # other rows of its class that a text needs to get a verdict
 SMOOTHING = 1e-3
 
-SUSPECT_RANK = 3  # a real row is in doubt when its class is not among so many
-SUSPECT_SHARE = 20
+SUSPECT_RANK = 3  # a real row is doubtful if its class is not among the top 3
+SUSPECT_SHARE = 20  # list at most 1 in 20 rows
 
 Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LabelScores:
-    """One entry a text, in order.
+    """One entry per text, in order.
 
     Attributes:
-        score: probability, calibrated on all rows, that the class is the text's own.
+        score: probability, calibrated on all rows, that the text belongs to its class.
         rank: how many other classes score higher; 0 = none.
         best: the class that scores highest.
-        neighbours: share of the `NEIGHBOURS` most similar rows that are of the class.
+        neighbours: share of the `NEIGHBOURS` most similar rows that have the same class.
     """
 
     score: Matrix
@@ -64,11 +63,11 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """Scores of the candidates and, to find real rows with a doubtful label, of train rows."""
+    """Scores of candidates and, to find real rows with a doubtful label, of train rows."""
 
     candidates: LabelScores
     train: LabelScores
-    train_rows: tuple[str, ...]  # row_id of those that were scored
+    train_rows: tuple[str, ...]  # row_id of the train rows that were scored
 
 
 def check_labels(
@@ -81,26 +80,26 @@ def check_labels(
     """Score every candidate, and up to `ROWS_PER_CLASS` real rows of each class.
 
     Args:
-        candidates: in the style of the real rows; their classes stand in train.
+        candidates: candidates in the style of the real rows, of classes in train.
         train: columns row_id, text, label.
-        labels: definitions and typical requests, learned from like rows; may be empty.
-        separator: between turns.
-        seed: of the rows that are learned from where a class has more.
+        labels: definitions and typical requests, used as training rows; may be empty.
+        separator: turn separator.
+        seed: random seed to draw training rows of classes that have too many.
     """
     rng = np.random.default_rng(seed)
     real = train.loc[_some_of_each(train["label"].to_numpy(dtype=str), rng)]
-    told = [(name, text) for name, info in labels.items() for text in _words_of(info)]
-    kinds = np.repeat([0, 1, 2], [len(candidates), len(real), len(told)])
+    defined = [(name, text) for name, info in labels.items() for text in _texts_of(info)]
+    kinds = np.repeat([0, 1, 2], [len(candidates), len(real), len(defined)])
     names = np.array(
-        [one.label for one in candidates] + real["label"].tolist() + [name for name, _ in told]
+        [one.label for one in candidates] + real["label"].tolist() + [name for name, _ in defined]
     )
-    texts = [one.text for one in candidates] + real["text"].tolist() + [text for _, text in told]
+    texts = [one.text for one in candidates] + real["text"].tolist() + [text for _, text in defined]
     classes, owner = np.unique(names, return_inverse=True)
     learned = np.concatenate(
         [_some_of_each(names[kinds == 0], rng), np.flatnonzero(kinds > 0)]
     ).astype(int)
     coordinates = _coordinates(
-        texts, separator, owner, learned, is_sample=kinds == 0, is_told=kinds == 2
+        texts, separator, owner, learned, is_sample=kinds == 0, is_definition=kinds == 2
     )
     values = leave_one_out(coordinates, owner, learned, len(classes))
     scores = _scores(coordinates, values, owner, learned, classes)
@@ -110,14 +109,14 @@ def check_labels(
 
 
 def suspects(checked: LabelCheck, train: pd.DataFrame) -> pd.DataFrame:
-    """Real rows whose label is in doubt, the most doubtful first; for people to look at.
+    """Return real rows with a doubtful label for manual review, most doubtful first.
 
-    Rows that the check ranks beyond `SUSPECT_RANK`, at most one in `SUSPECT_SHARE`. They are
-    never dropped or changed.
+    These are rows that the check ranks beyond `SUSPECT_RANK`, at most one in `SUSPECT_SHARE`.
+    They are never dropped or changed.
 
     Args:
-        checked: from `check_labels`.
-        train: the same rows (row_id, text, label).
+        checked: result of `check_labels`.
+        train: the train rows that were checked (row_id, text, label).
 
     Returns:
         columns row_id, label, suggested, label_score, label_rank, text.
@@ -138,13 +137,13 @@ def suspects(checked: LabelCheck, train: pd.DataFrame) -> pd.DataFrame:
 
 
 def _some_of_each(names: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.int_]:
-    """Positions of at most `ROWS_PER_CLASS` of each name, in order."""
+    """Return positions of at most `ROWS_PER_CLASS` entries per name, in order."""
     shuffled = rng.permutation(len(names))
     nth = pd.Series(names[shuffled]).groupby(names[shuffled]).cumcount().to_numpy(dtype=int)
     return np.sort(shuffled[nth < ROWS_PER_CLASS])
 
 
-def _words_of(info: LabelInfo) -> list[str]:
+def _texts_of(info: LabelInfo) -> list[str]:
     return [text for text in (info.name, info.definition, *info.requests) if text]
 
 
@@ -155,9 +154,9 @@ def _coordinates(
     learned: NDArray[np.int_],
     *,
     is_sample: NDArray[np.bool_],
-    is_told: NDArray[np.bool_],
+    is_definition: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """Each text as a point, shape (texts, dimensions); its length is what the text can prove."""
+    """Return each text as a point, shape (texts, dimensions); short texts get short vectors."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
@@ -171,21 +170,21 @@ def _coordinates(
     tfidf.fit([turn for turn, taken in zip(turns, to_learn, strict=True) if taken])
     weights = csr_matrix((DECAY**nth, (of_call, np.arange(len(turns)))))
     grams = weights @ tfidf.transform(turns)
-    telling = grams @ diags_array(_telling(grams[learned], owner[learned]))
+    weighted = grams @ diags_array(_class_information(grams[learned], owner[learned]))
     chars = np.array([sum(map(len, call)) for call in calls], dtype=float)
-    usual = np.median(chars[is_sample if is_sample.any() else ~is_told])
-    proof = np.where(is_told, 1.0, np.minimum(1.0, chars / usual))
-    points = diags_array(proof) @ normalize(telling)
+    usual = np.median(chars[is_sample if is_sample.any() else ~is_definition])
+    norm = np.where(is_definition, 1.0, np.minimum(1.0, chars / usual))
+    points = diags_array(norm) @ normalize(weighted)
     size = min(DIMENSIONS, len(learned) - 1, points.shape[1] - 1)
     svd = TruncatedSVD(max(size, 1), random_state=0).fit(points[learned])
     return np.asarray(svd.transform(points), dtype=np.float32)
 
 
-def _telling(grams: csr_matrix, owner: NDArray[np.int_]) -> Matrix:
-    """How much each n-gram says about the class: 1 if one class alone has it, 0 if all have.
+def _class_information(grams: csr_matrix, owner: NDArray[np.int_]) -> Matrix:
+    """Return how much each n-gram says about the class: 1 if only one class has it, 0 if all do.
 
-    One minus the entropy of the classes among the rows that hold it, every class with the same
-    weight, in units of the logarithm of their number.
+    This is one minus the entropy of the classes of the rows that contain it, divided by the
+    logarithm of the number of classes; every class has the same weight.
     """
     counts = np.bincount(owner)
     holds = csr_matrix(grams, copy=True)
@@ -194,8 +193,8 @@ def _telling(grams: csr_matrix, owner: NDArray[np.int_]) -> Matrix:
     shares = (per_class @ holds).toarray() + SMOOTHING
     shares /= shares.sum(axis=0)
     entropy = -(shares * np.log(shares)).sum(axis=0)
-    told: Matrix = 1.0 - entropy / np.log(max(2, len(counts)))
-    return told
+    information: Matrix = 1.0 - entropy / np.log(max(2, len(counts)))
+    return information
 
 
 def leave_one_out(
@@ -204,10 +203,10 @@ def leave_one_out(
     learned: NDArray[np.int_],
     classes: int,
 ) -> Matrix:
-    """Ridge regression of class membership, shape (texts, classes).
+    """Predict class membership by ridge regression, shape (texts, classes).
 
-    A row that was learned from is predicted as if it had not been: (f - h y) / (1 - h) with its
-    leverage h (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 7.10.1).
+    A training row is predicted as if the model had been fitted without it: (f - h y) / (1 - h) with
+    its leverage h (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 7.10.1).
     """
     points = coordinates[learned].astype(np.float64)
     label = owner[learned]
@@ -241,13 +240,13 @@ def _scores(
 
 
 def _calibrated(values: Matrix, own: Matrix) -> Matrix:
-    """P(own class | value): logistic regression of "is the row's class" over all rows and classes.
+    """Return P(own class | value), calibrated by logistic regression over all rows and classes.
 
-    Platt (1999). It keeps the order of the values.
+    Platt scaling (1999). It preserves the order of the values.
     """
     from sklearn.linear_model import LogisticRegression
 
-    others = np.sort(values.ravel())[:: max(1, values.shape[1] - 1)]  # as many as there are rows
+    others = np.sort(values.ravel())[:: max(1, values.shape[1] - 1)]  # one per row
     value = np.concatenate([own, others]).reshape(-1, 1)
     is_own = np.repeat([1, 0], [len(own), len(others)])
     platt = LogisticRegression(C=1e3).fit(value, is_own)
@@ -258,7 +257,7 @@ def _calibrated(values: Matrix, own: Matrix) -> Matrix:
 def _neighbours(
     coordinates: NDArray[np.float32], owner: NDArray[np.int_], learned: NDArray[np.int_]
 ) -> Matrix:
-    """Share of the rows most similar to each text, itself left out, that are of its class."""
+    """Return the share of each text's nearest rows, except itself, that have its class."""
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import normalize
 

@@ -1,4 +1,4 @@
-"""What only the train rows can tell: bounds on length, and which leftovers are real text.
+"""Limits taken from the train rows: length bounds, and which leftovers are not real text.
 
 limits = limits_from_train(train, params.filter.length, params.data)
 """
@@ -46,7 +46,7 @@ LEFTOVERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 @dataclass(frozen=True)
 class Limits:
-    """What only the train rows can tell: bounds on length, and which leftovers are real text."""
+    """Length bounds of a text, and named patterns of prompt leftovers to reject."""
 
     min_chars: int
     max_chars: int
@@ -56,14 +56,14 @@ class Limits:
 
 
 def limits_from_train(train: pd.DataFrame, rule: LengthParams, data: DataParams) -> Limits:
-    """Bounds given in the rule, else the quantiles of the train rows, rounded outwards.
+    """Return the bounds set in the rule, else the quantiles of train, rounded outwards.
 
-    Samples are written after excerpts of calls, so they are shorter than the calls themselves: a
-    lower quantile well under the median keeps the rule from dropping all of them.
+    Samples are modelled on excerpts of calls and so are shorter than whole calls. A lower quantile
+    well below the median keeps the rule from rejecting all of them.
 
-    A leftover that real rows show as well (`style.COMMON`) is not looked for: some sets do have
-    role names. A class name is looked for only if it has a mark that nobody speaks (`/`, `_`, a
-    bracket): the words of 办理缴费 are what a caller may well say.
+    Leftovers that are common in real rows (`style.COMMON`) are not rejected: some data sets do have
+    role names. A class name is rejected only if it contains a mark that is never spoken (`/`, `_`,
+    a bracket): a caller may well say 办理缴费.
 
     Args:
         train: columns text, label.

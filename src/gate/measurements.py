@@ -1,4 +1,4 @@
-"""All that can be measured on one candidate alone.
+"""Measure one candidate on its own, for the rules and for its scores.
 
 measure_candidate("客服：您好", "客服您好", keywords=(), data=params.data).loop_share
 """
@@ -14,13 +14,13 @@ from src.data.dialogue import plain, split_turns
 from src.gate.overlap import NOT_WORD
 from src.records.samples import SampleScores
 
-# A repeat inside a text: 1 to 12 characters, at least 3 times in a row.
+# A loop: a unit of 1 to 12 characters, at least 3 times in a row.
 LOOP = re.compile(r"(.{1,12}?)\1{2,}", re.DOTALL)
-WINDOW = 120  # characters over which bigrams are counted, as longer text repeats more
-TURN_BIGRAMS = 4  # distinct ones from which a turn can repeat another; shorter ones are 嗯, 好的
-SAME_TURN = 0.7  # share of the smaller turn's bigrams that stands in the other one
+WINDOW = 120  # characters in which bigrams are counted; longer texts repeat more anyway
+TURN_BIGRAMS = 4  # min. distinct bigrams of a turn to count as repeated; below are 嗯, 好的
+SAME_TURN = 0.7  # min. share of the smaller turn's bigrams that the other turn has
 
-# A Chinese character counts as much as a Latin word: volte in a call is one foreign word, not five.
+# A Chinese character counts as much as a Latin word: "volte" is one foreign word, not five.
 LATIN = r"[A-Za-z\u00c0-\u024f]+"
 WORD = re.compile(rf"{LATIN}|[^\W\d_]")
 OF_LANGUAGE = {"zh": re.compile(r"[\u3400-\u9fff〇]"), "en": re.compile(LATIN)}
@@ -28,7 +28,7 @@ OF_LANGUAGE = {"zh": re.compile(r"[\u3400-\u9fff〇]"), "en": re.compile(LATIN)}
 
 @dataclass(frozen=True)
 class Overlap:
-    """The largest share of a text that stands in one other row, and which row that is."""
+    """The largest share of a text's 3-grams that occurs in one other row, and that row's id."""
 
     share: float
     row: str
@@ -39,13 +39,29 @@ NOWHERE = Overlap(0.0, "")
 
 @dataclass(frozen=True)
 class Measurements:
-    """One candidate as the rules see it: measured once, asked often.
+    """Everything that the rules know about one candidate.
 
-    `raw_turns` are as the model wrote them, `text` and its `turns` and `chars` are after the style
-    transform; `times_in_a_row` is how often the most repeated unit stands there;
-    `keyword_hits` of `keywords` stand in the text; `masked` is the text without the private data
-    that `private` counts by kind. The overlaps are with train rows of its class, with dev and test
-    rows, with train rows of other classes, and with candidates of its class accepted before.
+    Attributes:
+        text: the text after the style transform.
+        raw_turns: the turns as the model wrote them.
+        turns: the turns of `text`.
+        has_turns: whether rows are dialogues.
+        chars: characters of `text` without turn separators.
+        language: code of the expected language.
+        language_share: share of the words that are in that language.
+        loop_share: share of the characters that are in loops.
+        times_in_a_row: consecutive repeats of the most repeated unit; 1 without loops.
+        repeats: number of turns that repeat an earlier one.
+        repeated_turns: the same as a share of all turns long enough to repeat.
+        distinct_bigrams: share of distinct bigrams in the worst window.
+        keywords: number of keywords of its class.
+        keyword_hits: number of those that occur in the text.
+        seed: overlap with train rows of its class.
+        masked: the text with its private data replaced.
+        private: pairs of kind and count of private data.
+        held_out: overlap with dev and test rows.
+        other: overlap with train rows of other classes.
+        earlier: overlap with candidates of its class accepted before.
     """
 
     text: str
@@ -70,7 +86,7 @@ class Measurements:
     earlier: Overlap = NOWHERE
 
     def scores(self) -> SampleScores:
-        """What is written beside every candidate, accepted or not."""
+        """Return the scores that are written for every candidate, accepted or not."""
         return SampleScores(
             chars=self.chars,
             turns=len(self.turns),
@@ -89,12 +105,12 @@ class Measurements:
 def measure_candidate(
     raw: str, text: str, keywords: Sequence[str], data: DataParams
 ) -> Measurements:
-    """All that can be measured on one candidate alone.
+    """Measure one candidate; overlaps and private data are left at their defaults.
 
     Args:
-        raw: as the model wrote it, turns joined by the data's separator.
-        text: the same after the style transform.
-        keywords: of its class.
+        raw: the text as the model wrote it, turns joined by the data's separator.
+        text: the same text after the style transform.
+        keywords: keywords of its class.
         data: turn separator and language.
     """
     turns = split_turns(text, data.turn_separator)
@@ -102,7 +118,7 @@ def measure_candidate(
     loops = [(len(m.group()), len(m.group()) // len(m.group(1))) for m in LOOP.finditer(words)]
     repeats, counted = _repeated_turns(turns)
     units = WORD.findall(plain(raw, data.turn_separator))
-    mine = len(OF_LANGUAGE[data.language].findall(" ".join(units)))  # at most one a unit
+    mine = len(OF_LANGUAGE[data.language].findall(" ".join(units)))  # at most one per unit
     return Measurements(
         text=text,
         raw_turns=tuple(split_turns(raw, data.turn_separator)),
@@ -130,7 +146,7 @@ def _bigrams(text: str) -> set[str]:
 
 
 def _repeated_turns(turns: Iterable[str]) -> tuple[int, int]:
-    """Turns that say an earlier one again, and all turns long enough to."""
+    """Return how many turns repeat an earlier one, and how many are long enough to."""
     found = [_bigrams(NOT_WORD.sub("", turn.lower())) for turn in turns]
     long = [bigrams for bigrams in found if len(bigrams) >= TURN_BIGRAMS]
     repeats = sum(
@@ -141,7 +157,7 @@ def _repeated_turns(turns: Iterable[str]) -> tuple[int, int]:
 
 
 def _distinct_bigrams(words: str) -> float:
-    """Distinct bigrams a bigram, in the window that is poorest in them."""
+    """Return distinct / all bigrams of the window where that share is lowest."""
     last = max(1, len(words) - WINDOW // 2)
     windows = [words[start : start + WINDOW] for start in range(0, last, WINDOW // 2)]
     return min(len(_bigrams(w)) / (len(w) - 1) if len(w) > 1 else 1.0 for w in windows)

@@ -1,4 +1,4 @@
-"""Texts as TF-IDF of their character n-grams: no model, no cost, the surface alone.
+"""Embed texts as TF-IDF of their character n-grams: no model, no cost, wording only.
 
 embed = fit_ngrams(train_texts)
 similarity = embed(candidate_texts) @ embed(train_texts).T
@@ -20,10 +20,10 @@ Embed = Callable[[Sequence[str]], Matrix]
 
 
 def fit_ngrams(reference: Sequence[str]) -> Embed:
-    """A function from texts to vectors of one space, order kept.
+    """Return a function that maps texts to vectors of one space, in order.
 
     Args:
-        reference: texts that the n-grams and their rarity are taken from.
+        reference: texts that the n-grams and their weights are taken from.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -1,16 +1,16 @@
-"""How much of a text stands in one other row: shared distinct character 3-grams.
+"""How much of a text occurs in one other row: shared distinct character 3-grams.
 
     share, index = References(["我想查一下话费", "宽带断网了"]).max_overlap(["想查一下话费啊"])
-    # share [0.8], index [0]: 4 of the 5 three-grams of the text stand in the first row
+    # share [0.8], index [0]: 4 of the 5 three-grams of the text occur in the first row
 
-The share is of the text, not of both: a short sample copied out of a long call counts as a copy.
-Only letters and numbers count, in lower case, so that other punctuation, spacing or turn
-boundaries do not hide a copy.
+The share is relative to the text, not to both: a short sample copied out of a long call counts as
+a copy. Only letters and numbers count, in lower case, so that different punctuation, spacing or
+turn boundaries do not hide a copy.
 
-Every share that is given is exact: no hashing, no sampling. Among many rows only shares above a
-floor are looked for, and what lies below counts as 0. A text of n grams that shares more than
-floor x n of them with a row can miss only few, so the row must hold some of any few more than
-those: the rarest ones are looked up, and only the rows found there are compared in full. (Prefix
+All returned shares are exact: no hashing, no sampling. With many rows, only shares above a floor
+are searched, and lower ones count as 0. If a text of n grams shares more than floor x n of them
+with a row, it misses fewer than n - floor x n, so any set of more grams than that contains a shared
+one. The rarest grams are looked up, and only rows found there are compared in full. (Prefix
 filtering: Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins", ICDE 2006.)
 """
 
@@ -24,23 +24,23 @@ from itertools import chain, pairwise
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
-SIZE = 3  # characters a gram
-FLOOR = 0.5  # among more rows than `Search.exact_rows`: shares up to it count as 0
-ROUNDING = 1e-9  # floor x grams may come out above a whole number that it is
+SIZE = 3  # characters per gram
+FLOOR = 0.5  # with more rows than `Search.exact_rows`, shares up to it count as 0
+ROUNDING = 1e-9  # floor x grams may be rounded to just above a whole number
 
 NOT_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
 class Search:
-    """How shares are looked for; none above the floor depends on it.
+    """Limits of the overlap search; shares above the floor do not depend on them.
 
     Attributes:
-        exact_rows: up to which all shares are looked for, however small.
-        chunk: texts at a time; 256 with 12,800 rows take at most 26 MB.
-        pairs: of text and row that are compared in full at a time; 50,000 take about 100 MB.
-        slack: rare grams looked up beyond those that may be missed: the more, the fewer rows to
-            compare in full.
+        exact_rows: up to this number of rows, all shares are computed, however small.
+        chunk: texts per block; 256 with 12,800 rows take at most 26 MB.
+        pairs: pairs of text and row compared in full per block; 50,000 take about 100 MB.
+        slack: rare grams looked up beyond those that may be missing; more of them leave fewer
+            rows to compare in full.
     """
 
     exact_rows: int = 10_000
@@ -49,11 +49,11 @@ class Search:
     slack: int = 15
 
     def floor_for(self, rows: int, limit: float) -> float:
-        """The floor among so many rows; never above the limit that a rule sets on shares."""
+        """Return the floor for this number of rows; never above `limit`, a rule's max. share."""
         return 0.0 if rows <= self.exact_rows else min(FLOOR, limit)
 
     def chunks(self, count: int, first: int = 0) -> Iterator[slice]:
-        """Consecutive slices of at most `chunk` that cover `count` items from the first on."""
+        """Return consecutive slices of at most `chunk` items that cover `first` to `count`."""
         starts = range(first, count, self.chunk)
         return (slice(start, min(start + self.chunk, count)) for start in starts)
 
@@ -62,7 +62,7 @@ SEARCH = Search()
 
 
 def grams(text: str) -> list[str]:
-    """Distinct 3-grams of the letters and numbers; a shorter text is its own only gram."""
+    """Return distinct 3-grams of letters and numbers; a shorter text is its own only gram."""
     letters = NOT_WORD.sub("", text.lower())
     if not letters:
         return []
@@ -71,7 +71,7 @@ def grams(text: str) -> list[str]:
 
 
 class References:
-    """Rows to compare with; further ones may be added at the end."""
+    """An index of rows to compare texts with; rows can be appended."""
 
     def __init__(self, rows: Sequence[str] = (), search: Search = SEARCH) -> None:
         """Index the 3-grams of the rows."""
@@ -81,7 +81,7 @@ class References:
         self.add(rows)
 
     def add(self, rows: Sequence[str], after: int | None = None) -> None:
-        """Index further rows, instead of those that stand after the first `after`, if given."""
+        """Append rows to the index; with `after`, first drop all but the first `after` rows."""
         column = self._columns.setdefault
         found = [[column(gram, len(self._columns)) for gram in grams(row)] for row in rows]
         kept = self._rows[:after]
@@ -90,9 +90,10 @@ class References:
         self._grams = self._rows.T.tocsr()
 
     def shares(self, texts: Sequence[str], floor: float | np.ndarray = 0.0) -> csr_matrix:
-        """Share of each text in each row where it is above the floor, shape (texts, rows).
+        """Return shares of texts in rows that are above the floor, shape (texts, rows).
 
-        Sparse, columns in no order; texts are few, see `Search.chunk`. The floor may be one a text.
+        The matrix is sparse and its columns unordered. Pass few texts at a time, see
+        `Search.chunk`. `floor` may be an array with one floor per text.
         """
         floors = np.broadcast_to(floor, len(texts))
         found = [grams(text) for text in texts]
@@ -111,27 +112,27 @@ class References:
         return _where(shared, shared.data > _of_row(shared, floors)) if floors.any() else shared
 
     def _known(self, found: list[list[str]]) -> csr_matrix:
-        """Which grams of the rows the texts have, of each text the rarest first."""
+        """Return which indexed grams each text has, the rarest of each text first."""
         columns = self._columns
         known = _binary(
             [[columns[g] for g in text if g in columns] for text in found], len(columns)
         )
         often = np.diff(self._grams.indptr)[known.indices]
         order = np.lexsort((often, _of_row(known, np.arange(len(found)))))
-        known.indices = known.indices[order]  # all that is stored are ones
+        known.indices = known.indices[order]  # all stored values are ones
         return known
 
     def max_overlap(
         self, texts: Sequence[str], floor: float = 0.0, among: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Largest share of each text and the index of its row, the first one among equals.
+        """Return the largest share of each text and the index of its row, the first among equals.
 
-        Where no share is above the floor the share is 0 and the index -1.
+        If no share is above the floor, the share is 0 and the index -1.
 
         Args:
-            texts: any number of them.
+            texts: any number of texts.
             floor: shares up to it count as 0.
-            among: whether each row counts, shape (rows,); all do if it is not given.
+            among: mask of the rows that count, shape (rows,); None for all.
         """
         share = np.zeros(len(texts))
         index = np.full(len(texts), -1)
@@ -146,7 +147,7 @@ class References:
         return share, index
 
     def _complete(self, shared: csr_matrix, rest: csr_matrix) -> csr_matrix:
-        """Counts of shared grams, with those in `rest` added to those counted already."""
+        """Return the counts of shared grams, with those in `rest` added."""
         text = _of_row(shared, np.arange(shared.shape[0]))
         for start in range(0, shared.nnz, self._search.pairs):
             pairs = slice(start, start + self._search.pairs)
@@ -156,13 +157,13 @@ class References:
 
 
 def first_largest(rows: np.ndarray, values: np.ndarray) -> tuple[float, int]:
-    """The largest value and the first row that has it."""
+    """Return the largest value and the first row that has it."""
     largest = values.max()
     return float(largest), int(rows[values == largest].min())
 
 
 def entries(matrix: csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Columns and values of what is stored in each row."""
+    """Yield columns and values of the stored entries, row by row."""
     for start, end in pairwise(matrix.indptr.tolist()):
         yield matrix.indices[start:end], matrix.data[start:end]
 
@@ -175,11 +176,11 @@ def _binary(rows: list[list[int]], width: int) -> csr_matrix:
 
 
 def _of_row(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
-    """The value of its row for every stored entry."""
+    """Return, for every stored entry, the value of its row."""
     return np.repeat(values, np.diff(matrix.indptr))
 
 
 def _where(matrix: csr_matrix, keep: np.ndarray) -> csr_matrix:
-    """Only the stored entries that are to be kept."""
+    """Return the matrix with only the stored entries that `keep` marks."""
     bounds = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
     return csr_matrix((matrix.data[keep], matrix.indices[keep], bounds), shape=matrix.shape)

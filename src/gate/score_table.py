@@ -1,4 +1,4 @@
-"""What the label check says of each candidate, as the stage `score` hands it to `filter`.
+"""The table of label scores that the stage `score` writes and `filter` reads.
 
 table = scores_table(candidates, check_labels(candidates, train, labels, separator))
 scores_by_id(read_scores(SCORES))["5ae4b77795139c0f-0"].label_score
@@ -19,10 +19,10 @@ from src.records.samples import Candidate
 
 
 def scores_table(candidates: Sequence[Candidate], checked: LabelCheck) -> pd.DataFrame:
-    """One row a candidate, see `label_check.LabelScores`.
+    """Return one row per candidate, see `label_check.LabelScores`.
 
-    Columns id, label_score, label_rank (1 = its class is the likeliest), neighbours, and
-    suggested, the likeliest class where that is another.
+    Columns id, label_score, label_rank (1 = its class is the most likely), neighbours, and
+    suggested (the most likely class if it is another one, else empty).
     """
     scores = checked.candidates
     return pd.DataFrame(
@@ -37,10 +37,10 @@ def scores_table(candidates: Sequence[Candidate], checked: LabelCheck) -> pd.Dat
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """`scores_table` as the stage `score` wrote it.
+    """Read a `scores_table` that the stage `score` wrote.
 
     Raises:
-        UserError: it is not there.
+        UserError: the file is missing.
     """
     try:
         return pd.read_csv(path, dtype={"id": str, "suggested": str}, keep_default_na=False)
@@ -61,7 +61,7 @@ class LabelScore:
 
 
 def scores_by_id(scores: pd.DataFrame) -> dict[str, LabelScore]:
-    """Candidate -> its row of `scores_table`."""
+    """Return the rows of a `scores_table` by candidate id."""
     columns = (scores[name].tolist() for name in ("label_score", "label_rank", "neighbours"))
     rows = zip(scores["id"], *columns, scores["suggested"], strict=True)
     return {name: LabelScore(*row) for name, *row in rows}

@@ -1,10 +1,10 @@
-"""The final verdict on all candidates: the rules, then the checks that look at all of them.
+"""The final verdicts: the rules, then the checks that compare all candidates with each other.
 
     verdicts = screen_all(candidates, splits, plan, rules, data, embedding, scores, decisions)
 
-The checks (label, judges, choice) are not asked by `generate`, since one more sample may change
-every verdict; it buys `generate.surplus` more than is needed, from which they choose. What people
-accepted passes them all.
+These checks (label check, judges, selection) run only in `filter`, because one more sample may
+change every verdict. So `generate` requests `generate.surplus` more samples than needed, and the
+checks select from them. Samples that reviewers accepted pass all checks.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from src.records.samples import Candidate, Fault, Screened
 from src.review.decisions import relabelled
 
 LABEL_CHECK, JUDGE = "label_check", "judge"
-MOST_FITTED = 20_000  # train rows that n-grams and their rarity are taken from
-MOST_COVERED = 500  # train rows of a class whose neighbourhood needs no more samples
+MOST_FITTED = 20_000  # max. train rows to fit n-grams and their weights on
+MOST_COVERED = 500  # max. train rows per class that selection treats as already covered
 
 AskJudges = Callable[[Sequence[Screened]], Mapping[str, Sequence[Judgement]]]
 
@@ -52,21 +52,21 @@ def screen_all(
     decisions: Mapping[str, Decision],
     ask_judges: AskJudges | None = None,
 ) -> Verdicts:
-    """Rules, label check, judges; the accepted ones with the best choice of a class in front.
+    """Run rules, label check and judges; order the accepted samples best first per class.
 
     Args:
-        candidates: as they were written.
+        candidates: candidates as `generate` wrote them.
         splits: the real rows.
-        plan: keywords, and how many samples each class needs.
+        plan: keywords and quotas.
         rules: the section `filter`.
         data: the section `data`.
         embedding: the section `embedding`.
-        scores: `scores_table` of these candidates, and maybe others.
-        decisions: of people, by candidate id.
-        ask_judges: gives judgements by sample; None leaves the judges out.
+        scores: a `scores_table` with at least these candidates.
+        decisions: decisions of reviewers by candidate id.
+        ask_judges: returns judgements by sample id; None skips the judges.
 
     Raises:
-        UserError: see `Gate.screen` and `with_label_scores`; or an endpoint is at fault.
+        UserError: see `Gate.screen` and `with_label_scores`; or an endpoint fails.
     """
     moved = relabelled(candidates, decisions)
     gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, rules, data, decisions)
@@ -80,7 +80,7 @@ def screen_all(
         checked = [*judged, *(one for one in checked if not one.accepted)]
     position = {one.id: number for number, one in enumerate(moved)}
     checked.sort(key=lambda one: position[one.id])
-    dropped = [*ruled.rejected, *(one for one in checked if not one.accepted)]
+    rejected = [*ruled.rejected, *(one for one in checked if not one.accepted)]
     separator = data.turn_separator
     chosen = best_first(
         [one for one in checked if one.accepted],
@@ -93,7 +93,7 @@ def screen_all(
         rules.diversity,
         separator,
     )
-    return Verdicts(tuple(chosen), tuple(sorted(dropped, key=lambda one: position[one.id])))
+    return Verdicts(tuple(chosen), tuple(sorted(rejected, key=lambda one: position[one.id])))
 
 
 def with_label_scores(
@@ -104,17 +104,17 @@ def with_label_scores(
     *,
     decides: bool = True,
 ) -> list[Screened]:
-    """The samples with their label scores; a fault, or another label, where the rule says so.
+    """Add label scores; reject or relabel samples that score too low.
 
     Args:
-        screened: accepted so far.
-        scores: `scores_table`, of these and maybe others.
+        screened: samples accepted so far.
+        scores: a `scores_table` with at least these samples.
         rule: the section `filter.label_check`.
-        kept: ids that people accepted.
-        decides: False adds the scores alone, for a label check that votes among the judges.
+        kept: ids that reviewers accepted.
+        decides: False only adds the scores, for a label check that votes with the judges.
 
     Raises:
-        UserError: a sample has no scores.
+        UserError: a sample has no score.
     """
     known = scores_by_id(scores)
     checked = []
@@ -149,8 +149,8 @@ def _label_fault(one: Screened, rule: LabelParams) -> str | None:
     score = one.known_scores.label_score
     if not rule.enabled or score is None or score >= rule.min_score:
         return None
-    likelier = f"; {one.suggested} is likelier" if one.suggested else ""
-    return f"{score:.2f} likely to be of its class, under {rule.min_score}{likelier}"
+    better = f"; {one.suggested} is more likely" if one.suggested else ""
+    return f"{score:.2f} likely to belong to its class, below {rule.min_score}{better}"
 
 
 def with_judgements(
@@ -159,13 +159,13 @@ def with_judgements(
     rules: FilterParams,
     kept: AbstractSet[str],
 ) -> list[Screened]:
-    """The samples with what the judges say of them, and a fault where they vote against one.
+    """Add scores and votes of the judges; reject samples that they vote against.
 
     Args:
-        screened: accepted so far, with label scores.
+        screened: samples accepted so far, with label scores.
         judged: judgements by sample id.
-        rules: the sections `judge` and `label_check`, which may have a vote.
-        kept: ids that people accepted.
+        rules: the sections `judge` and `label_check` (which may have a vote).
+        kept: ids that reviewers accepted.
     """
     judgements = [judged.get(one.id, ()) for one in screened]
     faults = [
@@ -196,15 +196,15 @@ def best_first(
     trade: float,
     separator: str | None,
 ) -> list[Screened]:
-    """Classes that have more samples than they need with the best choice of them in front.
+    """Group samples by class; in classes with more than needed, put the selected ones first.
 
     Args:
         accepted: samples with label scores.
-        needed: by class.
-        train: columns text, label; what these cover needs no more covering.
-        embed: from texts to vectors.
-        trade: 0 = by label score alone, 1 = by coverage alone, see `selection.select`.
-        separator: between turns.
+        needed: number of samples per class.
+        train: columns text, label; rows that count as already covered.
+        embed: maps texts to vectors.
+        trade: 0 = label score only, 1 = coverage only, see `selection.select`.
+        separator: turn separator.
     """
     by_class: dict[str, list[Screened]] = {}
     for one in accepted:
@@ -230,6 +230,6 @@ def best_first(
 
 
 def _spread(rows: pd.Series, most: int) -> list[str]:
-    """At most so many of the rows, evenly spread over them."""
+    """Return at most `most` of the rows, evenly spaced."""
     positions = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
     return rows.iloc[positions].tolist()

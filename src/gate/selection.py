@@ -1,14 +1,15 @@
-"""Which candidates of a class to keep, where more pass than its quota needs.
+"""Select which candidates of a class to keep if more are accepted than its quota needs.
 
     order = select(vectors, quality, size=80, trade=0.5, already=vectors_of_its_real_rows)
     kept = [candidates[position] for position in order]
 
-Greedy facility location: each step takes the candidate that brings most rows of the class nearer
-to something kept (Nemhauser, Wolsey and Fisher 1978, "An analysis of approximations for
-maximizing submodular set functions": at least 63 % of the best coverage that so many rows can
-have), weighed against its quality as maximal marginal relevance does (Carbonell and Goldstein
-1998, "The use of MMR"). Unlike a penalty on the nearest row alone, coverage does not run after
-outliers: a candidate that is like no other covers only itself.
+Greedy facility location: each step takes the candidate that adds most coverage, i.e. that raises
+most the similarity of the class's candidates to their nearest kept one (Nemhauser, Wolsey and
+Fisher 1978, "An analysis of approximations for maximizing submodular set functions": at least 63 %
+of the best coverage of a selection of the same size). Coverage is traded off against quality as in
+maximal marginal relevance (Carbonell and Goldstein 1998, "The use of MMR"). Unlike a penalty on
+the nearest row alone, coverage does not favour outliers: a candidate that resembles no other
+covers only itself.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from src.gate.ngrams import Matrix
 
-TIE = 1e-6  # scores that differ less are equal
-PART = 512  # rows at a time
+TIE = 1e-6  # scores that differ by less count as equal
+PART = 512  # rows per block, to bound memory
 
 Floats = NDArray[np.floating]
 
@@ -31,22 +32,22 @@ def select(
     trade: float,
     already: Matrix | None = None,
 ) -> list[int]:
-    """Positions of the candidates to keep, the one to keep first in front.
+    """Return the positions of the candidates to keep, best first.
 
-    Deterministic, ties by position; of the same candidates a smaller size gives the beginning of
-    what a larger one gives. 2,000 candidates take a quarter of a second.
+    Deterministic; ties go to the lower position. A smaller size returns a prefix of what a larger
+    one returns. 2,000 candidates take a quarter of a second.
 
     Args:
         vectors: the candidates of one class, rows of length 1 (or 0), see `embedding`.
-        quality: of each candidate, the higher the better, in any unit: the class's worst counts
-            as 0 and its best as 1.
-        size: how many to keep; all where there are not more, none if it is negative.
-        trade: 0 = by quality alone, 1 = by coverage alone. In between it weighs, at every step,
-            quality against the coverage gained as a share of the most that any could gain.
-        already: rows that are there anyway, such as the real ones; what they cover needs no more.
+        quality: one value per candidate, higher is better, in any unit: values are scaled to 0
+            for the worst and 1 for the best of the class.
+        size: how many to keep; all if there are fewer, none if negative.
+        trade: 0 = quality only, 1 = coverage only. In between, every step weighs quality against
+            the coverage gained, as a share of the largest gain of any candidate.
+        already: rows that exist anyway, such as the real ones; what they cover adds no coverage.
 
     Raises:
-        ValueError: trade is not within 0 and 1, or quality is not one finite number a candidate.
+        ValueError: trade is not within 0 and 1, or quality is not one finite number per candidate.
     """
     count = vectors.shape[0]
     if not 0 <= trade <= 1:
@@ -58,7 +59,7 @@ def select(
         return []
     if not trade:
         return [int(position) for position in np.argsort(-quality, kind="stable")[:size]]
-    worth = (1 - trade) * _scaled(quality)
+    value = (1 - trade) * _scaled(quality)
     near = similarity(vectors, vectors)
     covered = np.zeros(count, np.float32) if already is None else _nearest(vectors, already)
     gain = np.zeros(count)
@@ -67,7 +68,7 @@ def select(
     kept: list[int] = []
     for _ in range(size):
         most = gain.max()
-        score = worth + trade * gain / most if most > count * TIE else worth.copy()
+        score = value + trade * gain / most if most > count * TIE else value.copy()
         score[kept] = -1
         best = int((score > score.max() - TIE).argmax())
         kept.append(best)
@@ -78,7 +79,7 @@ def select(
 
 
 def similarity(rows: Matrix, others: Matrix) -> NDArray[np.float32]:
-    """Cosine of each row to each other one, shape (rows, others); opposites count as 0."""
+    """Return the cosine of each row and each other row, shape (rows, others), clipped at 0."""
     near = rows @ others.T
     dense = near if isinstance(near, np.ndarray) else near.toarray()
     return np.clip(dense, 0, 1).astype(np.float32, copy=False)
@@ -96,12 +97,12 @@ def _parts(count: int) -> list[slice]:
 
 
 def _lost(near: Floats, before: Floats, after: Floats) -> Floats:
-    """How much less each candidate can gain of rows that another one has just come nearer to.
+    """Return by how much each candidate's gain shrinks after some rows are covered better.
 
     Args:
         near: similarity of these rows to each candidate, shape (rows, candidates).
-        before: how well each row was covered.
-        after: how well it is covered now.
+        before: previous coverage of each row.
+        after: new coverage of each row.
     """
     lost: Floats = np.clip(near - before[:, None], 0, (after - before)[:, None]).sum(
         axis=0, dtype=float

@@ -1,4 +1,4 @@
-"""Arabic numbers as they are spoken in Chinese.
+"""Write Arabic numbers as they are spoken in Chinese.
 
 speak_digits("5G套餐128元")  ->  "五G套餐一百二十八元"
 """
@@ -14,9 +14,9 @@ NUMBER = r"\d+(?:\.\d+)?"
 ONE_BY_ONE = str.maketrans("0123456789", "零幺二三四五六七八九")
 YEAR = str.maketrans("0123456789", "零一二三四五六七八九")
 FULL_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
-LONG = 5  # digits from which a number is a code (10086, a phone number), unless a unit follows
+LONG = 5  # min. digits of a code (10086, a phone number), unless a unit follows
 LONGEST_AMOUNT = 12  # digits
-CONTEXT = 8  # characters before a number that tell whether it is a code
+CONTEXT = 8  # characters before a number that show whether it is a code
 DIGIT = re.compile(r"\d", re.ASCII)
 AMOUNT_UNIT = re.compile(r"\s*(?:元|块|兆|积分)")
 CODE_BEFORE = re.compile(
@@ -26,14 +26,14 @@ MEASURE_WORD = re.compile(r"\s*(?:[个块元天年次张条位人家台部种周
 
 
 def speak_digits(text: str) -> str:
-    """Every Arabic number as spoken Chinese.
+    """Replace every Arabic number with spoken Chinese.
 
-    Amounts, decimals, shares, ranges, dates and times are read as such. Numbers of five digits
-    and more, with a leading zero, or after words such as 尾号 and 密码 are read digit by digit
-    with 幺 for 1: 10086 -> 幺零零八六.
+    Amounts, decimals, percentages and fractions, ranges, dates and times are read as such. Numbers
+    with five or more digits, with a leading zero, or after words such as 尾号 and 密码 are read
+    digit by digit with 幺 for 1: 10086 -> 幺零零八六.
     """
     text = text.translate(FULL_WIDTH)
-    if not DIGIT.search(text):  # no pattern matches without one; most turns have none
+    if not DIGIT.search(text):  # every pattern needs a digit, and most turns have none
         return text
     for pattern, spoken in SPOKEN:
         text = pattern.sub(spoken, text)
@@ -41,7 +41,7 @@ def speak_digits(text: str) -> str:
 
 
 def _chain(match: re.Match[str]) -> str:
-    """138-1234-5678 is one code, 3-5 is a range."""
+    """Join the parts of a code (138-1234-5678), leave a range (3-5) unchanged."""
     parts = re.split(r"[- ]", match.group())
     if len(parts) > 2 or any(len(part) >= LONG or part.startswith("0") for part in parts):
         return "".join(parts).translate(ONE_BY_ONE)
@@ -49,7 +49,7 @@ def _chain(match: re.Match[str]) -> str:
 
 
 def _masked(match: re.Match[str]) -> str:
-    """138****1234 keeps the digits that it shows."""
+    """Speak the visible digits of a masked number (138****1234)."""
     return re.sub(r"\D", "", match.group()).translate(ONE_BY_ONE)
 
 

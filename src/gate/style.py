@@ -1,11 +1,11 @@
-"""Bring candidates to the surface of the real rows: punctuation, spoken digits, letter case.
+"""Match the surface style of candidates to the real rows: punctuation, digits, letter case.
 
     surface = measure_surface(train["text"], "[SEP]")
     match_surface("您好，请讲。[SEP]5G套餐128元？", surface, "[SEP]", "zh")
     -> "您好请讲[SEP]五g套餐一百二十八元"
 
-A transformation, not a rule: nothing is rejected here. A language model writes tidy text, and a
-classifier trained on tidy text and asked about transcripts learns the tidiness.
+This transforms texts and never rejects them. Language models write tidy text; a classifier that is
+trained on it and then applied to transcripts would learn the tidiness.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from src.data.dialogue import join_turns, split_turns
 from src.gate.spoken import speak_digits
 from src.records.samples import Candidate
 
-COMMON = 0.01  # share of the rows from which something belongs to the surface of the real text
-WORD_MARKS = "'’-"  # stand inside words, so they do not count as punctuation there
+COMMON = 0.01  # min. share of rows for a feature to belong to the style of the real rows
+WORD_MARKS = "'’-"  # inside a word, these are not punctuation
 WORD_MARK = re.compile(r"(?<=\w)['’-](?=\w)")
 PUNCTUATION = re.compile(r"[^\w\s]|_")
 STRIPPED = re.compile(r"(?!(?<=\d)\.(?=\d))[^\w\s]|_")  # a decimal point is part of its number
@@ -28,9 +28,9 @@ STRIPPED = re.compile(r"(?!(?<=\d)\.(?=\d))[^\w\s]|_")  # a decimal point is par
 
 @dataclass(frozen=True)
 class Surface:
-    """What the real rows are written with; each holds for at least `COMMON` of them.
+    """What at least `COMMON` of the real rows contain.
 
-    `marks` are the apostrophes and hyphens that stand inside their words.
+    `marks` are the apostrophes and hyphens inside their words.
     """
 
     punctuation: bool
@@ -41,13 +41,13 @@ class Surface:
 
 
 def is_common(pattern: re.Pattern[str], rows: Iterable[str]) -> bool:
-    """Whether at least `COMMON` of the rows (and at least one) contain the pattern."""
+    """Return whether at least `COMMON` of the rows (and at least one) contain the pattern."""
     found = [pattern.search(row) is not None for row in rows]
     return sum(found) > 0 and sum(found) >= COMMON * len(found)
 
 
 def measure_surface(texts: Iterable[str], separator: str | None) -> Surface:
-    """The surface of the train rows, without their turn separators."""
+    """Return the surface of texts, ignoring turn separators."""
     rows = ["".join(split_turns(text, separator)) for text in texts]
     return Surface(
         punctuation=is_common(PUNCTUATION, (WORD_MARK.sub("", row) for row in rows)),
@@ -63,11 +63,11 @@ def measure_surface(texts: Iterable[str], separator: str | None) -> Surface:
 def in_style(
     candidates: Iterable[Candidate], texts: Iterable[str], data: DataParams
 ) -> list[Candidate]:
-    """The candidates with their texts as the gate sees them.
+    """Return the candidates with their texts in the style of the train rows, as the gate does.
 
     Args:
-        candidates: as they were written.
-        texts: of the train rows.
+        candidates: candidates as generated.
+        texts: texts of the train rows.
         data: turn separator and language.
     """
     separator, language = data.turn_separator, data.language
@@ -79,11 +79,10 @@ def in_style(
 
 
 def match_surface(text: str, surface: Surface, separator: str | None, language: Language) -> str:
-    """The text with what the real rows do not have taken out, turn by turn.
+    """Remove from each turn what the real rows do not have.
 
-    Arabic digits are spoken in Chinese only; English digits stay as they are, because English has
-    no single way to say them and the trial on such rows is missing. Applied twice it changes
-    nothing more.
+    Arabic digits are written as words in Chinese only. English digits stay, because there is no
+    single way to say them and this is untested on such rows. The function is idempotent.
     """
     turns = (_match_turn(turn, surface, language) for turn in split_turns(text, separator))
     return join_turns([turn for turn in turns if turn], separator)
@@ -102,7 +101,7 @@ def _match_turn(turn: str, surface: Surface, language: Language) -> str:
 
 
 def _strip_punctuation(turn: str, marks: str, gap: str) -> str:
-    """Apostrophes close up, other marks leave a gap; the `marks` of the real rows stay in words."""
+    """Drop apostrophes in words, replace other marks with `gap`, keep `marks` inside words."""
 
     def drop(match: re.Match[str]) -> str:
         in_word = WORD_MARK.match(match.string, match.start())

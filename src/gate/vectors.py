@@ -1,4 +1,4 @@
-"""Vectors that a model was asked for once, by the key of their text, in a file outside DVC's outs.
+"""A cache of embedding vectors by the key of their text, in a file that is no DVC output.
 
 with open_vectors() as vectors:
     vectors.keep([(key, vector)])
@@ -30,13 +30,13 @@ class VectorStore:
         self._database, self._lock = database, Lock()
 
     def find(self, key: bytes) -> NDArray[np.float32] | None:
-        """The vector if it was kept before."""
+        """Return the cached vector, or None."""
         query = "SELECT vector FROM vectors WHERE key = ?"
         row = self._database.execute(query, (key,)).fetchone()
         return np.frombuffer(row[0], np.float32) if row else None
 
     def keep(self, vectors: Iterable[tuple[bytes, NDArray[np.float32]]]) -> None:
-        """Commit keys and vectors, all at once."""
+        """Store keys and vectors in one transaction."""
         rows = [(key, vector.tobytes()) for key, vector in vectors]
         with self._lock, transaction(self._database):
             self._database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
@@ -44,7 +44,7 @@ class VectorStore:
 
 @contextmanager
 def open_vectors(cache: Path = CACHE) -> Iterator[VectorStore]:
-    """The store while the block runs.
+    """Open the store for a `with` block.
 
     Raises:
         UserError: the file is damaged.

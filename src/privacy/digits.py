@@ -1,4 +1,4 @@
-"""Digits as they are told: in Arabic, spoken and mixed, with fillers between them."""
+"""Read digits as people say them: Arabic, spoken or mixed, with fillers between them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ MANY = re.compile(r"([2-9])个(\d)")  # 三个八
 MULTIPLE = re.compile(r"(double|triple)[\s-]+(\w+)", re.IGNORECASE)
 
 
-def read_chinese(told: str) -> str:
-    """The Arabic digits, and X, of a number as it is told in Chinese."""
-    digits = told.translate(TO_ARABIC)
+def read_chinese(spoken: str) -> str:
+    """Return the Arabic digits (and X) of a number spoken in Chinese."""
+    digits = spoken.translate(TO_ARABIC)
     if "个" in digits:
         digits = MANY.sub(lambda match: int(match[1]) * match[2], digits)
     return re.sub(r"[^\dX]", "", digits)
 
 
-def read_english(told: str) -> str:
-    """The Arabic digits of a number as it is told in English."""
-    told = MULTIPLE.sub(lambda m: f"{m[2]} " * (2 if m[1].lower() == "double" else 3), told)
-    return "".join(ENGLISH.get(word.lower(), word) for word in re.findall(r"\d+|[A-Za-z]+", told))
+def read_english(spoken: str) -> str:
+    """Return the Arabic digits of a number spoken in English."""
+    spoken = MULTIPLE.sub(lambda m: f"{m[2]} " * (2 if m[1].lower() == "double" else 3), spoken)
+    return "".join(ENGLISH.get(word.lower(), word) for word in re.findall(r"\d+|[A-Za-z]+", spoken))

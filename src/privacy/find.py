@@ -1,4 +1,4 @@
-"""Find private data in calls and utterances, and put spoken placeholders instead of it.
+"""Find private data in calls and utterances, and replace it with spoken placeholders.
 
     find_private("我叫张伟号码是幺三八零零幺三八零零零", "zh", ["10086"])
     -> [Found("name", 2, 4), Found("mobile", 7, 18)]
@@ -6,12 +6,13 @@
     -> ("我叫某某号码是某号码", Counter(name=1, mobile=1))
 
 Transcripts spell numbers out, so every kind of number is read in Arabic, spoken and mixed digits,
-across fillers (幺三五嗯八八六七) and, given the turn separator, across turns (best effort).
-`number` stands for what is long but none of the other kinds: account and order numbers, codes
-after words such as 验证码, and misheard phone numbers, which a checksum cannot recognise.
+across fillers (幺三五嗯八八六七) and, given the turn separator, across turns (best effort). The kind
+`number` covers long numbers of no other kind: account and order numbers, codes after words such as
+验证码, and misheard phone numbers, which a checksum cannot recognise.
 
-Rules, not a model: a name is found after words that introduce one, an address by its numbers. A
-bare surname with a title (王女士), an address without a number and a partly masked number are kept.
+This uses rules, not a model: names are found after words that introduce them, addresses by their
+numbers. It does not mask a surname with a title (王女士), an address without a number, or a number
+that is partly masked already.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ NUMBER_WORD: dict[Language, str] = {"zh": "某号码", "en": "some number"}
 def find_private(
     text: str, language: Language, allowed: Sequence[str], separator: str | None = None
 ) -> list[Found]:
-    """What is private in the text, in order, without overlaps.
+    """Return the private data in the text, in order and without overlaps.
 
     Args:
-        text: One utterance, or turns joined by the separator.
-        language: Language of the words around the data; Arabic digits are read in both.
-        allowed: Public numbers in Arabic digits ("10086"), allowed in every spelling, also with
-            an area code before or a menu choice behind. Hotlines 400, 800 and 95 and the senders
-            of mass messages (106) always are.
-        separator: Turn separator; a number told in pieces is followed over it.
+        text: one utterance, or turns joined by the separator.
+        language: language of the words around the data; Arabic digits are read in both.
+        allowed: public numbers in Arabic digits ("10086"), allowed in every spelling, also with
+            an area code before or a menu choice after them. Hotlines (400, 800, 95) and senders
+            of mass messages (106) are always allowed.
+        separator: turn separator; a number may continue across it.
     """
     patterns = patterns_for(language, separator)
     found: list[Found] = []
-    # The order decides whose claim stands: an e-mail address may hold a phone number.
+    # The first match wins, and an e-mail address may contain a phone number.
     for finds in (_worded(text, patterns), private_numbers(text, patterns, frozenset(allowed))):
         for one in finds:
             if all(one.end <= other.start or other.end <= one.start for other in found):
@@ -63,10 +64,10 @@ def find_private(
 def mask(
     text: str, language: Language, allowed: Sequence[str], separator: str | None = None
 ) -> tuple[str, Counter[str]]:
-    """The text with private data replaced, and how many of each kind were.
+    """Return the text with private data replaced, and the number of replacements per kind.
 
-    Turns stay turns: of a number told over several, each part is replaced. Nothing is found in
-    the result, so that masking again changes nothing.
+    Turn boundaries are kept: if a number spans several turns, each part is replaced. It repeats
+    until nothing is found, so masking again changes nothing.
     """
     counts: Counter[str] = Counter()
     while found := find_private(text, language, allowed, separator):
@@ -79,7 +80,7 @@ def mask(
 
 
 def _hide(private: str, word: str, separator: str | None) -> str:
-    """A turn in between that is but a filler is no part of the number."""
+    """Return the placeholder for each turn of the match; turns of fillers only are kept."""
     if separator is None or separator not in private:
         return word
     turns = private.split(separator)
@@ -87,7 +88,7 @@ def _hide(private: str, word: str, separator: str | None) -> str:
 
 
 def _worded(text: str, patterns: Patterns) -> Iterator[Found]:
-    """What is told by words; a pattern with a named group stands for that group alone."""
+    """Yield data found by word patterns; if a pattern has a named group, only that group."""
     for kind, hint, pattern in patterns.worded:
         if hint.search(text):
             for match in pattern.finditer(text):

@@ -1,4 +1,4 @@
-"""What private data is called, and where in a text it stands."""
+"""Kinds of private data, and the record of one match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Private numbers: phones, cards and identity numbers by their checks, long numbers and codes."""
+"""Find private numbers: phone, card and identity numbers by format and checksum, and codes."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from src.privacy.patterns import Patterns
 
 MOBILE = re.compile(r"1(?:3\d|4[014-9]|5[0-35-9]|6[2567]|7[0-8]|8\d|9[0-35-9])\d{8}")
 BEFORE_MOBILE = re.compile(r"(?:0086|86|12593|17951|0)(?=1\d{10}$)")  # country, IP call, trunk
-ABROAD = re.compile(r"07\d{9}|44(?:0)?7\d{9}")  # as told in English
+ABROAD = re.compile(r"07\d{9}|44(?:0)?7\d{9}")  # UK mobile numbers, in English texts
 LANDLINE = re.compile(r"(?:010|02[0-57-9])[2-8]\d{7}|0[3-9]\d\d[2-8]\d{6,7}")
 ID_CARD = re.compile(r"[1-8]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
 BANK_CARD = re.compile(r"[34569]\d{15,18}")
 PUBLIC = re.compile(r"[48]00\d{7}|106\d{5,15}|95\d{3,6}")
 DATES = re.compile(r"(?:(?:19|20)\d\d){2,3}|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-PRICES = re.compile(r"(?:[1-3]?[1-9]8){3,}")  # 三八五八八八一二八: tariffs one after the other
+PRICES = re.compile(r"(?:[1-3]?[1-9]8){3,}")  # 三八五八八八一二八: a list of tariffs
 TARIFF = re.compile(r"1?[1-9]8$")
 TARIFF_AFTER = re.compile("套餐|[元块的那]")
 AMOUNT_BEFORE = re.compile(rf"{D}[点.,]$|(?:周|星期|礼拜)$|[$£€¥￥]\s?$")
 AMOUNT_AFTER = re.compile(
     r"\s?(?:[元块兆分毛角万千百十亿年月%]|积分|[.,点]\d|[mMgG](?![A-Za-z])|dollars|pounds|euros)"
 )
-OWN_WORD = frozenset("个下共直会次天块元月年位样些般定起种条张台部兆毛百十千万")  # 一下 behind
-LONG = 7  # digits from which a number without a name is private
-CODE = 4  # digits from which it is behind a word such as 验证码
-LONGEST = 24  # digits that are tried together
+OWN_WORD = frozenset("个下共直会次天块元月年位样些般定起种条张台部兆毛百十千万")  # as in 一下
+LONG = 7  # min. digits of a private number that no word introduces
+CODE = 4  # min. digits of a private number after a word such as 验证码
+LONGEST = 24  # max. digits tried as one number
 
 
 class Piece(NamedTuple):
-    """Digits that follow each other without a gap."""
+    """A run of digits without a gap."""
 
     start: int
     end: int
@@ -42,11 +42,11 @@ class Piece(NamedTuple):
 
 
 def private_numbers(text: str, patterns: Patterns, allowed: frozenset[str]) -> Iterator[Found]:
-    """The private numbers of a text, chain of digits by chain.
+    """Yield the private numbers of a text.
 
     Args:
         text: one utterance, or turns joined by the separator of the patterns.
-        patterns: of its language.
+        patterns: patterns of its language.
         allowed: public numbers in Arabic digits.
     """
     for chain in patterns.chain.finditer(text):
@@ -64,7 +64,7 @@ def private_numbers(text: str, patterns: Patterns, allowed: frozenset[str]) -> I
 
 
 def _without_echo(pieces: list[Piece], text: str, patterns: Patterns) -> list[Piece]:
-    """Pieces that the other side reads back are one with what they repeat."""
+    """Merge pieces with their repetition in the next turn (the other speaker reads them back)."""
     kept: list[Piece] = []
     for piece in pieces:
         last = kept[-1] if kept else None
@@ -80,7 +80,7 @@ def _without_echo(pieces: list[Piece], text: str, patterns: Patterns) -> list[Pi
 def _known(
     text: str, pieces: list[Piece], patterns: Patterns, allowed: frozenset[str]
 ) -> Iterator[Found]:
-    """Numbers of a kind that can be checked, each the longest run of pieces that makes one."""
+    """Yield numbers of kinds that can be checked, each from the longest matching run of pieces."""
     first = 0
     while first < len(pieces):
         found, after = _longest(text, pieces, first, patterns, allowed)
@@ -112,15 +112,15 @@ def _longest(
 def _readings(
     digits: str, last: Piece, text: str, allowed: frozenset[str]
 ) -> Iterator[tuple[str, int]]:
-    """The digits and where they end: all, or without what belongs to the words behind.
+    """Yield possible readings of the digits with their end: all, or without an unrelated ending.
 
-    That is a last digit that starts a word of its own (一下), a public number (幺零零八六), or a
-    tariff (一三八套餐).
+    Such an ending is a last digit that starts another word (一下), a public number (幺零零八六), or
+    a tariff (一三八套餐).
     """
     yield digits, last.end
     if digits.endswith("X") or (len(last.digits) > 1 and text[last.end : last.end + 1] in OWN_WORD):
         yield digits[:-1], last.end - 1
-    if len(last.digits) == last.end - last.start:  # one character a digit
+    if len(last.digits) == last.end - last.start:  # one character per digit
         public = [number for number in allowed if len(number) > CODE]
         if TARIFF_AFTER.match(text, last.end) and (tariff := TARIFF.search(last.digits)):
             public.append(tariff.group())
@@ -145,19 +145,19 @@ def _kind(digits: str, language: Language, allowed: frozenset[str]) -> str | Non
 
 
 def _id_check(digits: str) -> bool:
-    """Whether the last digit checks the others (ISO 7064 mod 11-2, zip leaves it out)."""
+    """Return whether the check digit is right (ISO 7064 mod 11-2; zip skips that digit)."""
     total = sum(int(d) * weight for d, weight in zip(digits, ID_WEIGHTS, strict=False))
     return "10X98765432"[total % 11] == digits[-1]
 
 
 def _luhn(digits: str) -> bool:
-    """Whether the last digit checks the others (ISO/IEC 7812-1)."""
+    """Return whether the check digit is right (ISO/IEC 7812-1)."""
     doubled = (sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
     return (sum(map(int, digits[::-2])) + sum(doubled)) % 10 == 0
 
 
 def _other(text: str, piece: Piece, patterns: Patterns, allowed: frozenset[str]) -> Iterator[Found]:
-    """A long number of no known kind, or a shorter one behind a word that says it is a code."""
+    """Yield a long number of no known kind, or a shorter one after a word for a code."""
     before = text[max(0, piece.start - 30) : piece.start]
     named = patterns.code.search(before) is not None
     whole = (
@@ -176,9 +176,9 @@ def _other(text: str, piece: Piece, patterns: Patterns, allowed: frozenset[str])
     yield Found("number", piece.start, end)
 
 
-def _is_phone(told: str) -> bool:
-    """English numbers with gaps: 555-010-0199, but no dates, years or round numbers."""
-    groups = re.findall(r"\d+", told)
+def _is_phone(spoken: str) -> bool:
+    """Return whether an English number with gaps is a phone number, not dates or round numbers."""
+    groups = re.findall(r"\d+", spoken)
     if len(groups) < 2 or len("".join(groups)) < LONG:
         return True
     plain = all(re.fullmatch(r"(?:19|20)\d\d|\d+00|\d{1,2}", group) for group in groups)
@@ -186,7 +186,7 @@ def _is_phone(told: str) -> bool:
 
 
 def _is_public(digits: str, allowed: frozenset[str]) -> bool:
-    """Whether little is left of the number without the public ones at its ends."""
+    """Return whether the number is public, or too short without the public ones at its ends."""
     if digits in allowed or PUBLIC.fullmatch(digits):
         return True
     if any(_stutters(digits, number) for number in allowed):
@@ -199,7 +199,7 @@ def _is_public(digits: str, allowed: frozenset[str]) -> bool:
 
 
 def _stutters(digits: str, number: str) -> bool:
-    """Whether the digits are the number with some of it spoken twice: 10(08)086."""
+    """Return whether the digits are the number with a part of it said twice: 10(08)086."""
     more = len(digits) - len(number)
     return 0 < more < len(number) and any(
         digits == number[:end] + number[end - more :] for end in range(more, len(number) + 1)

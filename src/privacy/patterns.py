@@ -23,7 +23,7 @@ from src.privacy.wording import (
 
 @dataclass(frozen=True)
 class Patterns:
-    """Compiled for one language and turn separator; the `hint`s are cheap and come first."""
+    """Compiled patterns; `hint` is a cheap pattern that is tried before the full one."""
 
     language: Language
     separator: str | None
@@ -33,14 +33,14 @@ class Patterns:
     code: re.Pattern[str]
     worded: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]  # kind, hint, pattern
 
-    def read(self, told: str) -> str:
-        """The Arabic digits of a number as it was told."""
-        return read_chinese(told) if self.language == "zh" else read_english(told)
+    def read(self, spoken: str) -> str:
+        """Return the Arabic digits of a spoken number."""
+        return read_chinese(spoken) if self.language == "zh" else read_english(spoken)
 
 
 @lru_cache
 def patterns_for(language: Language, separator: str | None) -> Patterns:
-    """The patterns of a language and turn separator."""
+    """Return the patterns for a language and turn separator."""
     return _chinese(separator) if language == "zh" else _english(separator)
 
 

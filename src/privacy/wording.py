@@ -1,4 +1,4 @@
-"""Patterns of what is told by words: e-mail addresses, number plates, addresses, names."""
+"""Patterns of private data in words: e-mail addresses, number plates, addresses, names."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ ENGLISH_NAMES = (
 
 
 def any_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    """One pattern that matches where any of these does."""
+    """Return one pattern that matches where any of these does."""
     return re.compile("|".join(patterns))
 
 
 def address_pattern(gap: str) -> re.Pattern[str]:
-    """Road with a house number, or two of building, entrance and room, or a named estate."""
+    """Match a road with house number, two of building, entrance and room, or a named estate."""
     numbered = rf"{COUNT}(?:号楼|[栋幢座])"
     building = rf"(?:{numbered}|[A-Za-z](?:号楼|[栋幢座]))"
     unit = rf"{COUNT}(?:单元|门)"
@@ -118,7 +118,7 @@ def address_pattern(gap: str) -> re.Pattern[str]:
 
 
 def name_pattern(turn: str) -> re.Pattern[str]:
-    """Names behind words that introduce them, and whole turns that answer a question for one."""
+    """Match names after words that introduce them, and turns that answer a question for a name."""
     answer = (
         rf"(?:贵姓|称呼|姓名|名字|叫什么|叫啥)(?:(?!{turn}).){{0,8}}{turn}"
         rf"(?:(?:{FILLER}|[对好是的]){{1,3}}{turn})?{FILLER}?我?[叫是姓]?"

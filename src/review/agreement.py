@@ -1,4 +1,4 @@
-"""How far reviewers agree, and what share of the samples they reject.
+"""Agreement among reviewers, and the share of samples that they reject.
 
 reject_rate(decisions, population=1600)
 """
@@ -16,12 +16,12 @@ from src.stats import cohen_kappa, wilson
 
 
 def reviewer_agreement(decisions: Iterable[Decision]) -> ReviewerAgreement:
-    """ReviewerAgreement among reviewers; a relabel agrees with one to the same class only."""
+    """Compare every pair of reviewers; relabels agree only if they name the same class."""
     by_reviewer: dict[str, dict[str, str]] = defaultdict(dict)
     for one in decisions:
         to = f" {one.label}" if one.decision == "relabel" else ""
         by_reviewer[one.reviewer][one.id] = one.decision + to
-    seen = Counter(sample for answers in by_reviewer.values() for sample in answers)
+    seen = Counter(sample for given in by_reviewer.values() for sample in given)
     pairs = tuple(_pairs(by_reviewer))
     compared = sum(pair.shared for pair in pairs)
     return ReviewerAgreement(
@@ -34,33 +34,33 @@ def reviewer_agreement(decisions: Iterable[Decision]) -> ReviewerAgreement:
 def _pairs(by_reviewer: dict[str, dict[str, str]]) -> Iterator[PairAgreement]:
     for one, other in combinations(sorted(by_reviewer), 2):
         shared = by_reviewer[one].keys() & by_reviewer[other].keys()
-        answers = [(by_reviewer[one][sample], by_reviewer[other][sample]) for sample in shared]
-        if answers:
-            agreed = sum(first == second for first, second in answers)
-            kappa = cohen_kappa(*zip(*answers, strict=True)) if len(answers) > 1 else None
-            yield PairAgreement((one, other), len(answers), agreed, kappa)
+        both = [(by_reviewer[one][sample], by_reviewer[other][sample]) for sample in shared]
+        if both:
+            agreed = sum(first == second for first, second in both)
+            kappa = cohen_kappa(*zip(*both, strict=True)) if len(both) > 1 else None
+            yield PairAgreement((one, other), len(both), agreed, kappa)
 
 
 def reject_rate(
     decisions: Iterable[Decision], population: int, confidence: float = 0.95
 ) -> RejectRate | None:
-    """What share of the samples people reject; None where nothing is decided.
+    """Return the share of samples that reviewers reject; None without decisions.
 
-    With Wilson's interval (`stats.wilson`). A queue draws more of small classes than their share,
-    so what is expected in the population leans towards those.
+    The interval is Wilson's (`stats.wilson`). The queue oversamples small classes, so the number
+    expected in the population is biased towards them.
 
     Args:
-        decisions: those on samples of the population; one verdict a sample counts.
-        population: samples, at least as many as are decided.
-        confidence: of the interval, between 0 and 1.
+        decisions: decisions on samples of the population; one verdict per sample counts.
+        population: number of samples, at least the number of decided ones.
+        confidence: level of the interval, between 0 and 1.
 
     Raises:
-        ValueError: the population is smaller than what is decided of it.
+        ValueError: the population is smaller than the number of decided samples.
     """
     final = verdicts(decisions).values()
     n, rejected = len(final), sum(one.decision == "reject" for one in final)
     if population < n:
-        raise ValueError(f"{n} samples are decided, of a population of {population}")
+        raise ValueError(f"{n} samples are decided, but the population is {population}")
     if n == 0:
         return None
     rate = wilson(rejected, n, confidence)

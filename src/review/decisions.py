@@ -1,4 +1,4 @@
-"""What people decided on synthetic samples.
+"""Decisions of reviewers on synthetic samples.
 
     decisions = read_decisions(Path("data/review/decisions.csv"))
     verdicts(decisions)["5ae4b77795139c0f-0"].decision   # accept | reject | relabel
@@ -18,23 +18,23 @@ from src.records.samples import Candidate
 
 
 def with_decision(decisions: Iterable[Decision], new: Decision) -> list[Decision]:
-    """The decisions with a new one, instead of the reviewer's earlier one on the sample."""
+    """Add a decision; it replaces the reviewer's earlier one on the same sample."""
     key = (new.id, new.reviewer)
     return [*(one for one in decisions if (one.id, one.reviewer) != key), new]
 
 
 def last_of(decisions: Sequence[Decision], reviewer: str, ids: AbstractSet[str]) -> Decision | None:
-    """A reviewer's last decision on one of these samples, in the file's order."""
+    """Return a reviewer's last decision on one of these samples, in file order, or None."""
     own = (one for one in reversed(decisions) if one.reviewer == reviewer and one.id in ids)
     return next(own, None)
 
 
 def verdicts(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """Sample -> the decision of most of its reviewers.
+    """Return the majority decision per sample id.
 
-    The more careful one wins a tie: reject, then relabel, then accept. Where most relabel, but
-    to different classes, it is to the class that most of them name, the first among equals.
-    What is returned is one reviewer's row: the first that says so.
+    Ties go to the more cautious decision: reject, then relabel, then accept. If a majority relabels
+    to different classes, the class named most often wins, the first one among equals. The returned
+    decision is that of the first reviewer who agrees with the majority.
     """
     by_sample: dict[str, list[Decision]] = defaultdict(list)
     for one in decisions:
@@ -45,7 +45,7 @@ def verdicts(decisions: Iterable[Decision]) -> dict[str, Decision]:
 def relabelled(
     candidates: Sequence[Candidate], decisions: Mapping[str, Decision]
 ) -> list[Candidate]:
-    """The candidates, those that people gave to another class with its label."""
+    """Return the candidates, with the new label where reviewers relabelled them."""
     return [
         replace(one, label=decision.label, label_before=one.label)
         if (decision := decisions.get(one.id)) is not None and decision.decision == "relabel"

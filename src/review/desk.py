@@ -1,4 +1,4 @@
-"""What the review page shows: the samples of the queue, the classes, and the rows behind them.
+"""The content of the review page: samples of the queue, classes, and seed examples.
 
 desk = set_desk(REVIEW_QUEUE, data.train, PLAN, data)
 shown(desk.samples[0], desk, decision=None)
@@ -30,11 +30,11 @@ class QueuedSample:
     Attributes:
         id: unique in the queue.
         label: its class.
-        turns: of the dialogue; one if rows are single utterances.
-        reason: why to look at it, may be empty.
-        scores: column -> value as it stands in the queue.
-        seed_ids: train rows that it was written after.
-        suggested: the class that the label check would rather give it, may be empty.
+        turns: turns of the dialogue; one if rows are single utterances.
+        reason: why to review it, may be empty.
+        scores: column -> value as written in the queue.
+        seed_ids: row_ids of its seed examples.
+        suggested: a class that the label check finds more likely, may be empty.
     """
 
     id: str
@@ -48,14 +48,14 @@ class QueuedSample:
 
 @dataclass(frozen=True)
 class Desk:
-    """All that the page shows beside decisions.
+    """Everything that the page shows except decisions.
 
     Attributes:
-        samples: in the queue's order.
-        classes: every class that a sample can be given.
-        keywords: of a class.
-        seeds: train row -> its turns.
-        language: of the page.
+        samples: the samples in queue order.
+        classes: all classes that a sample can be relabelled to.
+        keywords: class -> its keywords.
+        seeds: row_id of a train row -> its turns.
+        language: language of the page.
     """
 
     samples: tuple[QueuedSample, ...]
@@ -66,17 +66,17 @@ class Desk:
 
 
 def read_queue(path: Path, separator: str | None) -> tuple[QueuedSample, ...]:
-    """The samples of the queue, whichever optional columns it has.
+    """Read the samples of the queue; all columns but `NEEDED` are optional.
 
     Raises:
-        UserError: the file is missing or is not UTF-8, lacks a column, or names an id twice.
+        UserError: the file is missing, is not UTF-8, lacks a column, or has a duplicate id.
     """
     if not path.exists():
-        raise UserError(f"{path} not found; run `dvc repro filter`, or name the file by --queue")
+        raise UserError(f"{path} not found; run `dvc repro filter`, or set --queue")
     samples: dict[str, QueuedSample] = {}
     for line, row in read_rows(path, NEEDED):
         if row["id"] in samples:
-            raise UserError(f"{path} line {line}: id {row['id']!r} stands there again; remove one")
+            raise UserError(f"{path} line {line}: id {row['id']!r} is a duplicate; remove one")
         samples[row["id"]] = QueuedSample(
             id=row["id"],
             label=row["label"],
@@ -90,10 +90,10 @@ def read_queue(path: Path, separator: str | None) -> tuple[QueuedSample, ...]:
 
 
 def set_desk(queue: Path, train: Path, plan: Path, data: DataParams) -> Desk:
-    """Read what the page shows. Train is read if the queue names seeds, the plan if it is there.
+    """Read what the page shows: train only if the queue has seed ids, the plan only if it exists.
 
     Raises:
-        UserError: a file is missing or wrong.
+        UserError: a file is missing or invalid.
     """
     samples = read_queue(queue, data.turn_separator)
     labels = read_labels(data.labels)
@@ -114,7 +114,7 @@ def set_desk(queue: Path, train: Path, plan: Path, data: DataParams) -> Desk:
 
 @dataclass(frozen=True)
 class Seed:
-    """A train row that a sample was written after; its turns are None where it is not in train."""
+    """A seed example of a sample; turns is None if the row is not in train."""
 
     id: str
     turns: tuple[str, ...] | None
@@ -122,17 +122,17 @@ class Seed:
 
 @dataclass(frozen=True)
 class Shown:
-    """A sample as the page's script gets it.
+    """A sample as it is sent to the page's script.
 
     Attributes:
-        id: of the sample.
+        id: id of the sample.
         label: its class.
-        turns: of the dialogue.
-        reason: why to look at it, in the page's language.
+        turns: turns of the dialogue.
+        reason: why to review it, in the page's language.
         scores: pairs of name and value, in the page's language.
-        seeds: train rows that it was written after.
-        suggested: the class that the label check would rather give it.
-        decision: the reviewer's own, if there is one.
+        seeds: its seed examples.
+        suggested: a class that the label check finds more likely, may be empty.
+        decision: the reviewer's own decision, or None.
     """
 
     id: str
@@ -146,7 +146,7 @@ class Shown:
 
 
 def shown(sample: QueuedSample, desk: Desk, decision: Decision | None) -> Shown:
-    """A sample with what helps to decide, and the reviewer's own decision on it."""
+    """Return a sample with the details needed to decide and the reviewer's own decision."""
     return Shown(
         id=sample.id,
         label=sample.label,

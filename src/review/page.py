@@ -1,4 +1,4 @@
-"""A page on this machine where people accept, reject or relabel samples of the review queue.
+"""A local web page where reviewers accept, reject or relabel samples of the review queue.
 
 python -m src.review.page
 python -m src.review.page --reviewer 小李 --port 9000
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 PORT = 8765
 OWN_NAMES = (HOST, "localhost")
-MOST_BYTES = 64 * 1024  # of what the page sends
+MOST_BYTES = 64 * 1024  # max. size of a request body
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -52,11 +52,11 @@ HEADERS = {
 
 
 def create_app(desk: Desk, decisions: Path, reviewer: str) -> Flask:
-    """The page and what its script calls, for one reviewer.
+    """Return the app that serves the page and the API of its script, for one reviewer.
 
-    The file of decisions is read before each write, so that what git or another reviewer brought
-    in meanwhile stays. Sites that the browser has open besides can neither read nor write: the
-    host must be this machine, and a write must be JSON from the page itself.
+    The decisions file is read again before each write, to keep changes that git or another
+    reviewer made meanwhile. Other sites open in the browser can neither read nor write: the host
+    must be this machine, and a write must be JSON sent by the page itself.
     """
     app = Flask("src.review.page", root_path=str(Path(__file__).parent))
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
@@ -107,7 +107,7 @@ def create_app(desk: Desk, decisions: Path, reviewer: str) -> Flask:
 
 def _only_from_here() -> None:
     if urlsplit(request.host_url).hostname not in OWN_NAMES:
-        abort(403, f"this page is for {HOST} only, not for {request.host}")
+        abort(403, f"this page is served on {HOST} only, not on {request.host}")
     if request.method != "POST":
         return
     if request.headers.get("Origin") != request.host_url.rstrip("/"):
@@ -131,19 +131,19 @@ def _failed(error: Exception) -> ResponseReturnValue:
 
 
 def _asked(body: object, desk: Desk, reviewer: str) -> Decision:
-    """The decision that the page's script asks for; anything else is refused with status 400."""
+    """Return the decision in a request body; abort with status 400 if it is invalid."""
     if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
         abort(400, "expected an object of strings")
     fields: dict[str, str] = body
     sample = next((one for one in desk.samples if one.id == fields.get("id")), None)
     choice = fields.get("decision", "")
     if sample is None:
-        abort(400, f"sample {fields.get('id')!r} is not in the queue; load the page again")
+        abort(400, f"sample {fields.get('id')!r} is not in the queue; reload the page")
     if choice not in CHOICES:
-        abort(400, f"decision {choice!r} is none of {', '.join(CHOICES)}")
+        abort(400, f"decision {choice!r} is not one of {', '.join(CHOICES)}")
     label = fields.get("label", "") if choice == "relabel" else sample.label
     if choice == "relabel" and (label not in desk.classes or label == sample.label):
-        abort(400, f"{label!r} is no other class than {sample.label!r}")
+        abort(400, f"{label!r} is not another known class than {sample.label!r}")
     reason = " ".join(fields.get("reason", "").split())
     return Decision(sample.id, choice, label, reason, reviewer, _now())
 
@@ -153,22 +153,24 @@ def _now() -> str:
 
 
 def listen(app: Flask, port: int) -> BaseWSGIServer:
-    """A server on this machine's loopback address alone; port 0 takes a free one.
+    """Return a server on the loopback address only; port 0 picks a free port.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port is in use.
     """
     try:
-        # werkzeug itself would end the process
+        # Bind here, because werkzeug would exit the process if the port is in use.
         with socket.create_server((HOST, port)) as taken:
             free = taken.getsockname()[1]
             return make_server(HOST, free, app, threaded=True, fd=taken.fileno())
     except OSError as error:
-        raise UserError(f"--port {port}: {error.strerror}; name another, or 0 for any") from None
+        raise UserError(
+            f"--port {port}: {error.strerror}; choose another port, or 0 for any"
+        ) from None
 
 
 def default_reviewer() -> str:
-    """Git's user.name, or the login."""
+    """Return git's user.name, or else the login name."""
     try:
         name = subprocess.run(
             ["git", "config", "user.name"], capture_output=True, encoding="utf-8", check=False
@@ -180,14 +182,14 @@ def default_reviewer() -> str:
 
 @command
 def main(
-    reviewer: Annotated[str, typer.Option(help="who decides; git's user.name if not given")] = "",
-    port: Annotated[int, typer.Option(help="of http://127.0.0.1; 0 takes a free one")] = PORT,
-    queue: Annotated[Path, typer.Option(help="the queue of filter")] = REVIEW_QUEUE,
-    decisions: Annotated[Path, typer.Option(help="where decisions are kept")] = DECISIONS,
-    train: Annotated[Path | None, typer.Option(help="data.train if not given")] = None,
-    plan: Annotated[Path, typer.Option(help="the plan of analyze, for its keywords")] = PLAN,
+    reviewer: Annotated[str, typer.Option(help="reviewer's name; default: git's user.name")] = "",
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1; 0 picks a free one")] = PORT,
+    queue: Annotated[Path, typer.Option(help="review queue written by filter")] = REVIEW_QUEUE,
+    decisions: Annotated[Path, typer.Option(help="file to save decisions in")] = DECISIONS,
+    train: Annotated[Path | None, typer.Option(help="train file; default: data.train")] = None,
+    plan: Annotated[Path, typer.Option(help="plan written by analyze, for keywords")] = PLAN,
 ) -> None:
-    """Serve the page until Ctrl-C."""
+    """Serve the review page until Ctrl-C."""
     data = load(DataParams)
     desk = set_desk(queue, train or data.train, plan, data)
     who = reviewer.strip() or default_reviewer()

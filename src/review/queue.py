@@ -1,9 +1,9 @@
-"""Accepted samples that people should look at: a few of each class, the most doubtful first.
+"""Draw accepted samples for review: a few per class, most doubtful first.
 
     review_queue(verdicts.accepted, ratio=0.1, min_per_class=2, seed=7)
 
-What is drawn is random, so that it stands for all, and stays drawn when more samples come; only
-its order goes by doubt.
+The draw is random, so that the queue represents all samples. A drawn sample stays drawn when more
+samples are added. Doubt only decides the order.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ import pandas as pd
 
 from src.records.samples import SampleScores, Screened
 
-# Scores from 0 to 1 of which more is worse, and what a high one says.
+# Scores from 0 to 1 where higher is worse, and the reason given for a high one.
 DOUBTS = {
-    "contamination": "of it stands in one dev or test row",
-    "contradiction": "of it stands in one train row of another class",
-    "near_duplicate": "of it stands in one earlier sample",
-    "seed_overlap": "of it stands in one train row",
+    "contamination": "of it occurs in one dev or test row",
+    "contradiction": "of it occurs in one train row of another class",
+    "near_duplicate": "of it occurs in one earlier sample",
+    "seed_overlap": "of it occurs in one train row",
     "repeated_turns": "of its turns repeat",
-    "loop_share": "of it is loops",
+    "loop_share": "of it is in loops",
 }
+LABEL_DOUBT = "likely to belong to another class"
 COLUMNS = ["id", "label", "suggested", "text", "reason_to_look", "seed_ids"]
 
 
 def review_queue(
     accepted: Sequence[Screened], ratio: float, min_per_class: int, seed: int
 ) -> pd.DataFrame:
-    """A random sample of each class.
+    """Draw random samples from each class.
 
     Args:
-        accepted: by the gate.
-        ratio: share of a class's samples that is drawn, rounded up.
-        min_per_class: drawn from a class at least, if it has as many.
-        seed: of the draw.
+        accepted: samples that the gate accepted.
+        ratio: share of samples drawn per class, rounded up.
+        min_per_class: minimum drawn per class, or all if it has fewer.
+        seed: random seed of the draw.
 
     Returns:
-        columns id, label, suggested (a class that the label check finds likelier), text,
+        columns id, label, suggested (a class that the label check finds more likely), text,
         reason_to_look (the highest of the `DOUBTS`), seed_ids (train rows, joined by spaces), and
-        one a score that any sample has; the highest doubt first.
+        one column per score that any sample has; sorted by doubt, highest first.
     """
     by_class: dict[str, list[Screened]] = {}
     for one in accepted:
@@ -76,13 +77,13 @@ def review_queue(
 
 
 def _lot(one: Screened, seed: int) -> str:
-    """The same for a sample whatever stands beside it, so that a queue keeps what it had."""
+    """Return a hash that only depends on the sample and the seed, so that draws are stable."""
     return hashlib.sha256(f"{seed}/{one.id}".encode()).hexdigest()
 
 
 def _doubt(one: Screened) -> tuple[float, str]:
-    """The worst score and what it says; the first of `DOUBTS` among equals."""
-    doubts = [(float(getattr(one.known_scores, name)), says) for name, says in DOUBTS.items()]
+    """Return the worst score and its reason; the first of `DOUBTS` among equals."""
+    doubts = [(float(getattr(one.known_scores, name)), phrase) for name, phrase in DOUBTS.items()]
     if one.known_scores.label_score is not None:
-        doubts.insert(0, (1 - one.known_scores.label_score, "likely to be of another class"))
+        doubts.insert(0, (1 - one.known_scores.label_score, LABEL_DOUBT))
     return max(doubts, key=lambda doubt: doubt[0])

@@ -1,4 +1,4 @@
-"""One call of the stand-in, composed turn by turn."""
+"""Compose one call of the stand-in, turn by turn."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from src.config.corpus import CorpusParams
 from src.data.draws import pick, pick_weighted, shuffled
 from src.standin.scenarios import Bank, Role, Scenario, Split, Turn, Ways
 
-# Characters aimed at before noise, by quantile: the real calls' quantiles (docs/standin.md) less
-# what noise and whole turns add.
+# Target lengths in characters before noise, by quantile: the quantiles of the real calls
+# (docs/standin.md) minus what noise and rounding to whole turns add.
 LENGTH_QUANTILES = (0.0, 0.10, 0.25, 0.50, 0.75, 0.90, 1.0)
 LENGTH_CHARACTERS = (20, 45, 160, 330, 440, 550, 720)
-BACKCHANNEL_SHARE = 0.08  # of longer turns that the other side answers with a word
+BACKCHANNEL_SHARE = 0.08  # share of longer turns that the other speaker acknowledges
 Line = tuple[Role, str]  # role, words
 
 
 class Call:
-    """One call being composed; placeholders keep their value from turn to turn."""
+    """A call being composed; placeholders have the same values in all its turns."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class Call:
             self.placeholders[f"{name}2"] = pick(rng, self.common.placeholders[name])
 
     def pick_scenario(self, class_id: int) -> Scenario:
-        """A scenario of the class; some situations are common and some are rare, as in life."""
+        """Draw a scenario of the class; some are common and some rare, as in real calls."""
         choices = self.bank.of(class_id, self.support[class_id], self.split)
         return pick_weighted(self.rng, choices, [(i + 1) ** -0.5 for i in range(len(choices))])
 
     def lines(self, scenario: Scenario, grow: float) -> list[Line]:
-        """The call's turns before noise, about as long as a drawn target times `grow`."""
+        """Return the call's turns before noise; length is about a drawn target times `grow`."""
         rng = self.rng
         quantile = float(np.interp(rng.random(), LENGTH_QUANTILES, LENGTH_CHARACTERS))
         room = grow * self.params.length * quantile
@@ -85,9 +85,9 @@ class Call:
         return self._with_backchannels(opening + before + main) + closing
 
     def _side_intent(self, class_id: int, *, core_only: bool) -> list[Line]:
-        """Turns of another class's scenario, mostly one that the class is taken for.
+        """Return turns of another class's scenario, mostly of a class it is confused with.
 
-        How often a class comes up goes by the square root of its support.
+        Classes are drawn with probability proportional to the square root of their support.
         """
         neighbours = self.common.confusable[class_id]
         pool: Sequence[int] = neighbours if self.rng.random() < 0.6 else sorted(self.bank.scenarios)
@@ -133,5 +133,5 @@ class Call:
 
 
 def length(lines: list[Line]) -> int:
-    """Characters of all turns together."""
+    """Return the number of characters of all turns."""
     return sum(len(words) for _, words in lines)

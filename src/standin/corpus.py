@@ -1,11 +1,11 @@
 """The stand-in for CMCC-34: calls composed from a hand-written bank of scenarios.
 
-A call is: opening, other intents that the caller touches first, the turns of its own scenario,
-closing; cut to a drawn length and then roughened by noise. Every draw comes from a generator
-seeded by (seed, split, class), so that one class never moves another.
+A call consists of an opening, other intents that the caller mentions first, the turns of its own
+scenario, and a closing. It is cut to a drawn length; then noise is added. Every draw comes from a
+generator seeded by (seed, split, class), so that classes are independent of each other.
 
-In tail classes train sees a third of the scenarios; dev adds a second third and test the last
-one, so that test measures generalising to situations nothing has seen.
+In tail classes, train uses a third of the scenarios, dev adds the second third and test the last
+one, so that test measures generalisation to unseen situations.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MIN_TEST_ROWS = 30
 MIN_DEV_ROWS = 10
 DEV_SHARE = 0.25
 MAX_REDRAWS = 40
-MAX_SHARED = 0.55  # of a call's characters with an earlier call of its scenario; else drawn again
+MAX_SHARED = 0.55  # a call that shares more characters with an earlier one is drawn again
 
 
 def rows_per_class(classes: pd.DataFrame, split: Split) -> dict[int, int]:
-    """Rows of a split by class id.
+    """Return the number of rows of a split by class id.
 
     Train is as published; dev is a quarter of it, at least 10; test is as published, at least 30,
     so that the tail can be measured.
@@ -47,11 +47,11 @@ def rows_per_class(classes: pd.DataFrame, split: Split) -> dict[int, int]:
 def compose_corpus(
     bank: Bank, classes: pd.DataFrame, params: CorpusParams
 ) -> dict[Split, pd.DataFrame]:
-    """All rows of every split, each shuffled.
+    """Compose all rows of every split, each split shuffled.
 
     Returns:
-        a frame a split with columns call_id, sentence_sep, c_numerical, label_raw, scenario
-        (where the call came from; no stage reads it).
+        one frame per split with columns call_id, sentence_sep, c_numerical, label_raw, scenario
+        (the scenario of the call; no stage reads it).
     """
     composers = {class_id: _Composer(bank, classes, params) for class_id in classes["class_id"]}
     names = classes.set_index("class_id")["name"]
@@ -70,7 +70,7 @@ def compose_corpus(
 
 
 class _Composer:
-    """Draws the calls of one class; holds what was drawn, to avoid near-duplicates."""
+    """Draws the calls of one class and remembers them, to avoid near-duplicates."""
 
     def __init__(self, bank: Bank, classes: pd.DataFrame, params: CorpusParams) -> None:
         self.bank, self.params = bank, params
@@ -79,7 +79,7 @@ class _Composer:
         self.calls_with_turn: defaultdict[str, list[int]] = defaultdict(list)
 
     def row(self, class_id: int, split: Split, rng: Random) -> dict[str, object]:
-        """One row that shares little with the earlier ones."""
+        """Return one row that shares little with earlier ones."""
         content = self._content_class(class_id, rng)
         best: tuple[float, Scenario, list[Line]] | None = None
         for attempt in range(MAX_REDRAWS):
@@ -102,12 +102,12 @@ class _Composer:
         }
 
     def _content_class(self, class_id: int, rng: Random) -> int:
-        """The class itself, or a neighbour: an annotator's mistake."""
+        """Return the class, or sometimes a confusable one, to simulate label noise."""
         noisy = self.support[class_id] >= TAIL_SUPPORT and rng.random() < self.params.label_noise
         return pick(rng, self.bank.common.confusable[class_id]) if noisy else class_id
 
     def _shared(self, lines: list[Line]) -> float:
-        """Largest share of the call's characters that one earlier call has in equal turns."""
+        """Return the largest share of the call's characters in turns of one earlier call."""
         overlap: Counter[int] = Counter()
         for _, words in lines:
             for earlier in self.calls_with_turn.get(words, ()):

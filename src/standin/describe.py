@@ -1,7 +1,7 @@
-"""Figures of the stand-in at several noise levels, beside those of any other CSV of calls.
+"""Print statistics of the stand-in at several noise levels, optionally next to another CSV.
 
 python -m src.standin.describe                                  # noise 0, default, 1
-python -m src.standin.describe --reference calls.csv            # a further column
+python -m src.standin.describe --reference calls.csv            # adds a column
 make standin                                                    # the table in docs/standin.md
 """
 
@@ -24,17 +24,17 @@ from src.reporting.markdown import table
 from src.standin.corpus import compose_corpus
 from src.standin.scenarios import CLASSES, TAIL_SUPPORT, Split, load_bank
 
-NEAR = 0.8  # Jaccard of character 3-grams over which two rows are near-duplicates
+NEAR = 0.8  # Jaccard similarity of character 3-grams above which rows are near-duplicates
 QUANTILES = (0.1, 0.5, 0.9)
 Figures = dict[str, str]
 
 
 def near_duplicate_share(texts: Sequence[str], threshold: float = NEAR) -> float:
-    """Share of the texts that have another with a Jaccard similarity over the threshold.
+    """Return the share of texts that have a near-duplicate: Jaccard similarity above threshold.
 
-    Exact. Two sets can only be that similar if they share one of the rarest (1 - threshold) of
-    their grams, so that only pairs with such a gram in common are compared (Chaudhuri, Ganti,
-    Kaushik 2006, prefix filter).
+    The result is exact. Two sets can only be that similar if they share one of the rarest
+    (1 - threshold) of their grams, so only pairs that share such a gram are compared (Chaudhuri,
+    Ganti, Kaushik 2006, prefix filter).
     """
     sets = [frozenset(text[i : i + 3] for i in range(len(text) - 2)) for text in texts]
     frequency = Counter(gram for grams in sets for gram in grams)
@@ -53,7 +53,7 @@ def near_duplicate_share(texts: Sequence[str], threshold: float = NEAR) -> float
 
 
 def surface(texts: pd.Series) -> Figures:
-    """Length, turns and characters of calls whose turns are joined by [SEP]."""
+    """Return statistics on length, turns and characters of calls with turns joined by [SEP]."""
     turns = texts.map(lambda text: len(split_turns(text, STANDIN_SEPARATOR)))
     words = texts.str.replace(STANDIN_SEPARATOR, "", regex=False)
     odd = words.str.contains(r"[0-9，。？！、；：,.?!;:]")
@@ -68,7 +68,7 @@ def surface(texts: pd.Series) -> Figures:
 def hardness(
     corpus: dict[Split, pd.DataFrame], classes: pd.DataFrame, params: BaselineParams
 ) -> Figures:
-    """How well the `original` method does on test, and how new the tail's test calls are to it."""
+    """Return the test accuracy of `original`, and the share of tail test calls in new scenarios."""
     from src.training.classifier import build, fit, predict
     from src.training.rows import TrainingRows, rows_for
 
@@ -95,7 +95,7 @@ def hardness(
 
 
 def describe(params: CorpusParams, baseline: BaselineParams) -> Figures:
-    """All figures of one setting of the stand-in."""
+    """Return all statistics of the stand-in for one setting."""
     classes = pd.read_csv(CLASSES)
     corpus = compose_corpus(load_bank(), classes, params)
     rows = pd.concat(corpus.values())["sentence_sep"]
@@ -115,9 +115,11 @@ def _quantiles(values: pd.Series) -> str:
 
 @command
 def main(
-    reference: Annotated[Path | None, typer.Option(help="a CSV with sentence_sep")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="CSV with a column sentence_sep to compare with")
+    ] = None,
 ) -> None:
-    """Print a Markdown table: noise 0, the default, and noise and length 1."""
+    """Print a Markdown table for noise 0, the default, and noise and length 1."""
     params = load_params()
     default = params.corpus
     full = default.model_copy(update={"noise": 1.0, "length": 1.0})

@@ -1,4 +1,4 @@
-"""Turns as bad speech recognition writes them."""
+"""Add the errors of bad speech recognition to turns."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from src.standin.scenarios import Noise
 
 
 def roughen(turns: list[str], noise: float, words: Noise, rng: Random) -> list[str]:
-    """Turns as bad speech recognition writes them; unchanged at noise 0.
+    """Return turns with errors of bad speech recognition; unchanged at noise 0.
 
-    Fillers, repeated words, homophones, cut, split and merged turns, and stray words, all in
+    Adds fillers, repeated words, homophones, cut, split and merged turns, and stray words, all in
     proportion to `noise`.
     """
     if noise == 0:
@@ -21,10 +21,10 @@ def roughen(turns: list[str], noise: float, words: Noise, rng: Random) -> list[s
         text = _mishear(_stumble(turn, noise, words, rng), noise, words, rng)
         if len(text) > 12 and rng.random() < 0.12 * noise:  # cut
             text = text[: between(rng, 5, len(text))]
-        if out and rng.random() < 0.45 * noise:  # merged with the turn before
+        if out and rng.random() < 0.45 * noise:  # merge with the turn before
             out[-1] += text
             continue
-        if len(text) > 24 and rng.random() < 0.3 * noise:  # the other one cuts in
+        if len(text) > 24 and rng.random() < 0.3 * noise:  # the other speaker interrupts
             middle = between(rng, 8, len(text) - 8)
             out += [text[:middle], pick(rng, words.junk), text[middle:]]
             continue
@@ -35,7 +35,7 @@ def roughen(turns: list[str], noise: float, words: Noise, rng: Random) -> list[s
 
 
 def _stumble(text: str, noise: float, words: Noise, rng: Random) -> str:
-    """Fillers before and repetitions of a few characters inside a turn."""
+    """Add fillers before and inside a turn, and repeat a few characters."""
     if rng.random() < 0.5 * noise:
         text = pick(rng, words.fillers) + text
     parts: list[str] = []
@@ -53,7 +53,7 @@ def _stumble(text: str, noise: float, words: Noise, rng: Random) -> str:
 
 
 def _mishear(text: str, noise: float, words: Noise, rng: Random) -> str:
-    """Characters replaced by others of the same sound."""
+    """Replace characters with homophones."""
     homophones = words.homophones
     return "".join(
         pick(rng, homophones[c]) if c in homophones and rng.random() < 0.09 * noise else c

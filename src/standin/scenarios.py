@@ -1,4 +1,4 @@
-"""The bank of scenarios that calls of the stand-in are composed from."""
+"""The bank of scenarios from which calls of the stand-in are composed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 TAIL_SUPPORT = 50
 
 Role = Literal["caller", "agent"]
-Ways = Mapping[Role, tuple[str, ...]]  # who speaks, in this order -> ways to say it
+Ways = Mapping[Role, tuple[str, ...]]  # speaker -> variants of the turn; keys in speaking order
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a scenario: who speaks, whether short calls keep it, ways to say it."""
+    """One turn of a scenario: speaker, whether short calls keep it, and its variants."""
 
     role: Role
     core: bool
@@ -43,7 +43,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Noise:
-    """What bad speech recognition puts in: fillers, stray words, characters of the same sound."""
+    """What noise adds: fillers, stray words, and homophones per character."""
 
     fillers: tuple[str, ...]
     junk: tuple[str, ...]
@@ -52,18 +52,18 @@ class Noise:
 
 @dataclass(frozen=True)
 class Common:
-    """What calls of every class share.
+    """Parts shared by the calls of all classes.
 
     Attributes:
-        openings: of a call.
+        openings: openings of a call.
         checks: exchanges about identity.
         holds: exchanges about waiting.
-        links: how a caller comes to the point.
-        backchannels: a word of the other side.
-        closings: the question for more, and the goodbye.
+        links: phrases with which a caller comes to the point.
+        backchannels: short acknowledgements by the other speaker.
+        closings: the question for further requests, and the goodbye.
         placeholders: name -> values.
-        confusable: class id -> classes that it is taken for.
-        noise: what roughens the turns.
+        confusable: class id -> classes that it is confused with.
+        noise: words for simulated recognition errors.
     """
 
     openings: Ways
@@ -79,13 +79,13 @@ class Common:
 
 @dataclass(frozen=True)
 class Bank:
-    """All scenarios by class id, and what calls of every class share."""
+    """All scenarios by class id, and the parts shared by all classes."""
 
     scenarios: dict[int, tuple[Scenario, ...]]
     common: Common = field(repr=False)
 
     def of(self, class_id: int, support: int, split: Split) -> tuple[Scenario, ...]:
-        """Scenarios that a split may draw from: all of them, or a tail class's thirds."""
+        """Return the scenarios that a split may use; in tail classes each split has its thirds."""
         every = self.scenarios[class_id]
         if support >= TAIL_SUPPORT:
             return every
@@ -137,8 +137,8 @@ def _scenarios(path: Path) -> tuple[Scenario, ...]:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{path}: a scenario lacks or mistypes something ({type(error).__name__}: {error}); "
-            "each needs id and turns, and a turn is 'caller' or 'agent' with its variants"
+            f"{path}: invalid scenario ({type(error).__name__}: {error}); each needs id and turns, "
+            "and each turn maps 'caller' or 'agent' to its variants"
         ) from None
 
 
@@ -147,6 +147,7 @@ def _turn(raw: dict[str, list[str]], path: Path) -> Turn:
     role = key.removesuffix("+")
     if role not in ("caller", "agent"):
         raise UserError(
-            f"{path}: a turn is by 'caller' or 'agent' (with + if optional), got {key!r}"
+            f"{path}: the speaker of a turn must be 'caller' or 'agent' (with + if optional), "
+            f"got {key!r}"
         )
     return Turn("caller" if role == "caller" else "agent", not key.endswith("+"), tuple(variants))

@@ -1,4 +1,4 @@
-"""Chat fine-tuning examples: a turn a line, the class name as the assistant's message."""
+"""Chat fine-tuning examples: one turn per line, the class name as the assistant's message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRAME = pd.DataFrame(
     ],
 )
 def test_a_row_becomes_messages(separator: str | None, asked: str, data: DataParams) -> None:
-    """System, user and assistant, in the form that GLM-4 and OpenAI read."""
+    """A row becomes a system, a user and an assistant message."""
     columns = {"text_column": "call", "label_column": "id", "label_name_column": "name"}
     data = data.model_copy(update={**columns, "id_column": None, "turn_separator": separator})
     examples = chat_examples(FRAME, "只回答类别", data)

@@ -14,7 +14,7 @@ TURNS = st.text(alphabet="您好请讲a1 ，", min_size=1, max_size=8).map(str.s
 
 @given(turns=st.lists(TURNS), separator=SEPARATORS)
 def test_turns_round_trip(turns: list[str], separator: str) -> None:
-    """Clean turns come back as they were."""
+    """Clean turns are unchanged after joining and splitting."""
     assert split_turns(join_turns(turns, separator), separator) == turns
 
 
@@ -28,7 +28,7 @@ def test_splitting_cleans_for_good(text: str) -> None:
 
 @given(text=TURNS)
 def test_single_utterances_are_one_turn(text: str) -> None:
-    """Without a separator the row is the turn, whatever is in it."""
+    """Without a separator the whole row is one turn."""
     assert split_turns(f" {text}[SEP]{text} ", None) == [f"{text}[SEP]{text}"]
     assert join_turns([text], None) == text
 
@@ -72,7 +72,7 @@ def test_plain_text_has_no_separator() -> None:
     ],
 )
 def test_a_reply_becomes_a_row(reply: str, row: str) -> None:
-    """One turn a line, without what models put before it."""
+    """There is one turn per line, without bullets and role names."""
     assert read_reply(reply, "[SEP]") == row
 
 
@@ -86,5 +86,5 @@ def test_a_reply_becomes_a_row(reply: str, row: str) -> None:
     ],
 )
 def test_a_reply_becomes_one_utterance(reply: str, row: str) -> None:
-    """Where rows are single utterances a slash parts no turns."""
+    """If rows are single utterances, a slash does not separate turns."""
     assert read_reply(reply, None) == row

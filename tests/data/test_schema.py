@@ -1,4 +1,4 @@
-"""Rows and labels of the user: what is wrong is named with file, line and remedy."""
+"""Reading splits and labels: errors name file, line and remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = "call,text,id,name\nc1,我要补卡,0,补卡\nc2,销户吧,1,销户\n"
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataParams:
-    """Three splits of the same two good rows, and labels."""
+    """Settings for three splits with the same two valid rows, and labels."""
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.csv").write_text(ROWS, encoding="utf-8")
     (tmp_path / "labels.csv").write_text(LABELS, encoding="utf-8")
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> DataParams:
 
 
 def test_good_splits_are_read(data: DataParams) -> None:
-    """The CSV's own columns as they came, and the three that every stage knows."""
+    """A split has the unchanged CSV columns and the three canonical ones."""
     splits = load_splits(data)
     assert splits.train[["row_id", "text", "label"]].to_dict("records") == [
         {"row_id": "c1", "text": "我要补卡", "label": "补卡"},
@@ -51,7 +51,7 @@ def test_good_splits_are_read(data: DataParams) -> None:
 
 
 def test_values_stay_strings(data: DataParams) -> None:
-    """Neither ids with zeros before them nor words like NA are turned into anything."""
+    """Ids with leading zeros and words like NA are not converted."""
     data.train.write_text(
         "call,text,id,name,note\n007,NA,0,补卡,1.0\n008,null,1,销户,\n", encoding="utf-8"
     )
@@ -62,13 +62,13 @@ def test_values_stay_strings(data: DataParams) -> None:
 
 
 def test_without_ids_rows_are_numbered(data: DataParams) -> None:
-    """`id_column: null` makes ids from the file's name."""
+    """`id_column: null` builds ids from the file name."""
     unnamed = data.model_copy(update={"id_column": None})
     assert read_split(data.dev, unnamed, {})["row_id"].tolist() == ["dev-0", "dev-1"]
 
 
 def test_one_column_may_be_both_id_and_name(data: DataParams) -> None:
-    """A set that has class names only."""
+    """A data set may have class names only."""
     only_names = data.model_copy(update={"label_column": "name"})
     train = read_split(data.train, only_names, read_labels(data.labels))
     assert train["label"].tolist() == ["补卡", "销户"]
@@ -96,14 +96,14 @@ def test_one_column_may_be_both_id_and_name(data: DataParams) -> None:
     ],
 )
 def test_columns_of_the_csv_come_back(header: str, names: dict[str, str], data: DataParams) -> None:
-    """Order, names and values, also of columns that are called like one of the three."""
+    """Order, names and values are kept, also of columns named like a canonical one."""
     data.train.write_text(f"{header}\na,b,c,d\ne,f,g,h\n", encoding="utf-8")
     split = read_split(data.train, data.model_copy(update=names), {})
     assert csv_columns(split).to_csv(index=False) == f"{header}\na,b,c,d\ne,f,g,h\n"
 
 
 def test_windows_files_are_read(data: DataParams) -> None:
-    """A byte order mark and CR LF, as Excel writes them."""
+    """A byte order mark and CR LF, as written by Excel, are accepted."""
     data.train.write_bytes(b"\xef\xbb\xbf" + ROWS.replace("\n", "\r\n").encode())
     data.labels.write_bytes(b"\xef\xbb\xbf" + LABELS.encode())
     splits = load_splits(data)
@@ -116,16 +116,16 @@ def test_windows_files_are_read(data: DataParams) -> None:
     [
         pytest.param("", " is empty; it needs a header line and rows", id="empty-file"),
         pytest.param(
-            "call,text,id,name\n", " has no rows; put at least one row a class", id="header-only"
+            "call,text,id,name\n", " has no rows; add at least one row per class", id="header-only"
         ),
         pytest.param(
             "call,words,id,name\nc1,我要补卡,0,补卡\n",
-            " has no column 'text' (data.text_column); it has call, words, id, name",
+            " has no column 'text' (data.text_column); its columns are call, words, id, name",
             id="wrong-text-column",
         ),
         pytest.param(
             "nr,text,id,name\nc1,我要补卡,0,补卡\n",
-            " has no column 'call' (data.id_column); it has nr, text, id, name",
+            " has no column 'call' (data.id_column); its columns are nr, text, id, name",
             id="wrong-id-column",
         ),
         pytest.param(
@@ -155,24 +155,22 @@ def test_windows_files_are_read(data: DataParams) -> None:
         ),
         pytest.param(
             ROWS + "c1,再见,0,补卡\n",
-            " line 4: call 'c1' stands there again; make ids unique or set data.id_column: null",
+            " line 4: call 'c1' is a duplicate; make ids unique or set data.id_column: null",
             id="duplicate-id",
         ),
         pytest.param(
             ROWS + "c3,再见,1,补卡\n",
-            " line 4: id '1' goes with name '补卡' here and with another elsewhere; "
-            "make id and name agree",
+            " line 4: id '1' has name '补卡' here and another elsewhere; make id and name agree",
             id="id-and-name-disagree",
         ),
         pytest.param(
             "call,text,id,name\nc1,我要补卡,1,补卡\nc2,销户吧,0,销户\n",
-            " line 2: id '1' goes with name '补卡' here and with another in {labels}; "
-            "make id and name agree",
+            " line 2: id '1' has name '补卡' here and another in {labels}; make id and name agree",
             id="ids-swapped-against-the-labels",
         ),
         pytest.param(
             "call,text,id,name\nc1,我要补卡,今天,0,补卡\n",
-            " line 2: more values than the header has names; put quotation marks around values",
+            " line 2: more values than columns in the header; put quotation marks around values",
             id="too-many-values-in-the-first-row",
         ),
         pytest.param(
@@ -186,7 +184,7 @@ def test_windows_files_are_read(data: DataParams) -> None:
     ],
 )
 def test_a_bad_split_is_named(content: str | bytes, expected: str, data: DataParams) -> None:
-    """File, line where there is one, and what to do."""
+    """The error names the file, the line if there is one, and the remedy."""
     data.train.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:
         load_splits(data)
@@ -196,7 +194,7 @@ def test_a_bad_split_is_named(content: str | bytes, expected: str, data: DataPar
 
 @pytest.mark.parametrize("split", ["train", "dev", "test", "labels"])
 def test_a_missing_file_is_named(split: str, data: DataParams) -> None:
-    """The remedy is in params.yaml."""
+    """The error names the setting in params.yaml."""
     path = getattr(data, split)
     path.unlink()
     with pytest.raises(UserError) as error:
@@ -206,7 +204,7 @@ def test_a_missing_file_is_named(split: str, data: DataParams) -> None:
 
 @pytest.mark.parametrize("split", ["dev", "test"])
 def test_a_class_without_train_rows_is_named(split: str, data: DataParams) -> None:
-    """In dev or test: no model could know it."""
+    """A class of dev or test without train rows is an error, as no model could learn it."""
     path = getattr(data, split)
     data.labels.write_text(NO_LABELS, encoding="utf-8")
     path.write_text(ROWS + "c3,再见,2,携号转网\n", encoding="utf-8")
@@ -214,12 +212,12 @@ def test_a_class_without_train_rows_is_named(split: str, data: DataParams) -> No
         load_splits(data)
     assert str(error.value) == (
         f"{path} line 4: class '携号转网' has no row in {data.train}; "
-        "add a train row of it or remove its rows"
+        "add a train row of that class or remove its rows here"
     )
 
 
 def test_a_listed_class_without_train_rows_is_named(data: DataParams) -> None:
-    """In the labels: it would be missing from every score."""
+    """A class of the labels without train rows is an error, as no score would include it."""
     data.labels.write_text(LABELS + "2,携号转网,,\n", encoding="utf-8")
     with pytest.raises(UserError) as error:
         load_splits(data)
@@ -233,7 +231,7 @@ def test_a_listed_class_without_train_rows_is_named(data: DataParams) -> None:
 def test_a_train_set_with_a_column_of_the_balanced_one_is_refused(
     column: str, data: DataParams
 ) -> None:
-    """The balanced set taken for the real one would be balanced again."""
+    """A balanced train set must not be balanced again."""
     data.train.write_text(f"call,text,id,name,{column}\nc1,我要补卡,0,补卡,x\n", encoding="utf-8")
     with pytest.raises(
         UserError, match=rf"has a column '{column}'.*; rename it, or correct data.train"
@@ -247,24 +245,24 @@ def test_a_train_set_with_a_column_of_the_balanced_one_is_refused(
     [
         pytest.param(
             "id,name,definition\n0,补卡,\n",
-            " has no column 'requests' (labels); it has id, name, definition",
+            " has no column 'requests' (labels); its columns are id, name, definition",
             id="missing-column",
         ),
         pytest.param(
             LABELS + "0,改套餐,,\n",
-            " line 4: id '0' stands there again; give each class one row",
+            " line 4: id '0' is a duplicate; give each class one row",
             id="duplicate-id",
         ),
         pytest.param(
             LABELS + "2,补卡,,\n",
-            " line 4: name '补卡' stands there again; give each class one row",
+            " line 4: name '补卡' is a duplicate; give each class one row",
             id="duplicate-name",
         ),
         pytest.param(LABELS.encode("gbk"), " is not a UTF-8 CSV (", id="not-utf-8"),
     ],
 )
 def test_bad_labels_are_named(content: str | bytes, expected: str, data: DataParams) -> None:
-    """File, line and what to do."""
+    """The error names file, line and remedy."""
     data.labels.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:
         read_labels(data.labels)
@@ -272,7 +270,7 @@ def test_bad_labels_are_named(content: str | bytes, expected: str, data: DataPar
 
 
 def test_no_labels_is_no_mistake(data: DataParams) -> None:
-    """A header alone: any class is known that train has."""
+    """With a header only, all classes of train are valid."""
     data.labels.write_text(NO_LABELS, encoding="utf-8")
     assert read_labels(data.labels) == {}
     assert load_splits(data).train["label"].tolist() == ["补卡", "销户"]
@@ -280,7 +278,7 @@ def test_no_labels_is_no_mistake(data: DataParams) -> None:
 
 @pytest.mark.parametrize("path", ["data/raw/labels.csv", "data/raw/no_labels.csv"])
 def test_shipped_labels_are_good(path: str) -> None:
-    """Every class of CMCC-34 is listed with what the prompts say of it, or none is."""
+    """The shipped labels describe every class of CMCC-34, or none."""
     labels = read_labels(Path(path))
     classes = pd.read_csv("data/raw/cmcc34_classes.csv", dtype=str)
     if labels:

@@ -1,4 +1,4 @@
-"""Bias: how the shares and lengths of samples differ from the real rows, and what is named."""
+"""Bias: how shares and lengths of samples differ from real rows, and what is listed."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ PLAIN = "查话费"
 
 
 def accept(label: str, text: str, **attributes: str) -> Screened:
-    """An accepted sample."""
+    """Return an accepted sample."""
     return Screened(Candidate("s", label, text, attributes=attributes), text)
 
 
 def records(*rows: tuple[str, str], times: int = 1) -> list[Screened]:
-    """Accepted samples of (label, text), each so many times."""
+    """Return accepted samples of (label, text), each repeated `times` times."""
     return [accept(label, text) for label, text in rows for _ in range(times)]
 
 
 def frame(*rows: tuple[str, str], times: int = 1) -> pd.DataFrame:
-    """Train rows of (label, text), each so many times."""
+    """Return train rows of (label, text), each repeated `times` times."""
     return pd.DataFrame([*rows] * times, columns=["label", "text"])
 
 
 def drawn(*values: str, label: str = "甲") -> list[Screened]:
-    """Samples that differ in the attribute 情绪 only."""
+    """Return samples that only differ in the attribute 情绪."""
     return [accept(label, PLAIN, 情绪=value) for value in values]
 
 
 def overall(report: BiasReport) -> BiasGroup:
-    """The figures of all classes, of a report that has some."""
+    """Return the overall figures of a report that has them."""
     assert report.overall is not None
     return report.overall
 
 
 def of_regions(report: BiasReport) -> list[LargestDifference]:
-    """The largest differences that are of regions."""
+    """Return the largest differences of the facet regions."""
     return [one for one in report.largest if one.facet == "regions"]
 
 
@@ -74,7 +74,7 @@ def of_regions(report: BiasReport) -> list[LargestDifference]:
     ],
 )
 def test_newcombe(first: tuple[int, int], second: tuple[int, int], low: float, high: float) -> None:
-    """The 95 % intervals of the paper's own examples."""
+    """Check the 95 % intervals of the paper's examples."""
     interval = newcombe(wilson(*first), wilson(*second))
     assert interval == pytest.approx((low, high), abs=6e-5)
 
@@ -94,7 +94,7 @@ def test_newcombe(first: tuple[int, int], second: tuple[int, int], low: float, h
 def test_standardised(
     samples: list[int], rows: list[int], difference: float, variance: float
 ) -> None:
-    """Difference and interval by Bonett's formula, counted by hand."""
+    """Check difference and interval of Bonett's formula, worked out manually."""
     half = 2 * math.sqrt(variance)
     expected = (difference, difference - half, difference + half)
     assert standardised(samples, rows, z=2) == pytest.approx(expected)
@@ -148,7 +148,7 @@ def test_chinese_regions(text: str, regions: list[str], data: DataParams) -> Non
 def test_english(
     text: str, opening: str, gender: str, regions: list[str], english: DataParams
 ) -> None:
-    """Words, not parts of them, in any case; the opening is two words."""
+    """Whole words count, in any case; the opening is two words."""
     rows = frame(("a", "card payment declined"), times=5)
     figures = bias_report(records(("a", text)), rows, english).per_class["a"]
     assert figures.openings == {opening: (1.0, 0.0), "card payment": (0.0, 1.0)}
@@ -172,7 +172,7 @@ REAL = pd.concat(
 
 
 def test_golden(data: DataParams) -> None:
-    """Every figure of six samples and six rows, counted by hand."""
+    """Check all figures of six samples and six rows, worked out manually."""
     report = bias_report(SAMPLES, REAL, data)
     assert report.overall == BiasGroup(
         count=(6, 6),
@@ -223,7 +223,7 @@ def test_golden(data: DataParams) -> None:
     ],
 )
 def test_few_rows(rows: int, count: int, compared_with: str, data: DataParams) -> None:
-    """A class with fewer than five rows is compared with the rows of all classes, and says so."""
+    """A class with fewer than five rows is compared with all rows, and this is recorded."""
     train = pd.concat([frame(("甲", PLAIN), times=rows), frame(("乙", PLAIN), times=7)])
     report = bias_report(records(("甲", "去北京"), times=9), train, data)
     assert report.per_class["甲"].count == (9, count)
@@ -233,14 +233,14 @@ def test_few_rows(rows: int, count: int, compared_with: str, data: DataParams) -
 
 
 def test_other_classes_do_not_count_overall(data: DataParams) -> None:
-    """Overall, real rows are those of the classes that have samples."""
+    """The overall figures only use real rows of classes with samples."""
     train = pd.concat([frame(("甲", PLAIN), times=5), frame(("乙", "去北京"), times=9)])
     figures = overall(bias_report(records(("甲", PLAIN)), train, data))
     assert (figures.count, figures.regions) == ((1, 5), {})
 
 
 def test_chance_comes_last(data: DataParams) -> None:
-    """40 of 100 is named before 3 of 3, which could be chance, and says so."""
+    """40 of 100 is listed before 3 of 3, which is marked as possible chance."""
     accepted = [
         *records(("甲", "查北京"), times=40),
         *records(("甲", PLAIN), times=60),
@@ -265,7 +265,7 @@ def test_chance_comes_last(data: DataParams) -> None:
     ],
 )
 def test_lengths_of_few_texts(samples: int, rows: int, named: list[str], data: DataParams) -> None:
-    """Lengths are compared where both sides have five texts; equal ones are not named."""
+    """Lengths are compared if both sides have five texts; equal ones are not listed."""
     accepted, train = records(("甲", "查话费多少"), times=samples), frame(("甲", PLAIN), times=rows)
     largest = bias_report(accepted, train, data).largest
     assert [one.facet for one in largest if one.facet in ("chars", "turns")] == named
@@ -277,7 +277,7 @@ def test_lengths_of_few_texts(samples: int, rows: int, named: list[str], data: D
 )
 @pytest.mark.parametrize("surplus", [True, False], ids=["surplus", "lack"])
 def test_patterns(more: int, named: bool, surplus: bool, data: DataParams) -> None:
-    """A surplus or a lack of very few texts is not named, however rare they are elsewhere."""
+    """A surplus or lack of very few texts is not listed, however rare they are elsewhere."""
     many = [("甲", PLAIN)] * 200
     with_few = [("甲", "去北京")] * more + [("甲", PLAIN)] * 5
     samples, rows = (with_few, many) if surplus else (many, with_few)
@@ -285,7 +285,7 @@ def test_patterns(more: int, named: bool, surplus: bool, data: DataParams) -> No
 
 
 def test_golden_difference(data: DataParams) -> None:
-    """The fields of one difference; 60 of 60 against 0 of 60 has Wilson's ends by hand."""
+    """Check one difference; Wilson's bounds for 60 of 60 and 0 of 60 are worked out manually."""
     report = bias_report(
         records(("甲", "去北京"), times=60), frame(("甲", "去哪里"), times=60), data
     )
@@ -308,7 +308,7 @@ def test_golden_difference(data: DataParams) -> None:
 
 
 def test_a_difference_is_named_once(data: DataParams) -> None:
-    """The same in several classes is one entry, where it is surest, with a count of the others."""
+    """The same difference in several classes is one entry, with a count of the others."""
     accepted = [
         *records(("甲", "去北京"), times=60),
         *records(("乙", "去北京"), times=50),
@@ -320,7 +320,7 @@ def test_a_difference_is_named_once(data: DataParams) -> None:
 
 
 def test_opposite_directions_are_two(data: DataParams) -> None:
-    """Too much in one class and too little in another are both named."""
+    """Too much in one class and too little in another are listed separately."""
     accepted = records(("甲", "去北京"), ("乙", "去哪里"), times=60)
     train = frame(("甲", "去哪里"), ("乙", "去北京"), times=60)
     named = of_regions(bias_report(accepted, train, data))
@@ -343,7 +343,7 @@ def test_attributes(data: DataParams) -> None:
 
 
 def test_even_attributes_are_no_difference(data: DataParams) -> None:
-    """Attributes that were drawn evenly are not named; samples without them do not count."""
+    """Evenly drawn attributes are not listed; samples without them do not count."""
     accepted = [*drawn("平静", "着急", "生气"), *records(("甲", PLAIN))]
     report = bias_report(accepted, frame(("甲", PLAIN), times=5), data)
     assert report.largest == ()
@@ -376,7 +376,7 @@ def test_texts_without_letters(data: DataParams) -> None:
 
 
 def test_lines(data: DataParams) -> None:
-    """A sentence for each kind of difference, whom it is compared with, and whether it is sure."""
+    """Each kind of difference gets a sentence with its baseline and whether it may be chance."""
     first = LargestDifference(
         label="办理缴费",
         facet="openings",
@@ -400,12 +400,12 @@ def test_lines(data: DataParams) -> None:
         "办理缴费: 42 % of the samples open with 您好我想 (real rows: 3 %)",
         "all classes: 42 % of the samples have no gender word (real rows: 3 %), "
         "also in 3 other classes",
-        "办理缴费: 42 % of the samples were asked for with 情绪 生气 (an even share: 25 %)",
+        "办理缴费: 42 % of the samples were requested with 情绪 生气 (even share: 25 %)",
         "办理缴费: the samples have 61.0 characters on average (real rows: 203.0; "
         "3.1 standard deviations fewer)",
         "办理缴费: the samples have 61.0 turns on average (all real rows: 203.0; "
         "1.2 standard deviations more), which may be chance",
-        "办理缴费: 0.4 % of the samples name 北京 (real rows: 0 %), also in 1 other class",
+        "办理缴费: 0.4 % of the samples mention 北京 (real rows: 0 %), also in 1 other class",
     ]
 
 
@@ -413,7 +413,7 @@ def test_lines(data: DataParams) -> None:
 def test_identical_distributions_do_not_differ(
     rows: list[tuple[str, str]], times: int, data: DataParams
 ) -> None:
-    """Samples that are the rows, however often, give no difference."""
+    """Samples that equal the rows, repeated any number of times, give no difference."""
     report = bias_report(records(*rows, times=times), frame(*rows, times=FEW), data)
     assert report.largest == ()
     for figures in [overall(report), *report.per_class.values()]:
@@ -426,7 +426,7 @@ def test_identical_distributions_do_not_differ(
 def test_order_does_not_matter(
     samples: list[tuple[str, str]], rows: list[tuple[str, str]], seed: int, data: DataParams
 ) -> None:
-    """Shuffled samples and rows give the same report, to the last byte of its JSON."""
+    """Shuffled samples and rows give a byte-identical JSON report."""
     accepted, train = records(*samples), frame(*rows, times=3)
     shuffled = random.Random(seed).sample(accepted, len(accepted))
     first = bias_report(accepted, train, data)
@@ -444,7 +444,7 @@ def test_order_does_not_matter(
 def test_figures_are_in_range(
     samples: list[tuple[str, str]], rows: list[tuple[str, str]], data: DataParams
 ) -> None:
-    """Shares lie in 0 to 1, what is sure is no more than the difference, genders add up."""
+    """Shares are 0 to 1, `at_least` is at most the difference, and genders add up to 1."""
     report = bias_report(records(*samples), frame(*rows), data)
     for one in report.largest:
         assert -1 <= one.at_least <= 1

@@ -1,4 +1,4 @@
-"""Detectability: samples told from real rows by style, and by what."""
+"""Detectability: how well samples are told from real rows by style, and by what."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = "我想查一下话费套餐宽带流量办理取消怎么还没到账�
 
 
 def calls(count: int, seed: int, turns: int = 4, first: str = "", ending: str = "") -> list[str]:
-    """Calls of random characters."""
+    """Return calls of random characters."""
     rng = random.Random(seed)
     return [
         "[SEP]".join(
@@ -32,18 +32,18 @@ def calls(count: int, seed: int, turns: int = 4, first: str = "", ending: str = 
 
 
 def screened(texts: list[str]) -> list[Screened]:
-    """Accepted samples of one class."""
+    """Return accepted samples of one class."""
     return [Screened(Candidate(f"s-{n}", "查话费", text), text) for n, text in enumerate(texts)]
 
 
-def told(samples: list[str], rows: list[str], data: DataParams) -> Detectability:
-    """All of one class."""
+def measured(samples: list[str], rows: list[str], data: DataParams) -> Detectability:
+    """Return train rows of one class."""
     return detectability(screened(samples), pd.DataFrame({"text": rows, "label": "查话费"}), data)
 
 
 def test_the_same_style_is_not_told_apart(data: DataParams) -> None:
     """Texts of one source: the interval is not above 0.5, and no feature carries weight."""
-    found = told(calls(300, 1), calls(200, 2), data)
+    found = measured(calls(300, 1), calls(200, 2), data)
     assert found.low < 0.5
     assert found.auc < 0.55
     assert (found.samples, found.rows) == (300, 200)
@@ -70,8 +70,8 @@ def test_the_same_style_is_not_told_apart(data: DataParams) -> None:
 def test_what_gives_away_is_named(
     samples: list[str], name: str, direction: str, data: DataParams
 ) -> None:
-    """One habit of the samples: they are told apart, and it is among the features."""
-    found = told(samples, calls(100, 2), data)
+    """A habit of the samples makes them detectable and is among the features."""
+    found = measured(samples, calls(100, 2), data)
     assert found.low > 0.9
     assert found.low <= found.auc <= found.high <= 1
     named = {feature.name: feature for feature in found.features}
@@ -81,14 +81,14 @@ def test_what_gives_away_is_named(
 
 
 def test_means_are_in_their_own_units(data: DataParams) -> None:
-    """Lengths are given in turns and characters, not in the logarithms that are compared."""
-    found = told(calls(50, 1, turns=2), calls(50, 2, turns=6), data)
+    """Lengths are reported in turns and characters, not in logarithms."""
+    found = measured(calls(50, 1, turns=2), calls(50, 2, turns=6), data)
     turns = next(feature for feature in found.features if feature.name == "turns")
     assert (turns.synthetic, turns.real) == (pytest.approx(2), pytest.approx(6))
 
 
 def test_only_rows_of_the_samples_classes_are_compared(data: DataParams) -> None:
-    """Long rows of a class without samples say nothing."""
+    """Rows of a class without samples are ignored."""
     accepted = screened(calls(100, 1))
     mine = pd.DataFrame({"text": calls(100, 2), "label": "查话费"})
     others = pd.DataFrame({"text": calls(100, 3, turns=9), "label": "办套餐"})
@@ -106,26 +106,26 @@ def test_only_rows_of_the_samples_classes_are_compared(data: DataParams) -> None
     ],
 )
 def test_of_few_texts_there_is_no_result(samples: int, rows: int, data: DataParams) -> None:
-    """Any AUC is possible, and the counts say why."""
-    found = told(calls(samples, 1, turns=1), calls(rows, 2), data)
+    """The interval is 0 to 1, and the counts show why."""
+    found = measured(calls(samples, 1, turns=1), calls(rows, 2), data)
     expected_rows = rows if samples else 0  # without samples no class is compared
     assert found == Detectability(0.5, 0.0, 1.0, (), samples, expected_rows)
 
 
 def test_just_enough_texts_are_told_apart(data: DataParams) -> None:
-    """The fewest that are looked at work, with texts of no letters among them."""
-    found = told([*calls(FEW - 1, 1, turns=1), "。"], calls(FEW, 2, turns=9), data)
+    """The minimum number of texts works, even with texts without letters."""
+    found = measured([*calls(FEW - 1, 1, turns=1), "。"], calls(FEW, 2, turns=9), data)
     assert found.auc > 0.9
 
 
 def test_the_same_texts_give_the_same_figures(data: DataParams) -> None:
     """Folds are drawn from a fixed seed."""
-    first, again = (told(calls(60, 1), calls(60, 2), data) for _ in range(2))
+    first, again = (measured(calls(60, 1), calls(60, 2), data) for _ in range(2))
     assert first == again
 
 
 def test_measures_by_hand(data: DataParams) -> None:
-    """Each share and length of one call, counted by hand."""
+    """Check each share and length of one call, worked out manually."""
     features = style_features(["您好，a1[SEP]嗯 好好好"], np.array([True]), data)
     expected = {
         "characters": np.log1p(10),
@@ -159,7 +159,7 @@ def test_english_is_measured_in_words(english: DataParams) -> None:
     )
 )
 def test_auc_and_interval_are_those_of_the_definition(scores: list[tuple[int, bool]]) -> None:
-    """AUC as scikit-learn has it; DeLong's variance from all pairs, ties as half."""
+    """The AUC equals scikit-learn's, and the variance DeLong's over all pairs."""
     value = np.array([score for score, _ in scores], dtype=float)
     flag = np.array([one for _, one in scores])
     auc, low, high = delong(value, flag)

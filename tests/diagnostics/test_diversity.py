@@ -45,7 +45,7 @@ def test_tokens(text: str, language: Language, expected: list[str]) -> None:
     ],
 )
 def test_cut(lengths: list[int], expected: list[int]) -> None:
-    """Each text keeps its first tokens, as many as the 25th percentile; shorter ones go."""
+    """Texts are cut to the 25th percentile of lengths; shorter ones are dropped."""
     texts = [[str(i) for i in range(length)] for length in lengths]
     parts = cut(texts)
     assert [len(part) for part in parts] == expected
@@ -81,7 +81,7 @@ def test_cut(lengths: list[int], expected: list[int]) -> None:
 def test_golden(
     texts: list[str], distinct_1: float | None, distinct_2: float | None, self_bleu: float | None
 ) -> None:
-    """Figures of the texts among themselves, counted by hand."""
+    """Check figures within a class, worked out manually."""
     figures = diversity(texts, [], "en")
     assert figures.samples == len(texts)
     found = [figures.distinct_1, figures.distinct_2, figures.self_bleu]
@@ -102,38 +102,38 @@ def test_golden(
     ],
 )
 def test_seed_overlap(texts: list[str], expected: float | None) -> None:
-    """Shares counted by hand: grams may stand in different seeds, of any length."""
+    """Shares worked out manually: grams may occur in different seeds, of any length."""
     figures = diversity(texts, ["查一下话费", "宽带断网了"], "zh")
     assert figures.seed_ngram_overlap == pytest.approx(expected)
 
 
 def test_the_example() -> None:
-    """The figures of the module's own example."""
+    """Check the example of the module docstring."""
     figures = diversity(["查一下话费", "宽带断网了"], ["想查一下话费"], "zh")
     assert figures == Diversity(2, 1.0, 1.0, 0.0, 0.5)
 
 
 def test_without_seeds_nothing_overlaps() -> None:
-    """No seeds: overlap 0, not None."""
+    """Without seeds the overlap is 0, not None."""
     assert diversity(["查一下话费"], [], "zh").seed_ngram_overlap == 0.0
 
 
 def test_without_texts_there_are_no_figures() -> None:
-    """No texts: none looked at and nothing computed."""
+    """Without texts, all figures are None."""
     none = Diversity(0, None, None, None, None)
     assert diversity([], ["查一下话费"], "zh") == none
     assert diversity([], [], "en") == none
 
 
 def test_texts_are_evenly_spaced() -> None:
-    """Of three times as many texts as are looked at, every third one is."""
+    """Of three times `LOOKED_AT` texts, every third one is used."""
     mine = [f"a{i} b{i % 3} c d" for i in range(LOOKED_AT)]
     between = [text for one in mine for text in (one, "x x x x", "y y y y")]
     assert diversity(between, ["b0 c d"], "en") == diversity(mine, ["b0 c d"], "en")
 
 
 def naive_self_bleu(texts: list[list[str]]) -> float | None:
-    """The definition, text by text and reference by reference."""
+    """Return self-BLEU by its definition, text by text and reference by reference."""
     if len(texts) < 2:
         return None
     scores = []
@@ -150,14 +150,14 @@ def naive_self_bleu(texts: list[list[str]]) -> float | None:
 
 
 def count_grams(text: list[str], n: int) -> Counter[str]:
-    """How often each n-gram stands in a text of one-character tokens."""
+    """Count each n-gram in a text of one-character tokens."""
     return Counter("".join(text[i : i + n]) for i in range(len(text) - n + 1))
 
 
 @settings(deadline=None)
 @given(texts=TEXTS)
 def test_self_bleu_is_the_pairwise_definition(texts: list[str]) -> None:
-    """Second-highest counts give what a comparison with every other text gives."""
+    """Second-highest counts give the same result as comparing with every other text."""
     expected = naive_self_bleu(cut([tokens(text, "zh") for text in texts]))
     assert diversity(texts, [], "zh").self_bleu == pytest.approx(expected)
 
@@ -165,7 +165,7 @@ def test_self_bleu_is_the_pairwise_definition(texts: list[str]) -> None:
 @settings(deadline=None)
 @given(texts=TEXTS, seeds=TEXTS)
 def test_figures_are_shares(texts: list[str], seeds: list[str]) -> None:
-    """Every figure lies in 0 to 1, and texts that are seeds overlap fully."""
+    """All figures are 0 to 1, and texts that are seeds overlap fully."""
     figures = diversity(texts, seeds, "zh")
     _, *shares = astuple(figures)
     assert all(share is None or 0 <= share <= 1 for share in shares)

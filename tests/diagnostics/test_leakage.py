@@ -15,7 +15,7 @@ from src.errors import UserError
 from src.records.metrics.evaluate import LeakageFigures
 from src.records.samples import Candidate, Screened
 
-# of any two of these no 3-gram is shared
+# No two of these share a 3-gram.
 LONG_ROW = "".join(chr(0x4E00 + i) for i in range(LONG + 2))
 SHORT_ROW = "".join(chr(0x5E00 + i) for i in range(COUNTED + 2))
 TINY_ROW = "".join(chr(0x6E00 + i) for i in range(COUNTED + 1))
@@ -23,7 +23,7 @@ OTHER = "".join(chr(0x7E00 + i) for i in range(40))
 
 
 def frame(**texts: str) -> pd.DataFrame:
-    """Rows of one class by id."""
+    """Return rows of one class from texts by id."""
     return pd.DataFrame({"row_id": list(texts), "text": list(texts.values()), "label": "查话费"})
 
 
@@ -39,7 +39,7 @@ def splits() -> Splits:
 
 
 def sample(text: str, name: str = "s-0", seeds: tuple[str, ...] = ("train_0",)) -> Screened:
-    """An accepted sample."""
+    """Return an accepted sample."""
     return Screened(Candidate(name, "查话费", text, seed_ids=seeds), text)
 
 
@@ -74,7 +74,7 @@ def sample(text: str, name: str = "s-0", seeds: tuple[str, ...] = ("train_0",)) 
 def test_a_near_duplicate_is_found(
     text: str, expected: Copy, splits: Splits, data: DataParams
 ) -> None:
-    """Most of the sample in one dev or test row, or most of a long row in the sample."""
+    """A sample mostly in one dev or test row, or containing most of a long row, is a copy."""
     leakage = check_leakage([sample(OTHER, "s-1"), sample(text)], splits, data, 0.85)
     assert (leakage.checked, leakage.copies, leakage.hold_short_row) == (2, (expected,), 0)
     with pytest.raises(UserError, match=f"s-0: .*{expected.split} row {expected.row}; .*repro"):
@@ -92,14 +92,14 @@ def test_a_near_duplicate_is_found(
     ],
 )
 def test_what_is_no_copy_passes(text: str, held: int, splits: Splits, data: DataParams) -> None:
-    """Shares up to the limit, and rows that people say by chance, stop nothing."""
+    """Shares up to the limit and short rows are no copies."""
     leakage = check_leakage([sample(text)], splits, data, 0.85)
     assert (leakage.copies, leakage.hold_short_row) == ((), held)
     require_no_leakage(leakage)
 
 
 def test_one_copy_a_sample_in_the_order_of_the_samples(splits: Splits, data: DataParams) -> None:
-    """A sample that is a copy in both directions is one copy; the error counts the others."""
+    """A sample that is a copy in both directions counts once; the error counts the others."""
     accepted = [sample("请问套餐怎么办理", "s-0"), sample(LONG_ROW, "s-1")]
     leakage = check_leakage(accepted, splits, data, 0.85)
     assert [(copy.sample, copy.direction) for copy in leakage.copies] == [
@@ -116,12 +116,12 @@ def test_a_seed_outside_train_is_refused(splits: Splits, data: DataParams) -> No
     leakage = check_leakage(accepted, splits, data, 0.85)
     assert leakage.strays == (Stray("s-1", "test_1"),)
     assert leakage.seeds == 3
-    with pytest.raises(UserError, match="s-1: its seed test_1 is no row of train"):
+    with pytest.raises(UserError, match="s-1: its seed test_1 is not a train row"):
         require_no_leakage(leakage)
 
 
 def test_twins_of_train_are_counted_and_stop_nothing(splits: Splits, data: DataParams) -> None:
-    """Train rows with the words of a dev or test row are the data's own; marks do not hide them."""
+    """Train rows that repeat a dev or test row are only counted; punctuation is ignored."""
     train = frame(train_0="查话费", train_1="请问，套餐[SEP]怎么办理", train_2=SHORT_ROW)
     twins = Splits(train, splits.dev, splits.test, {})
     leakage = check_leakage([sample(OTHER, seeds=("train_0", "train_1"))], twins, data, 0.85)

@@ -1,4 +1,4 @@
-"""Settings as shipped, for the tests of this room."""
+"""Gate settings for the tests in this folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from src.config.filter import FilterParams
 
 @pytest.fixture(scope="session")
 def params() -> FilterParams:
-    """Every rule on, with round limits that the golden cases are written for."""
+    """Settings with every rule but `keywords` on, and round limits for the golden cases."""
     overlap = {"enabled": True, "max_overlap": 0.85}
     return FilterParams.model_validate(
         {

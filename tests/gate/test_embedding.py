@@ -1,4 +1,4 @@
-"""Embedding: three backends, one form of vectors, and a cache that nothing is paid twice with."""
+"""Embedding: three backends, one vector format, and a cache so that nothing is paid for twice."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ ONCE = Calls(retries=0)
 def embed(
     texts: Sequence[str], params: EmbeddingParams, cache: Path = CACHE, calls: Calls = CALLS
 ) -> Matrix:
-    """Vectors of texts that are compared with each other alone."""
+    """Return vectors of texts that are only compared with each other."""
     return fit_embedder(texts, params, cache, calls)(texts)
 
 
 def vector(text: str) -> list[float]:
-    """A vector that tells the text."""
+    """Return a vector that identifies the text."""
     return [float(len(text)), float(ord(text[0]) % 97), 1.0]
 
 
 def expected(*texts: str) -> np.ndarray:
-    """What the server's vectors of these texts come to."""
+    """Return the normalised vectors that the server's vectors of these texts become."""
     rows = np.array([vector(text) for text in texts])
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def vectors(*rows: object, backwards: bool = False) -> Sent:
-    """A reply with these vectors; an index stands with each."""
+    """Return a response with these vectors, each with its index."""
     items = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)]
     data = items[::-1] if backwards else items
     body = {"object": "list", "model": "m", "data": data}
@@ -56,13 +56,13 @@ def vectors(*rows: object, backwards: bool = False) -> Sent:
 
 
 def of_texts(call: Call) -> Sent:
-    """The vector of each text that was sent; the last one first."""
+    """Return the vector of each text that was sent, in reverse order."""
     return vectors(*map(vector, call.body["input"]), backwards=True)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """An endpoint that embeds."""
+    """An embedding endpoint."""
     with serve() as running:
         running.default = of_texts
         yield running
@@ -70,23 +70,23 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def params(server: Server) -> EmbeddingParams:
-    """That endpoint, two texts a request."""
+    """Settings for that endpoint, with two texts per request."""
     return EmbeddingParams(backend="endpoint", base_url=server.url, model="m", batch_size=2)
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """A cache in a folder that is not there yet."""
+    """A cache in a folder that does not exist yet."""
     return tmp_path / ".cache" / "embeddings.sqlite"
 
 
 def asked(server: Server) -> list[str]:
-    """Every text that was sent, sorted."""
+    """Return all texts that were sent, sorted."""
     return sorted(text for call in server.calls for text in call.body["input"])
 
 
 def test_tfidf_is_near_where_the_surface_is() -> None:
-    """Rows of length 1, more like the text that shares more characters."""
+    """Rows have length 1 and are more similar to texts that share more characters."""
     rows = embed(["我要查话费", "我想查话费", "宽带断网了"], EmbeddingParams())
     assert issparse(rows)
     assert rows.dtype == np.float32
@@ -97,7 +97,7 @@ def test_tfidf_is_near_where_the_surface_is() -> None:
 
 
 def test_tfidf_is_fitted_on_the_reference_alone() -> None:
-    """Texts of one embedder share one space; what the reference has not is nothing."""
+    """Texts of one embedder share one space; n-grams missing in the reference are ignored."""
     fitted = fit_embedder(["查话费", "查宽带"], EmbeddingParams())
     both, alone = fitted(["查话费", "销户"]), fitted(["查话费"])
     assert (both[0] != alone[0]).nnz == 0
@@ -106,17 +106,17 @@ def test_tfidf_is_fitted_on_the_reference_alone() -> None:
 
 @pytest.mark.parametrize("reference", [[], ["", " "]])
 def test_tfidf_of_nothing(reference: list[str]) -> None:
-    """Zeros, a row for each text."""
+    """Without n-grams, each row is zeros."""
     assert fit_embedder(reference, EmbeddingParams())(["查话费", ""]).toarray().tolist() == [
         [0],
         [0],
     ]
 
 
-def test_endpoint_vectors_stand_in_the_order_of_texts(
+def test_endpoint_vectors_keep_the_order_of_texts(
     server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """Whatever the order of batches and of the items in a reply; a repeated text is sent once."""
+    """The order of batches and response items does not matter; repeated texts are sent once."""
     rows = embed([*TEXTS, TEXTS[1]], params, cache)
     assert rows.dtype == np.float32
     assert rows == pytest.approx(expected(*TEXTS, TEXTS[1]), abs=1e-6)
@@ -126,7 +126,7 @@ def test_endpoint_vectors_stand_in_the_order_of_texts(
 
 
 def test_nothing_is_asked_twice(server: Server, params: EmbeddingParams, cache: Path) -> None:
-    """A second run asks for new texts alone, whatever the size of a batch."""
+    """A second run only requests new texts, for any batch size."""
     first = embed(TEXTS, params, cache)
     before = len(server.calls)
     again = embed(TEXTS[::-1], params.model_copy(update={"batch_size": 5}), cache)
@@ -138,10 +138,10 @@ def test_nothing_is_asked_twice(server: Server, params: EmbeddingParams, cache: 
 
 
 @pytest.mark.parametrize("change", [{"model": "n"}, {"prefix": "query: "}, {"max_chars": 2}])
-def test_what_changes_the_vector_is_asked_anew(
+def test_what_changes_the_vector_is_requested_again(
     change: dict[str, object], server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """Another model, or another text sent to it."""
+    """Another model, prefix or text limit needs a new request."""
     embed(["查话费"], params, cache)
     embed(["查话费"], params.model_copy(update=change), cache)
     assert len(server.calls) == 2
@@ -157,7 +157,7 @@ def test_texts_are_cut_and_prefixed(server: Server, params: EmbeddingParams, cac
 def test_a_text_with_nothing_in_it_is_all_zeros(
     server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """It is not sent: endpoints refuse it."""
+    """Empty texts are not sent, because endpoints reject them."""
     rows = embed(["", "销户", "  "], params, cache)
     assert rows[[0, 2]].tolist() == [[0, 0, 0], [0, 0, 0]]
     assert rows[1] == pytest.approx(expected("销户")[0])
@@ -168,13 +168,13 @@ def test_a_text_with_nothing_in_it_is_all_zeros(
 def test_no_texts(
     texts: list[str], shape: tuple[int, int], server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """An empty matrix, and nobody is asked."""
+    """An empty list returns an empty matrix and sends no request."""
     assert embed(texts, params, cache).shape == shape
     assert server.calls == []
 
 
 def test_a_run_that_failed_goes_on(server: Server, params: EmbeddingParams, cache: Path) -> None:
-    """The other batches are kept; only the one that failed is asked again."""
+    """The other batches are cached; only the failed one is requested again."""
     failing = "我要补卡"
     server.default = lambda call: fails(400) if failing in call.body["input"] else of_texts(call)
     with pytest.raises(UserError, match=r"HTTP 400; lower embedding.batch_size"):
@@ -188,7 +188,7 @@ def test_a_run_that_failed_goes_on(server: Server, params: EmbeddingParams, cach
 def test_batches_are_committed_as_they_come(
     server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """When the last request is made, the vectors of those before it are on the disk."""
+    """When the last request is sent, the vectors of earlier ones are on disk."""
     stored: list[int] = []
 
     def look(call: Call) -> Sent:
@@ -205,7 +205,7 @@ def test_batches_are_committed_as_they_come(
 def test_several_requests_at_once(
     at_once: int, server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """As many as are allowed, and no more."""
+    """Concurrency reaches the limit and never exceeds it."""
     together = threading.Barrier(at_once)
 
     def wait(call: Call) -> Sent:
@@ -213,7 +213,7 @@ def test_several_requests_at_once(
         return of_texts(call)
 
     server.default = wait
-    texts = [f"{text}{n}" for text in TEXTS for n in range(2 * at_once)]  # whole rounds
+    texts = [f"{text}{n}" for text in TEXTS for n in range(2 * at_once)]  # full rounds
     embed(texts, params, cache, Calls(at_once=at_once))
     assert server.most_at_once == at_once
 
@@ -229,7 +229,7 @@ def test_several_requests_at_once(
 def test_passing_trouble_is_waited_out(
     trouble: Sent, server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """The request is made again."""
+    """The request is retried."""
     server.script.append(trouble)
     assert embed(["销户"], params, cache) == pytest.approx(expected("销户"), abs=1e-6)
     assert len(server.calls) == 2
@@ -256,14 +256,14 @@ def test_passing_trouble_is_waited_out(
         pytest.param(Sent(b"<html>"), "has no vectors", id="no-json"),
     ],
 )
-def test_lasting_trouble_is_told(
+def test_lasting_trouble_is_reported(
     reply: Sent,
     message: str,
     server: Server,
     params: EmbeddingParams,
     cache: Path,
 ) -> None:
-    """The location, what came, and the remedy; nothing of it is cached."""
+    """The error has the location, the response and the remedy; nothing is cached."""
     server.default = lambda _: reply
     with pytest.raises(UserError, match=f"^embedding endpoint {server.url}.*{message}"):
         embed(TEXTS[:2], params, cache, ONCE)
@@ -271,8 +271,8 @@ def test_lasting_trouble_is_told(
     assert embed(TEXTS[:2], params, cache).shape == (2, 3)
 
 
-def test_nobody_there(cache: Path) -> None:
-    """The address and the setting."""
+def test_no_server(cache: Path) -> None:
+    """The error names the address and the setting."""
     params = EmbeddingParams(backend="endpoint", base_url=closed_url(), model="m")
     with pytest.raises(UserError, match=r"^embedding endpoint http.* cannot be reached; start it"):
         embed(TEXTS, params, cache, ONCE)
@@ -285,7 +285,7 @@ def test_the_key_is_sent_and_never_told(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Not in the error, the log or the cache, even where the server repeats it."""
+    """The key is not in the error, the log or the cache, even if the server echoes it."""
     caplog.set_level(logging.INFO)
     monkeypatch.setenv("EMBEDDING_KEY", KEY)
     keyed = params.model_copy(update={"api_key_env": "EMBEDDING_KEY"})
@@ -301,24 +301,24 @@ def test_the_key_is_sent_and_never_told(
 def test_a_key_that_is_not_set_is_named(
     params: EmbeddingParams, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The variable, before anything is asked."""
+    """The error names the variable, before any request is sent."""
     monkeypatch.delenv("EMBEDDING_KEY", raising=False)
     with pytest.raises(UserError, match="needs the key in EMBEDDING_KEY, which is not set"):
         embed(TEXTS, params.model_copy(update={"api_key_env": "EMBEDDING_KEY"}), cache)
 
 
-def test_another_model_under_the_same_name_is_told(
+def test_another_model_under_the_same_name_is_reported(
     server: Server, params: EmbeddingParams, cache: Path
 ) -> None:
-    """Vectors of two widths cannot be compared."""
+    """Vectors of different widths cannot be compared."""
     embed(["销户"], params, cache)
     server.default = lambda _: vectors([1, 0])
-    with pytest.raises(UserError, match=rf"vectors of \[2, 3\] numbers.*move {cache} away"):
+    with pytest.raises(UserError, match=rf"vectors have \[2, 3\] dimensions.*move {cache} away"):
         embed(["销户", "查话费"], params, cache)
 
 
-def test_a_damaged_cache_is_told(params: EmbeddingParams, cache: Path) -> None:
-    """The file and the remedy."""
+def test_a_damaged_cache_is_reported(params: EmbeddingParams, cache: Path) -> None:
+    """The error names the file and the remedy."""
     cache.parent.mkdir()
     cache.write_bytes(b"no database" * 100)
     with pytest.raises(UserError, match=rf"^{cache}: .*; move it away to start a new one"):
@@ -336,13 +336,13 @@ def test_a_damaged_cache_is_told(params: EmbeddingParams, cache: Path) -> None:
     ],
 )
 def test_a_backend_says_what_it_needs(given: dict[str, str], message: str) -> None:
-    """Settings that do not fit are refused before the run."""
+    """Inconsistent settings are rejected before the run."""
     with pytest.raises(ValidationError, match=message):
         EmbeddingParams.model_validate(given)
 
 
-def test_a_file_that_is_no_model_is_told(tmp_path: Path, cache: Path) -> None:
-    """llama.cpp refuses it; the user gets a line."""
+def test_a_file_that_is_no_model_is_reported(tmp_path: Path, cache: Path) -> None:
+    """llama.cpp rejects the file; the user gets a one-line error."""
     file = tmp_path / "bad.gguf"
     file.write_bytes(b"no model")
     with pytest.raises(UserError, match=rf"^{file}: llama.cpp cannot load it"):
@@ -350,7 +350,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path, cache: Path) -> None:
 
 
 def test_a_local_model_embeds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even one that was made to write; without a way to pool of its own it has to be told one.
+    """A generative model also works, if `pooling` is set.
 
     Takes 10 s. A second call needs no model.
     """
@@ -365,5 +365,5 @@ def test_a_local_model_embeds(cache: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert rows[0] @ rows[1] < 0.999
     with pytest.raises(UserError, match=r"HTTP 400; set embedding\.pooling to .*such as mean"):
         embed(["销户"], params.model_copy(update={"pooling": "model"}), cache)
-    monkeypatch.setattr(xllamacpp, "Server", None)  # none can be started any more
+    monkeypatch.setattr(xllamacpp, "Server", None)  # no server can be started from here on
     assert (embed([long], params, cache)[0] == rows[3]).all()

@@ -1,4 +1,4 @@
-"""The funnel: every candidate is counted once, by class, endpoint, rule and vote."""
+"""Funnel: every candidate is counted once, by class, endpoint, rule and vote."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ BIAS = BiasReport({}, {}, (), ())
 
 
 def sample(name: str, label: str = "缴费", rule: str = "", endpoint: str = "glm4") -> Screened:
-    """An accepted sample, or one that a rule dropped."""
+    """Return an accepted sample, or one that a rule rejected."""
     candidate = Candidate(name, label, f"文{name}", endpoint=endpoint)
     return Screened(candidate, f"文{name}", fault=Fault(rule, "") if rule else None)
 
 
 def says(name: str, choice: str, reviewer: str = "李") -> Decision:
-    """One reviewer's decision on a sample."""
+    """Return one reviewer's decision on a sample."""
     return Decision(name, choice, "缴费", "", reviewer, "2026-01-01T00:00:00.000000+00:00")
 
 
 def test_every_candidate_is_counted_once() -> None:
-    """By class and by endpoint; one without an endpoint counts in no model."""
+    """Candidates are counted per class and endpoint; those without endpoint in no model."""
     moved = Screened(Candidate("b", "补卡", "文b", label_before="缴费"), "文b", private={"name": 2})
     kept = Screened(sample("a").candidate, "文a", private={"name": 1, "mobile": 1})
     lost = [sample("c", rule="length"), sample("d", rule="length"), sample("e", "补卡", "format")]
@@ -51,7 +51,7 @@ def test_every_candidate_is_counted_once() -> None:
 
 
 def test_voters_are_counted_wherever_their_samples_went() -> None:
-    """Two that agree on three of four samples."""
+    """Two voters agree on three of four samples."""
     votes = [(True, True), (True, False), (False, False), (True, True)]
     screened = [
         Screened(Candidate(str(n), "缴费", ""), "", votes={"a": one, "b": other})
@@ -67,7 +67,7 @@ def test_voters_are_counted_wherever_their_samples_went() -> None:
 
 
 def test_people_are_heard_on_what_the_gate_let_pass() -> None:
-    """What they rejected themselves counts; what a rule dropped does not, but for a veto of it."""
+    """Only decisions on samples that passed the rules count, except for overruled accepts."""
     verdicts = Verdicts(
         (sample("a"), sample("b"), sample("c")),
         (sample("d", rule="review"), sample("e", rule="length"), sample("f", rule="length")),
@@ -89,6 +89,6 @@ def test_people_are_heard_on_what_the_gate_let_pass() -> None:
 
 
 def test_nothing_screened_has_a_rate_of_0() -> None:
-    """A run without candidates has metrics, too."""
+    """A run without candidates also has metrics."""
     metrics = filter_metrics(Verdicts((), ()), [], BIAS)
     assert (metrics.candidates, metrics.acceptance_rate, metrics.per_class) == (0, 0.0, {})

@@ -1,4 +1,4 @@
-"""Gate: verdicts on candidates, and what they may depend on."""
+"""Gate: verdicts on candidates, and what they depend on."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ SHORT = "嗯[SEP]好"
 
 
 def candidate(number: int, text: str, label: str = "bill") -> Candidate:
-    """A candidate as `generate` writes it, shortened."""
+    """Return a minimal candidate like those of `generate`."""
     return Candidate(f"{label}-{number}", label, text, attempt=number)
 
 
 def gate_of(params: FilterParams, data: DataParams, search: Search = SEARCH) -> Gate:
-    """A gate on the rows above."""
+    """Return a gate on the rows above."""
     keywords = {"bill": ("话费", "扣")}
     return Gate(TRAIN, DEV, TEST, keywords, params, data, search=search)
 
 
 @pytest.fixture
 def gate(params: FilterParams, data: DataParams) -> Gate:
-    """The gate with every rule on but the keywords."""
+    """The gate with every rule but `keywords` on."""
     return gate_of(params, data)
 
 
 def test_an_accepted_candidate_carries_style_and_scores(gate: Gate) -> None:
-    """The text in real style, the text before, all scores, and what it came with."""
+    """It has the matched text, the original candidate and all scores."""
     raw = "您好，请讲。[SEP]上月咋多扣了我30块钱？"
     (one,) = gate.screen([candidate(0, raw)]).accepted
     assert one.text == FINE
@@ -91,37 +91,37 @@ def test_an_accepted_candidate_carries_style_and_scores(gate: Gate) -> None:
         pytest.param(
             "好的呢[SEP]好的呢[SEP]好的呢",
             "repetition",
-            "1.00 of it are loops, over 0.3",
+            "1.00 of it is in loops, above 0.3",
             id="repetition",
         ),
         pytest.param(
             "您好请讲我想[SEP]查一下上个月的话费",
             "seed_similarity",
-            "1.00 of it stands in train row r1, over 0.85",
+            "1.00 of it occurs in train row r1, above 0.85",
             id="seed-with-other-turns",
         ),
         pytest.param(
             "帮我看看，[SEP]这个月扣了多少钱？",
             "contamination",
-            "1.00 of it stands in held-out row d1, over 0.85",
+            "1.00 of it occurs in held-out row d1, above 0.85",
             id="dev-row",
         ),
         pytest.param(
             "身份证号改一下[SEP]资料填错了",
             "contamination",
-            "1.00 of it stands in held-out row t1, over 0.85",
+            "1.00 of it occurs in held-out row t1, above 0.85",
             id="test-row-of-any-class",
         ),
         pytest.param(
             "宽带断网，[SEP]两天了没人来修",
             "contradiction",
-            "1.00 of it stands in train row r3 of class 'net', over 0.85",
+            "1.00 of it occurs in train row r3 of class 'net', above 0.85",
             id="train-row-of-another-class",
         ),
     ],
 )
 def test_a_rejected_candidate_says_why(gate: Gate, text: str, reason: str, detail: str) -> None:
-    """The first rule that drops it, and what it found."""
+    """The fault names the first rule that rejects it, and the finding."""
     verdicts = gate.screen([candidate(0, text)])
     assert verdicts.accepted == ()
     assert verdicts.rejected[0].fault == Fault(reason, detail)
@@ -129,7 +129,7 @@ def test_a_rejected_candidate_says_why(gate: Gate, text: str, reason: str, detai
 
 
 def test_near_duplicates_are_of_accepted_candidates_of_the_class(gate: Gate) -> None:
-    """A repeat is dropped, also in other turns; one of a rejected or other class's is not."""
+    """Repeats of accepted candidates of the class are rejected, also with other turn boundaries."""
     verdicts = gate.screen(
         [
             candidate(0, FINE),
@@ -141,14 +141,14 @@ def test_near_duplicates_are_of_accepted_candidates_of_the_class(gate: Gate) -> 
     )
     assert [one.id for one in verdicts.accepted] == ["bill-0", "card-3", "bill-4"]
     assert [one.fault for one in verdicts.rejected] == [
-        Fault("format", "1 turn, a dialogue has 2"),
-        Fault("near_duplicate", "1.00 of it stands in candidate bill-0, over 0.85"),
+        Fault("format", "1 turn, a dialogue needs 2"),
+        Fault("near_duplicate", "1.00 of it occurs in candidate bill-0, above 0.85"),
     ]
     assert verdicts.rejected[1].known_scores.near_duplicate == 1.0
 
 
 def test_counts_come_from_the_samples(gate: Gate) -> None:
-    """Rate and reasons are derived; nothing screened is a rate of 0."""
+    """Rate and reasons are derived from the samples; without samples the rate is 0."""
     verdicts = gate.screen([candidate(0, FINE), candidate(1, SHORT), candidate(2, FINE)])
     assert verdicts.acceptance_rate == pytest.approx(1 / 3)
     assert verdicts.rejected_by == Counter({"length": 1, "near_duplicate": 1})
@@ -157,7 +157,7 @@ def test_counts_come_from_the_samples(gate: Gate) -> None:
 
 
 def test_an_old_verdict_is_forgotten(gate: Gate, tmp_path: Path) -> None:
-    """Rejected samples can be screened again, after the settings were changed."""
+    """Rejected samples can be screened again with other settings."""
     old = Screened(candidate(0, FINE), FINE, fault=Fault("length", "too short"))
     write_screened(tmp_path / "rejected.jsonl", [old])
     (one,) = gate.screen(read_candidates(tmp_path / "rejected.jsonl")).accepted
@@ -165,13 +165,13 @@ def test_an_old_verdict_is_forgotten(gate: Gate, tmp_path: Path) -> None:
 
 
 def switched(params: FilterParams, section: str, *, on: bool) -> FilterParams:
-    """The settings with one rule on or off."""
+    """Return the settings with one rule on or off."""
     rule = getattr(params, section).model_copy(update={"enabled": on})
     return params.model_copy(update={section: rule})
 
 
 def test_style_off_leaves_the_text(params: FilterParams, data: DataParams) -> None:
-    """Without the transformation the text is that of the candidate."""
+    """Without the style transform the text is unchanged."""
     gate = gate_of(switched(params, "style", on=False), data)
     (one,) = gate.screen([candidate(0, "您好，请讲。[SEP]多扣了30块钱？")]).accepted
     assert one.text == one.candidate.text == "您好，请讲。[SEP]多扣了30块钱？"
@@ -180,7 +180,7 @@ def test_style_off_leaves_the_text(params: FilterParams, data: DataParams) -> No
 def test_contamination_off_is_obeyed_scored_and_warned_about(
     params: FilterParams, data: DataParams, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Switching it off lets copies through, but neither the score nor the log hides it."""
+    """If it is off, copies are accepted, but the score and the log show it."""
     with caplog.at_level(logging.WARNING):
         gate = gate_of(switched(params, "contamination", on=False), data)
     assert "filter.contamination is off" in caplog.text
@@ -189,20 +189,20 @@ def test_contamination_off_is_obeyed_scored_and_warned_about(
 
 
 def test_given_keywords_go_before_mined_ones(params: FilterParams, data: DataParams) -> None:
-    """A class's keywords in the settings replace those mined from train."""
+    """Keywords set for a class replace those mined from train."""
     rule = params.keywords.model_copy(update={"enabled": True, "given": {"bill": ("发票",)}})
     gate = gate_of(params.model_copy(update={"keywords": rule}), data)
     assert gate.screen([candidate(0, FINE)]).rejected_by == {"keywords": 1}
 
 
 def test_a_class_without_train_rows_is_named(gate: Gate) -> None:
-    """Samples from elsewhere get a message, not a traceback."""
+    """Samples of an unknown class raise a UserError."""
     with pytest.raises(UserError, match="bills-0: class 'bills' has no train row"):
         gate.screen([candidate(0, FINE, "bills")])
 
 
 def test_keywords_for_an_unknown_class_are_an_error(params: FilterParams, data: DataParams) -> None:
-    """A misspelt class in the settings is not passed over."""
+    """A misspelt class in the settings is an error."""
     rule = params.keywords.model_copy(update={"given": {"bills": ("发票",)}})
     with pytest.raises(UserError, match="no class 'bills' in train"):
         gate_of(params.model_copy(update={"keywords": rule}), data)
@@ -211,7 +211,7 @@ def test_keywords_for_an_unknown_class_are_an_error(params: FilterParams, data: 
 def test_a_text_that_was_seen_before_is_measured_as_if_new(
     params: FilterParams, data: DataParams
 ) -> None:
-    """What a gate remembers of earlier rounds, of any class, changes no verdict and no score."""
+    """Results cached in earlier rounds, of any class, change no verdict and no score."""
     old = [candidate(0, FINE), candidate(1, OTHER, "card")]
     new = [candidate(2, OTHER), candidate(3, FINE, "card"), candidate(4, OTHER)]
     gate = gate_of(params, data)
@@ -241,7 +241,7 @@ CANDIDATES = st.lists(
 
 
 def by_id(verdicts: Verdicts) -> dict[str, Screened]:
-    """All samples, each with its fault if it has one."""
+    """Return all samples by id."""
     return {one.id: one for one in verdicts.every}
 
 
@@ -250,7 +250,7 @@ def by_id(verdicts: Verdicts) -> dict[str, Screened]:
 def test_a_verdict_depends_on_earlier_candidates_of_its_class_only(
     candidates: list[Candidate], cut: int, params: FilterParams, data: DataParams
 ) -> None:
-    """Later candidates, other classes and earlier rounds change nothing; order is kept."""
+    """Later candidates, other classes and earlier rounds change nothing; order is preserved."""
     whole = gate_of(params, data).screen(candidates)
     expected = by_id(whole)
     assert set(expected) == {one.id for one in candidates}
@@ -271,7 +271,7 @@ def test_a_verdict_depends_on_earlier_candidates_of_its_class_only(
 def test_with_many_rows_verdicts_stay_and_small_shares_are_0(
     candidates: list[Candidate], hole: int, params: FilterParams, data: DataParams
 ) -> None:
-    """Above the floor nothing changes, also where an earlier candidate came late."""
+    """Shares above the floor do not change, even if a candidate is inserted later."""
     exact = by_id(gate_of(params, data).screen(candidates))
     gate = gate_of(params, data, Search(exact_rows=0, slack=1, chunk=2))
     gate.screen(candidates[:hole] + candidates[hole + 1 :])
@@ -288,7 +288,7 @@ def test_with_many_rows_verdicts_stay_and_small_shares_are_0(
 
 
 def test_only_rows_of_other_classes_contradict(params: FilterParams, data: DataParams) -> None:
-    """A copy of a row of its own class is none; the same text in two classes is one of each."""
+    """A copy of a row of its own class does not contradict; a text in two classes does."""
     no_seeds = switched(params, "seed_similarity", on=False)
     twin = TRAIN.iloc[[0]].assign(row_id="r9", label="net")
     gate = Gate(pd.concat([TRAIN, twin]), DEV, TEST, {}, no_seeds, data)
@@ -303,7 +303,7 @@ def test_only_rows_of_other_classes_contradict(params: FilterParams, data: DataP
 
 
 def test_a_list_may_change_from_any_place(params: FilterParams, data: DataParams) -> None:
-    """Longer, shorter, another in its middle, or other fields: as a gate says that is asked once."""
+    """Longer, shorter or changed lists get the same verdicts as from a new gate."""
     first = [candidate(number, text) for number, text in enumerate((FINE, OTHER, SHORT))]
     again = candidate(3, FINE)
     gate = gate_of(params, data)

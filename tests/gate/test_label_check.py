@@ -1,4 +1,4 @@
-"""The label check: wrong labels are found, new phrasings of small classes are not condemned."""
+"""Label check: wrong labels are found, new phrasings of small classes are accepted."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ POLITE = [
 
 
 def call(label: str, seed: object) -> str:
-    """Three turns out of words of the class and words of every class."""
+    """Return three turns made of words of the class and words of all classes."""
     rng = Random(f"{label}/{seed}")
     own = (WORDS | MORE)[label].split()
     turns = ["".join(rng.choices(own, k=2) + rng.choices(SHARED, k=3)) for _ in range(3)]
@@ -84,7 +84,7 @@ def call(label: str, seed: object) -> str:
 
 
 def rows(counts: dict[str, int], split: str = "real") -> pd.DataFrame:
-    """Real rows, so many of each class."""
+    """Return real rows, with the given number per class."""
     return pd.DataFrame(
         [
             {"row_id": f"{label}-{n}", "text": call(label, f"{split}/{n}"), "label": label}
@@ -95,7 +95,7 @@ def rows(counts: dict[str, int], split: str = "real") -> pd.DataFrame:
 
 
 def samples(counts: dict[str, int], split: str = "sample") -> list[Candidate]:
-    """Candidates, so many of each class."""
+    """Return candidates, with the given number per class."""
     frame = rows(counts, split)
     return [
         Candidate(*row) for row in zip(frame["row_id"], frame["label"], frame["text"], strict=True)
@@ -107,14 +107,14 @@ LABELS = {label: LabelInfo("0", label, f"客户要{label}", (f"我想{label}",))
 
 
 def check(candidates: list[Candidate], train: pd.DataFrame = TRAIN) -> LabelCheck:
-    """Calls with turns, without definitions."""
+    """Check calls with turns, without definitions."""
     return check_labels(candidates, train, {}, "[SEP]")
 
 
 @pytest.mark.parametrize("labels", [{}, LABELS], ids=["no-labels", "labels"])
 @pytest.mark.parametrize("own", WORDS)
 def test_a_wrong_label_is_found(own: str, labels: dict[str, LabelInfo]) -> None:
-    """A sample of another class has that class as its likeliest, and its own low."""
+    """A sample of another class has that class as most likely, and a low score for its own."""
     planted = next(label for label in WORDS if label != own)
     candidates = samples(dict.fromkeys(WORDS, 6))
     candidates.append(Candidate("wrong", own, call(planted, "planted")))
@@ -126,8 +126,8 @@ def test_a_wrong_label_is_found(own: str, labels: dict[str, LabelInfo]) -> None:
     assert scores.neighbours[-1] < scores.neighbours[:-1].mean() / 2
 
 
-def test_scores_stand_in_the_order_of_the_texts() -> None:
-    """One of each a candidate; they move with it when the candidates are reversed."""
+def test_scores_keep_the_order_of_the_texts() -> None:
+    """There is one score per candidate, and reversing the candidates reverses the scores."""
     candidates = samples({"开发票": 5, "查询话费": 3, "投诉网络": 4})
     candidates[4] = replace(candidates[4], text=call("办理宽带", "other"))
     forth, back = check(candidates), check(candidates[::-1])
@@ -142,7 +142,7 @@ def test_scores_stand_in_the_order_of_the_texts() -> None:
 
 
 def test_scores_and_shares_are_within_0_and_1() -> None:
-    """Whatever is scored; the likeliest class is the text's own where none ranks higher."""
+    """Scores are in range, and the most likely class is the text's own if none ranks higher."""
     checked = check(samples(dict.fromkeys(WORDS, 4)))
     for scores in (checked.candidates, checked.train):
         for values in (scores.score, scores.neighbours):
@@ -154,7 +154,7 @@ def test_scores_and_shares_are_within_0_and_1() -> None:
 
 
 def test_the_same_input_gives_the_same_scores() -> None:
-    """Also where a class has more rows than are learned from, of which some are drawn."""
+    """This includes classes with more rows than are trained on, of which some are drawn."""
     train = pd.concat([TRAIN, rows({"开发票": ROWS_PER_CLASS + 30}, "many")], ignore_index=True)
     train = train.assign(row_id=[f"r{n}" for n in range(len(train))])
     candidates = samples({"开发票": 3, "取消彩铃": 3})
@@ -166,7 +166,7 @@ def test_the_same_input_gives_the_same_scores() -> None:
 
 
 def test_no_other_row_gives_no_verdict() -> None:
-    """One real row and one candidate that say different things: nobody knows which is right."""
+    """With one real row and one different candidate, there is no way to tell which is right."""
     train = pd.concat([rows(dict.fromkeys(list(WORDS)[:4], 12)), rows({"开发票": 1})])
     wrong = Candidate("wrong", "开发票", call("取消彩铃", "planted"))
     alone = check([wrong], train.reset_index(drop=True)).candidates
@@ -179,7 +179,7 @@ def test_no_other_row_gives_no_verdict() -> None:
 
 
 def test_a_class_of_one_real_row_is_not_condemned() -> None:
-    """Good candidates bear each other out, though the real row's wording is another."""
+    """Good candidates support each other, although the real row is worded differently."""
     train = pd.concat([rows(dict.fromkeys(list(WORDS)[:4], 30)), rows({"开发票": 1})])
     counts = {"开发票": 20, "查询话费": 20}
     checked = check(samples(counts), train.reset_index(drop=True))
@@ -189,7 +189,7 @@ def test_a_class_of_one_real_row_is_not_condemned() -> None:
 
 
 def test_a_real_row_of_a_wrong_class_is_listed_and_stays() -> None:
-    """The most doubtful first, with the class that fits; the rows themselves are untouched."""
+    """The most doubtful come first, with the better class; the rows themselves are unchanged."""
     train = rows(dict.fromkeys(WORDS | MORE, 20))
     wrong = train["row_id"].isin(["查询话费-3", "开发票-7"])
     train.loc[wrong, "text"] = [call("投诉网络", "a"), call("办理宽带", "b")]
@@ -207,7 +207,7 @@ def test_a_real_row_of_a_wrong_class_is_listed_and_stays() -> None:
 
 
 def test_no_more_rows_are_listed_than_people_will_look_at() -> None:
-    """One in `SUSPECT_SHARE` at most, of all that are in doubt the most doubtful."""
+    """At most one in `SUSPECT_SHARE` rows is listed, the most doubtful ones."""
     count = 3 * SUSPECT_SHARE
     scores = LabelScores(
         score=np.arange(count)[::-1] / count,
@@ -222,12 +222,12 @@ def test_no_more_rows_are_listed_than_people_will_look_at() -> None:
 
 
 def test_a_clean_set_has_no_suspects() -> None:
-    """Nobody is sent after rows that fit."""
+    """Rows with a plausible label are not listed."""
     assert suspects(check(samples({"开发票": 5})), TRAIN).empty
 
 
 def test_english_utterances_without_turns() -> None:
-    """One utterance a row; the wrong one is found as well."""
+    """A wrong label is also found with one utterance per row."""
 
     def utterance(label: str, seed: str) -> str:
         rng = Random(f"{label}/{seed}")
@@ -253,7 +253,7 @@ def test_english_utterances_without_turns() -> None:
 
 
 def test_what_is_wanted_comes_early() -> None:
-    """Of two calls out of the same turns, the one that begins with its class fits it better."""
+    """Of two calls with the same turns, the one that starts with its class scores higher."""
     first, last = (call(label, "early").split("[SEP]") for label in ("开发票", "取消彩铃"))
     candidates = [
         Candidate("early", "开发票", "[SEP]".join([*first, *last])),
@@ -265,7 +265,7 @@ def test_what_is_wanted_comes_early() -> None:
 
 
 def test_leaving_one_out_equals_a_refit_without_it() -> None:
-    """The closed form against brute force: each learned row is predicted by a model without it."""
+    """The closed form equals brute force: refit without each training row and predict it."""
     rng = np.random.default_rng(5)
     positions = rng.normal(size=(11, 4)).astype(np.float32)
     owner = np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 1, 0])

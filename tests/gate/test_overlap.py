@@ -1,4 +1,4 @@
-"""Overlap: the share of a text that stands in one other row."""
+"""Overlap: the share of a text that occurs in one other row."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_grams(text: str, expected: list[str]) -> None:
     ],
 )
 def test_largest_share_and_its_row(text: str, share: float, index: int) -> None:
-    """Shares counted by hand; of the text, not of the row."""
+    """Shares worked out manually; relative to the text, not to the row."""
     rows = ["我想查一下话费", "宽带断网了", "退款", "宽带断网了"]
     shares, indices = References(rows).max_overlap([text])
     assert shares == pytest.approx([share])
@@ -57,7 +57,7 @@ def test_without_rows_nothing_overlaps() -> None:
 
 
 def by_hand(text: str, row: str) -> float:
-    """The definition, with sets."""
+    """Return the overlap by its definition, with sets."""
     mine = set(grams(text))
     return len(mine & set(grams(row))) / len(mine) if mine else 0.0
 
@@ -65,7 +65,7 @@ def by_hand(text: str, row: str) -> float:
 @settings(deadline=None)
 @given(texts=TEXTS, rows=TEXTS.filter(bool))
 def test_matrices_give_the_shares_of_sets(texts: list[str], rows: list[str]) -> None:
-    """The sparse product is the plain definition."""
+    """The sparse product equals the plain definition."""
     expected = [[by_hand(text, row) for row in rows] for text in texts]
     references = References(rows)
     assert references.shares(texts).toarray().tolist() == expected
@@ -85,7 +85,7 @@ def test_matrices_give_the_shares_of_sets(texts: list[str], rows: list[str]) -> 
 def test_above_the_floor_shares_are_exact(
     texts: list[str], rows: list[str], edits: list[tuple[int, int, str]], floor: float, slack: int
 ) -> None:
-    """Whatever few grams are looked up, no share above the floor is missed or off; others are 0."""
+    """However few grams are looked up, shares above the floor are exact and others are 0."""
     for number, cut, tail in edits:  # near copies, as random texts share little
         row = rows[number % len(rows)]
         texts = [*texts, row[:cut] + tail[:3] + row[cut + 1 :]]
@@ -99,7 +99,7 @@ def test_above_the_floor_shares_are_exact(
 
 
 def test_a_share_at_the_floor_is_not_above_it() -> None:
-    """17 of 20 grams are not more than 0.85, though 0.85 is no number that a float can hold."""
+    """17 of 20 grams are not above 0.85, although no float equals 0.85 exactly."""
     text = "零一二三四五六七八九十百千万亿兆甲乙丙丁戊己"  # 22 characters, 20 grams
     rows = [text[:19], text[:20]]
     assert References(rows[:1]).max_overlap([text], 0.85)[0].tolist() == [0.0]
@@ -117,12 +117,12 @@ def test_a_share_at_the_floor_is_not_above_it() -> None:
     ],
 )
 def test_floor(rows: int, limit: float, floor: float) -> None:
-    """Small shares are looked for among few rows; those that a rule asks about always."""
+    """Small shares are only searched among few rows; shares above a rule's limit always."""
     assert SEARCH.floor_for(rows, limit) == floor
 
 
 def test_chunks_change_nothing() -> None:
-    """Texts are compared some at a time, with the result of all at once."""
+    """Comparing texts in chunks gives the same result as all at once."""
     rows = ["我想查一下话费", "宽带断网了"]
     texts = ["查一下话费", "断网了吗", "想查", "宽带", "我想"]
     whole = References(rows).max_overlap(texts)

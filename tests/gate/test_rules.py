@@ -1,4 +1,4 @@
-"""Rules: what each one drops, and what none may drop."""
+"""Rules: what each one rejects, and what none may reject."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ TRAIN = pd.DataFrame(
 
 @pytest.fixture
 def limits(params: FilterParams, data: DataParams) -> Limits:
-    """Bounds as given in the settings."""
+    """Limits with the bounds of the settings."""
     return limits_from_train(TRAIN, params.length, data)
 
 
 def styled(raw: str, data: DataParams, keywords: tuple[str, ...] = ()) -> Measurements:
-    """A candidate as the gate measures it."""
+    """Measure a candidate like the gate does."""
     text = match_surface(raw, SPOKEN, data.turn_separator, data.language)
     return measure_candidate(raw, text, keywords, data)
 
 
 def altered(params: FilterParams, section: str, **changes: object) -> FilterParams:
-    """The settings with some values of one rule changed."""
+    """Return the settings with some values of one rule changed."""
     rule = getattr(params, section).model_copy(update=changes)
     return params.model_copy(update={section: rule})
 
@@ -78,20 +78,18 @@ def altered(params: FilterParams, section: str, **changes: object) -> FilterPara
         pytest.param("您好\ufffd[SEP]查话费", "a broken character: '\ufffd'", id="broken-bytes"),
         pytest.param("您好[SE[SEP]查话费[SEP", "a broken turn separator: '[SE'", id="separator"),
         pytest.param("您好[SEP]我要查话费[S", "a broken turn separator: '[S'", id="separator-cut"),
-        pytest.param(
-            "您好[SEP]请您提供一下，", "it breaks off: '请您提供一下，'", id="cut-at-a-comma"
-        ),
+        pytest.param("您好[SEP]请您提供一下，", "cut off: '请您提供一下，'", id="cut-at-a-comma"),
         pytest.param(
             "您好。[SEP]我要补卡。[SEP]请您带好身份",
-            "it breaks off: '请您带好身份'",
+            "cut off: '请您带好身份'",
             id="cut-in-a-word",
         ),
         pytest.param(
             "您好[SEP]这里是办理打印/邮寄", "a class name: '办理打印/邮寄'", id="class-name"
         ),
-        pytest.param("您好我要查话费", "1 turn, a dialogue has 2", id="monologue"),
+        pytest.param("您好我要查话费", "1 turn, a dialogue needs 2", id="monologue"),
         pytest.param(
-            "hello how are you[SEP]查话费啊", "0.50 of the words are zh, under 0.8", id="english"
+            "hello how are you[SEP]查话费啊", "0.50 of the words are zh, below 0.8", id="english"
         ),
     ],
 )
@@ -115,12 +113,12 @@ def test_format_drops(
     ],
 )
 def test_format_leaves(raw: str, params: FilterParams, limits: Limits, data: DataParams) -> None:
-    """What looks like a leftover but is speech."""
+    """Speech that looks like a leftover is accepted."""
     assert format_fault(styled(raw, data), params, limits) is None
 
 
 def test_leftovers_that_real_rows_have_are_speech(params: FilterParams, data: DataParams) -> None:
-    """Where the real rows have role names, candidates may have them, and nothing else."""
+    """If real rows have role names, candidates may have them, but no other leftovers."""
     train = pd.DataFrame({"text": ["客服：您好[SEP]客户：查话费"], "label": ["a"]})
     limits = limits_from_train(train, params.length, data)
     assert format_fault(styled("客服：您好[SEP]客户：在吗", data), params, limits) is None
@@ -128,7 +126,7 @@ def test_leftovers_that_real_rows_have_are_speech(params: FilterParams, data: Da
 
 
 def test_one_utterance_a_row_needs_no_turns(params: FilterParams, english: DataParams) -> None:
-    """Without turns one is enough, and the language is English."""
+    """Without a turn separator, one turn is enough; the language is English."""
     train = pd.DataFrame({"text": ["I lost my card"], "label": ["lost_card"]})
     limits = limits_from_train(train, params.length, english)
 
@@ -136,7 +134,7 @@ def test_one_utterance_a_row_needs_no_turns(params: FilterParams, english: DataP
         return format_fault(measure_candidate(text, text, (), english), params, limits)
 
     assert fault("Where is my new card?") is None
-    assert fault("我的卡丢了") == "0.00 of the words are en, under 0.8"
+    assert fault("我的卡丢了") == "0.00 of the words are en, below 0.8"
     assert fault("User: where is it") == "a role name: 'User:'"
     assert fault("Example 3: where is it") == "numbering: 'Example 3:'"
     assert fault("This is lost_card") == "a class name: 'lost_card'"
@@ -176,7 +174,7 @@ def test_bounds(
 def test_length(
     text: str, detail: str | None, params: FilterParams, limits: Limits, data: DataParams
 ) -> None:
-    """Bounds are allowed themselves; separators are no characters."""
+    """Values at the bounds are accepted; separators do not count as characters."""
     assert length_fault(measure_candidate(text, text, (), data), params, limits) == detail
 
 
@@ -190,12 +188,14 @@ ECHO = "打过电话给你的[SEP]我当时没有打过电话给你的[SEP]我�
         pytest.param(
             "您好[SEP]电话253333333333", "the same 10 times in a row, over 8", id="digit-run"
         ),
-        pytest.param("我刚刚我刚刚我刚刚[SEP]您请讲", "0.75 of it are loops, over 0.3", id="loop"),
-        pytest.param("好的[SEP]好的[SEP]好的", "1.00 of it are loops, over 0.3", id="turn-loop"),
-        pytest.param(f"您好[SEP]{ECHO}", "0.67 of its turns repeat, over 0.4", id="near-repeats"),
+        pytest.param(
+            "我刚刚我刚刚我刚刚[SEP]您请讲", "0.75 of it is in loops, above 0.3", id="loop"
+        ),
+        pytest.param("好的[SEP]好的[SEP]好的", "1.00 of it is in loops, above 0.3", id="turn-loop"),
+        pytest.param(f"您好[SEP]{ECHO}", "0.67 of its turns repeat, above 0.4", id="near-repeats"),
         pytest.param(
             "您好[SEP]我想查话费您想查话费是吗我想查一下话费您要查一下话费是吗我想查一下话费",
-            "0.44 distinct bigrams, under 0.5",
+            "0.44 distinct bigrams, below 0.5",
             id="few-bigrams",
         ),
         pytest.param(f"{TOOK}[SEP]对对对对对[SEP]嗯嗯嗯", None, id="backchannels"),
@@ -208,12 +208,12 @@ ECHO = "打过电话给你的[SEP]我当时没有打过电话给你的[SEP]我�
 def test_repetition(
     raw: str, detail: str | None, params: FilterParams, limits: Limits, data: DataParams
 ) -> None:
-    """Loops, repeated turns and texts out of few bigrams; not the repeats of real speech."""
+    """Loops, repeated turns and few distinct bigrams are rejected; natural repeats are not."""
     assert repetition_fault(styled(raw, data), params, limits) == detail
 
 
 def test_repetition_measures(data: DataParams) -> None:
-    """Counted by hand: 12 of 16 characters, 4 times, no turn long enough to repeat."""
+    """Worked out manually: 12 of 16 characters, 4 times, no turn long enough to repeat."""
     sample = styled("好的吗好的吗好的吗好的吗[SEP]您请讲啊", data)
     assert sample.loop_share == 0.75
     assert sample.times_in_a_row == 4
@@ -226,7 +226,7 @@ def test_repetition_measures(data: DataParams) -> None:
     ("keywords", "hits", "fault"),
     [
         pytest.param(("发票", "抬头", "补卡"), 2, None, id="two-of-three"),
-        pytest.param(("补卡",), 0, "0 of 1 keywords, under 1", id="none"),
+        pytest.param(("补卡",), 0, "0 of 1 keywords, below 1", id="none"),
         pytest.param((), 0, None, id="a-class-without-keywords"),
     ],
 )
@@ -238,14 +238,14 @@ def test_keywords(
     limits: Limits,
     data: DataParams,
 ) -> None:
-    """At least `min_hits` of the class's keywords, or as many as it has."""
+    """A text needs `min_hits` keywords of its class, or all if it has fewer."""
     sample = styled(GOOD, data, keywords)
     assert sample.keyword_hits == hits
     assert keywords_fault(sample, params, limits) == fault
 
 
 def test_english_keywords_are_whole_words(english: DataParams) -> None:
-    """A keyword inside another word is no hit; case does not matter."""
+    """A keyword inside another word does not count; case does not matter."""
     sample = measure_candidate("My Cards", "My Cards", ("card", "my"), english)
     assert sample.keyword_hits == 1
 
@@ -271,7 +271,7 @@ def test_private_data(
     limits: Limits,
     data: DataParams,
 ) -> None:
-    """It drops a sample only where it is not to be replaced."""
+    """Samples with private data are rejected only if the action is `drop`."""
     sample = replace(measure_candidate(GOOD, GOOD, (), data), private=private)
     assert pii_fault(sample, altered(params, "pii", action=action), limits) == expected
 
@@ -295,9 +295,9 @@ def test_copies_name_what_they_copy(
     limits: Limits,
     data: DataParams,
 ) -> None:
-    """Over the limit, not at it; the detail names the row."""
+    """Only shares above the limit are rejected; the detail names the row."""
     copied = replace(measure_candidate(GOOD, GOOD, (), data), **{field: Overlap(share, "r7")})
-    expected = f"0.86 of it stands in {row} r7, over 0.85" if share > 0.85 else None
+    expected = f"0.86 of it occurs in {row} r7, above 0.85" if share > 0.85 else None
     assert rule(copied, params, limits) == expected
 
 
@@ -305,7 +305,7 @@ def test_copies_name_what_they_copy(
 def test_a_rule_that_is_off_drops_nothing(
     name: str, params: FilterParams, limits: Limits, data: DataParams
 ) -> None:
-    """Every rule obeys its own switch, and the first one that is on gives the reason."""
+    """Each rule obeys its switch, and the first enabled one gives the reason."""
     names = [rule for rule, _ in RULES]
     params = altered(altered(params, "keywords", enabled=True), "pii", action="drop")
     copy = Overlap(1.0, "r7")
@@ -327,7 +327,7 @@ def test_a_rule_that_is_off_drops_nothing(
 
 
 def test_rules_are_named_as_the_settings() -> None:
-    """Each rule has a switch of its name; the other settings are of no rule on one sample."""
+    """Each rule has a section of its name; the other settings belong to no rule."""
     style = {"style"}
     checks = {"label_check", "judge", "diversity"}  # they look at all candidates
     people = {"review_ratio", "review_min_per_class"}
@@ -339,7 +339,7 @@ def test_rules_are_named_as_the_settings() -> None:
 @settings(deadline=None)
 @given(raw=st.text(alphabet="您好查话费1:：.Aa \n[SEP]。", max_size=60))
 def test_any_text_can_be_measured(raw: str, data: DataParams) -> None:
-    """Measures of any text are shares, and never fail."""
+    """Any text can be measured, and shares are within 0 and 1."""
     sample = styled(raw, data)
     for name in ("language_share", "loop_share", "repeated_turns", "distinct_bigrams"):
         assert 0 <= getattr(sample, name) <= 1

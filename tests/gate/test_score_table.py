@@ -1,4 +1,4 @@
-"""Label scores on their way from the stage `score` to `filter`."""
+"""Label scores are passed from the stage `score` to `filter`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from src.records.samples import Candidate
 
 
 def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
-    """Ranks count from 1; an id of digits stays text, and no suggestion is an empty one."""
+    """Ranks start at 1, numeric ids stay text, and a missing suggestion is an empty string."""
     scores = LabelScores(
         score=np.array([0.9, 0.12345678]),
         rank=np.array([0, 5]),
@@ -33,6 +33,6 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_no_scores_say_what_to_run(tmp_path: Path) -> None:
-    """The stage before was left out."""
+    """The error for a missing file names the stage to run."""
     with pytest.raises(UserError, match=r"scores\.csv not found; run `python -m src\.stages\.sco"):
         read_scores(tmp_path / "scores.csv")

@@ -1,4 +1,4 @@
-"""The checks on all candidates: label scores, judges, people's word, and the choice of a class."""
+"""Checks on all candidates: label check, judges, reviewers' decisions, and selection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NO_DOUBT = SampleScores(
 
 
 def sample(name: str, label: str = "缴费", score: float | None = None) -> Screened:
-    """A candidate that the rules let pass, with a label score if it is given."""
+    """Return a candidate that passed the rules, optionally with a label score."""
     text = f"文{name}"
     return Screened(Candidate(name, label, text), text, replace(NO_DOUBT, label_score=score))
 
@@ -58,17 +58,17 @@ SAMPLES = [sample(name) for name in "abc"]
 
 
 def altered(**changes: object) -> LabelParams:
-    """The rule with some values changed."""
+    """Return the rule with some values changed."""
     return RULE.model_copy(update=changes)
 
 
 def outcome(screened: list[Screened]) -> list[str]:
-    """Of each sample the rule that dropped it, or the label."""
+    """Return, per sample, the rule that rejected it, or its label."""
     return [one.label if one.fault is None else one.fault.rule for one in screened]
 
 
 def details(screened: list[Screened]) -> list[str]:
-    """Of each sample why it was dropped, empty if it was not."""
+    """Return, per sample, why it was rejected; empty if it was not."""
     return ["" if one.fault is None else one.fault.detail for one in screened]
 
 
@@ -91,14 +91,14 @@ def details(screened: list[Screened]) -> list[str]:
 def test_a_threshold_and_what_follows(
     rule: LabelParams, kept: set[str], expected: list[str]
 ) -> None:
-    """Dropped, or moved to the likelier class if there is one; people have the last word."""
+    """Samples are rejected or moved to the more likely class; reviewers have the last word."""
     checked = with_label_scores(SAMPLES, SCORES, rule, kept)
     assert [one.id for one in checked] == ["a", "b", "c"]
     assert outcome(checked) == expected
 
 
 def test_a_label_check_that_votes_drops_nothing_itself() -> None:
-    """It gives scores, whatever its rule says of them."""
+    """It only adds scores, whatever its rule decides."""
     for rule in (RULE, altered(action="relabel")):
         checked = with_label_scores(SAMPLES, SCORES, rule, NOBODY, decides=False)
         assert outcome(checked) == ["缴费"] * 3
@@ -106,20 +106,20 @@ def test_a_label_check_that_votes_drops_nothing_itself() -> None:
 
 
 def test_the_reason_names_the_label() -> None:
-    """Every sample carries its scores; a dropped one says how likely, and what is likelier."""
+    """All samples have scores; the reason has the probability and the more likely class."""
     checked = with_label_scores(SAMPLES, SCORES, RULE, NOBODY)
     scored = replace(NO_DOUBT, label_score=0.9, label_rank=1, neighbours=0.8)
     assert checked[0].scores == scored
     assert [one.suggested for one in checked] == ["", "", "补卡"]
     assert details(checked) == [
         "",
-        "0.40 likely to be of its class, under 0.5",
-        "0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+        "0.40 likely to belong to its class, below 0.5",
+        "0.10 likely to belong to its class, below 0.5; 补卡 is more likely",
     ]
 
 
 def test_a_moved_sample_remembers_its_class() -> None:
-    """It has no fault."""
+    """A relabelled sample has no fault and keeps its old class in `label_before`."""
     *_, moved = with_label_scores(SAMPLES, SCORES, altered(action="relabel"), NOBODY)
     assert (moved.label, moved.candidate.label_before) == ("补卡", "缴费")
     assert moved.accepted
@@ -127,18 +127,18 @@ def test_a_moved_sample_remembers_its_class() -> None:
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
 def test_a_sample_without_scores_is_named(*, enabled: bool) -> None:
-    """Scores of other candidates would judge nothing; they are needed for the choice as well."""
+    """Missing scores are an error even if the rule is off, because selection needs them."""
     with pytest.raises(UserError, match=r"candidate new has no label score; run `python -m src"):
         with_label_scores([sample("new")], SCORES, altered(enabled=enabled), NOBODY)
 
 
 def says(points: float, judge: str = "glm4") -> Judgement:
-    """A judge that gives so many points for everything."""
+    """Return a judgement with the same points for all criteria."""
     return Judgement(judge, judge, points, points, points, best_label="补卡", reason="跑题")
 
 
 def voting(params: FilterParams, vote: Vote = "majority", *, classifier: bool) -> FilterParams:
-    """Six points or more; the label check asks for 0.5."""
+    """Judges accept six points or more; the label check accepts 0.5 or more."""
     judge = params.judge.model_copy(update={"vote": vote, "classifier": classifier})
     return params.model_copy(update={"judge": judge, "label_check": RULE})
 
@@ -156,7 +156,7 @@ def voting(params: FilterParams, vote: Vote = "majority", *, classifier: bool) -
             {"glm4": True, "b": False, "c": False},
             id="outvoted",
         ),
-        pytest.param([], NOBODY, None, {}, id="nobody-responded"),
+        pytest.param([], NOBODY, None, {}, id="no-votes"),
     ],
 )
 def test_what_judges_say(
@@ -166,7 +166,7 @@ def test_what_judges_say(
     votes: dict[str, bool],
     params: FilterParams,
 ) -> None:
-    """A vote against it is a reason; without a vote it is kept, its scores are empty."""
+    """A sample is rejected by the votes; without votes it is kept and has no judge scores."""
     (checked,) = with_judgements([sample("a", score=0.9)], {"a": judged}, params, kept)
     assert (checked.fault.rule if checked.fault else None) == reason
     assert checked.votes == votes
@@ -176,7 +176,7 @@ def test_what_judges_say(
 
 
 def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
-    """In their words; a sample that no judge was asked about is kept in its position."""
+    """The reason quotes the judges; samples without judgements are kept in order."""
     samples = [sample("a", score=0.9), sample("b", score=0.9)]
     checked = with_judgements(samples, {"a": [says(3)]}, params, NOBODY)
     assert details(checked) == ["glm4: label consistency 3 < 6, best label 补卡 (跑题)", ""]
@@ -191,9 +191,9 @@ def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
             True,
             [
                 "",
-                "classifier: 0.40 likely to be of its class, under 0.5",
+                "classifier: 0.40 likely to belong to its class, below 0.5",
                 "glm4: label consistency 3 < 6, best label 补卡 (跑题); "
-                "classifier: 0.10 likely to be of its class, under 0.5; 补卡 is likelier",
+                "classifier: 0.10 likely to belong to its class, below 0.5; 补卡 is more likely",
             ],
             id="votes",
         ),
@@ -205,7 +205,7 @@ def test_what_judges_say_is_given_as_the_reason(params: FilterParams) -> None:
 def test_the_label_check_votes_by_its_rule(
     classifier: bool, stated: list[str], params: FilterParams
 ) -> None:
-    """Alone on a; b is a tie with it and accepted without it; both are against c."""
+    """It votes alone on a; on b it ties with the judge; both vote against c."""
     scored = with_label_scores(SAMPLES, SCORES, RULE, NOBODY, decides=False)
     judged = {"b": [says(9)], "c": [says(3)]}
     rules = voting(params, classifier=classifier)
@@ -225,7 +225,7 @@ def test_the_label_check_votes_by_its_rule(
     ],
 )
 def test_weights_are_those_of_all_samples(vote: Vote, accepted: str, params: FilterParams) -> None:
-    """The third judge always accepts, which makes ties of the others a majority, unless weighed."""
+    """The third judge accepts everything, so unweighted ties of the others become majorities."""
     panel = {"one": "++++----", "two": "+++-+---", "three": "++++++++"}
     samples = [sample(name, score=0.9) for name in "abcdefgh"]
     judged = {
@@ -237,7 +237,7 @@ def test_weights_are_those_of_all_samples(vote: Vote, accepted: str, params: Fil
 
 
 def one_hot(width: int) -> Embed:
-    """Embeds `文3` in the direction 3, so that a text covers itself alone."""
+    """Embed `文3` in direction 3, so that a text only covers itself."""
 
     def embed(texts: Sequence[str]) -> Matrix:
         return np.eye(width, dtype=np.float32)[[int(text[1:]) % width for text in texts]]
@@ -249,14 +249,14 @@ TRAIN = pd.DataFrame({"text": ["文0", "文5"], "label": ["缴费", "补卡"]})
 
 
 def test_the_likeliest_come_first_where_there_are_more_than_needed() -> None:
-    """By label score at a trade of 0; what is left follows in its order."""
+    """Trade 0 orders by label score; the remaining samples follow in their order."""
     accepted = [sample(str(n), score=score) for n, score in enumerate([0.5, 0.9, 0.6, 0.8])]
     ordered = best_first(accepted, {"缴费": 2}, TRAIN, one_hot(9), 0.0, None)
     assert [one.id for one in ordered] == ["1", "3", "0", "2"]
 
 
 def test_what_real_rows_cover_comes_last() -> None:
-    """By coverage alone at a trade of 1: a copy of a real row, or of another sample, adds nothing."""
+    """Trade 1 orders by coverage: a copy of a real row or of another sample adds nothing."""
     accepted = [
         sample("0", score=0.9),  # as the real row
         sample("1", score=0.9),
@@ -277,7 +277,7 @@ def test_what_real_rows_cover_comes_last() -> None:
     ],
 )
 def test_without_a_choice_the_order_stays(needed: dict[str, int]) -> None:
-    """Nothing is embedded either."""
+    """Nothing is embedded if no selection is needed."""
 
     def embed(texts: object) -> np.ndarray:
         raise AssertionError(texts)
@@ -294,7 +294,7 @@ def test_without_a_choice_the_order_stays(needed: dict[str, int]) -> None:
 def test_nothing_is_lost_by_choosing(
     labels: list[str], needed: dict[str, int], trade: float
 ) -> None:
-    """Every sample once, unchanged, in whatever order; a class without a choice as it came."""
+    """Each sample occurs once and unchanged; classes without selection keep their order."""
     accepted = [sample(str(n), label, (7 * n % 5) / 5) for n, label in enumerate(labels)]
     ordered = best_first(accepted, needed, TRAIN, one_hot(9), trade, None)
     assert sorted(ordered, key=lambda one: int(one.id)) == accepted

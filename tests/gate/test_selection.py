@@ -1,4 +1,4 @@
-"""Selection: what covers a class best, weighed against quality."""
+"""Selection: coverage of a class weighed against quality."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ROUNDING = 1e-5
 
 
 def coverage(rows: Matrix, by: Matrix) -> float:
-    """Mean, over the rows, of the cosine to the nearest of `by`."""
+    """Return the mean, over the rows, of the cosine to the nearest row of `by`."""
     return float(similarity(rows, by).max(axis=1, initial=0).mean()) if rows.shape[0] else 0.0
 
 
 def unit(rows: object) -> np.ndarray:
-    """Rows of length 1."""
+    """Return rows of length 1."""
     rows = np.array(rows, dtype=np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def random_rows(count: int, seed: int, width: int = 6) -> np.ndarray:
-    """Rows in all directions, some nearly the same."""
+    """Return rows in all directions, some nearly equal."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(max(1, count // 3), width))
     near = centres[rng.integers(len(centres), size=count)]
@@ -39,7 +39,7 @@ def random_rows(count: int, seed: int, width: int = 6) -> np.ndarray:
 
 
 def equal(count: int) -> np.ndarray:
-    """No candidate is better than another."""
+    """Return equal qualities."""
     return np.ones(count)
 
 
@@ -48,7 +48,7 @@ CASES = st.tuples(st.integers(1, 24), st.integers(0, 1000), st.floats(0, 1))
 
 @given(CASES, st.integers(-1, 30))
 def test_a_subset_of_the_size_asked_for(case: tuple[int, int, float], size: int) -> None:
-    """As many as asked for or there are, each once."""
+    """It returns the requested number of distinct candidates, or all."""
     count, seed, trade = case
     quality = np.random.default_rng(seed).random(count)
     kept = select(random_rows(count, seed), quality, size, trade)
@@ -59,7 +59,7 @@ def test_a_subset_of_the_size_asked_for(case: tuple[int, int, float], size: int)
 
 @given(CASES)
 def test_a_smaller_size_gives_the_beginning(case: tuple[int, int, float]) -> None:
-    """The order says which to keep first."""
+    """A smaller selection is a prefix of a larger one."""
     count, seed, trade = case
     rows, quality = random_rows(count, seed), np.random.default_rng(seed).random(count)
     whole = select(rows, quality, count, trade)
@@ -68,7 +68,7 @@ def test_a_smaller_size_gives_the_beginning(case: tuple[int, int, float]) -> Non
 
 @given(CASES)
 def test_sparse_rows_are_selected_like_dense_ones(case: tuple[int, int, float]) -> None:
-    """The form of the matrix decides nothing."""
+    """Sparse and dense matrices give the same result."""
     count, seed, trade = case
     rows, quality = random_rows(count, seed), np.random.default_rng(seed).random(count)
     assert select(rows, quality, 4, trade) == select(csr_matrix(rows), quality, 4, trade)
@@ -85,15 +85,15 @@ def test_coverage_is_within_the_bound_of_the_best(count: int, seed: int, size: i
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_first_ones_cover_no_more(seed: int) -> None:
-    """Half the rows, chosen for coverage, against the first half."""
+    """Half the rows, selected for coverage, cover at least as much as the first half."""
     rows = random_rows(60, seed)
     chosen = rows[select(rows, equal(60), 30, trade=1)]
     assert coverage(rows, chosen) > coverage(rows, rows[:30])
 
 
 @pytest.mark.parametrize("trade", [0.3, 1.0])
-def test_equals_greedy_choice_computed_anew_at_every_step(trade: float) -> None:
-    """What is carried over from step to step is what a full computation gives."""
+def test_equals_greedy_choice_recomputed_at_every_step(trade: float) -> None:
+    """The incremental gains equal a full computation."""
     rows, quality = random_rows(40, 3), np.random.default_rng(3).random(40)
     near = similarity(rows, rows).astype(float)
     scaled = (quality - quality.min()) / (quality.max() - quality.min())
@@ -109,14 +109,14 @@ def test_equals_greedy_choice_computed_anew_at_every_step(trade: float) -> None:
 
 @pytest.mark.parametrize("trade", [0.5, 1.0])
 def test_one_of_each_cluster(trade: float) -> None:
-    """Two kinds of rows and room for two: the middle of the larger one, then one of the other."""
+    """Of two clusters, the centre of the larger one comes first, then one of the other."""
     first, second = select(unit(TWO_CLUSTERS), equal(5), 2, trade)
     assert first == 0
     assert second in (3, 4)
 
 
 def test_identical_rows_wait_until_every_kind_is_there() -> None:
-    """The most frequent kind first; repeats come last, by position."""
+    """The most frequent kind comes first; repeats come last, by position."""
     rows = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 2]]
     assert select(rows, equal(6), 6, trade=1) == [2, 0, 5, 1, 3, 4]
 
@@ -133,33 +133,33 @@ def test_identical_rows_wait_until_every_kind_is_there() -> None:
     ],
 )
 def test_trade(trade: float, expected: list[int]) -> None:
-    """From the best ones to the ones that cover most."""
+    """A higher trade moves from the best candidates to those that cover most."""
     quality = np.array([-3.0, 1.0, 1.0, 5.0, -3.0])
     kept = select(unit(TWO_CLUSTERS), quality, len(expected), trade)
     assert kept == expected
 
 
 def test_units_of_quality_do_not_matter() -> None:
-    """The same order of merit in other units selects the same."""
+    """Rescaled qualities select the same candidates."""
     rows, quality = random_rows(30, 1), np.random.default_rng(1).random(30)
     assert select(rows, quality, 12, 0.4) == select(rows, 100 * quality - 7, 12, 0.4)
 
 
 def test_what_is_there_already_needs_no_cover() -> None:
-    """The larger cluster stands among the real rows, so the smaller one is taken first."""
+    """Real rows cover the larger cluster, so the smaller one is selected first."""
     rows = unit(TWO_CLUSTERS)
     assert select(rows, equal(5), 1, trade=1) == [0]
     assert select(rows, equal(5), 1, trade=1, already=rows[:3])[0] in (3, 4)
 
 
 def test_nothing_there_already_changes_nothing() -> None:
-    """An empty matrix is the same as none."""
+    """An empty matrix is equivalent to None."""
     rows = random_rows(20, 2)
     assert select(rows, equal(20), 9, 1, already=rows[:0]) == select(rows, equal(20), 9, 1)
 
 
 def test_opposites_cover_nothing() -> None:
-    """A negative cosine is no negative coverage; rows without a direction cover nothing."""
+    """A negative cosine counts as no coverage; zero rows cover nothing."""
     rows = np.array([[1, 0], [-1, 0], [0, 0]], dtype=np.float32)
     assert coverage(rows, rows[:1]) == pytest.approx(1 / 3)
     assert coverage(rows, rows[:0]) == 0
@@ -176,14 +176,14 @@ def test_opposites_cover_nothing() -> None:
     ],
 )
 def test_wrong_arguments(quality: list[float], trade: float, message: str) -> None:
-    """Named with what was given."""
+    """The error shows the invalid value."""
     with pytest.raises(ValueError, match=message):
         select(np.eye(2, dtype=np.float32), np.array(quality), 1, trade)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_2000_candidates_in_a_second(*, sparse: bool) -> None:
-    """The largest class that is expected, half of it to be kept."""
+    """Half of 2,000 candidates, the largest expected class, are selected in time."""
     rows = random_rows(2000, 0, width=256)
     if sparse:
         rows[np.abs(rows) < 0.07] = 0

@@ -1,4 +1,4 @@
-"""Style: the surface of the real rows, and candidates brought to it."""
+"""Style: measuring the surface of real rows, and matching candidates to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITTEN = Surface(punctuation=True, digits=True, upper_case=True, spaces=True, m
 
 
 def test_common_is_one_row_in_a_hundred() -> None:
-    """One row in a hundred is enough, one in two hundred is not, none never is."""
+    """One row in a hundred is common, one in two hundred is not, and zero never is."""
     digit = re.compile(r"\d")
     assert is_common(digit, ["1"] + ["一"] * 99)
     assert not is_common(digit, ["1"] + ["一"] * 199)
@@ -98,12 +98,12 @@ def test_digits_are_spoken(text: str, spoken: str) -> None:
     ],
 )
 def test_a_call_is_brought_to_the_surface_of_transcripts(text: str, matched: str) -> None:
-    """What the real rows do not have goes; the turn separator stays."""
+    """What the real rows do not have is removed; the turn separator stays."""
     assert match_surface(text, SPOKEN, "[SEP]", "zh") == matched
 
 
 def english(**has: bool | str) -> Surface:
-    """An English surface of words alone, but for what is given."""
+    """Return an English surface with words only, except for the given fields."""
     plain = {"punctuation": False, "digits": True, "upper_case": False, "marks": ""}
     return Surface(spaces=True, **{**plain, **has})
 
@@ -121,19 +121,19 @@ def english(**has: bool | str) -> Surface:
     ],
 )
 def test_english_keeps_digits_and_the_marks_of_real_rows(surface: Surface, matched: str) -> None:
-    """English digits are never spoken; marks inside words stay if real rows have them."""
+    """English digits are kept; marks inside words are kept if real rows have them."""
     assert match_surface("I’d like a top-up, please: $3.50!", surface, None, "en") == matched
 
 
 def test_digits_of_real_rows_keep_their_decimal_point() -> None:
-    """Without punctuation a decimal point still belongs to its number."""
+    """A decimal point is kept even if punctuation is removed."""
     surface = Surface(punctuation=False, digits=True, upper_case=True, spaces=False, marks="")
     assert match_surface("3.5元。好，", surface, "[SEP]", "zh") == "3.5元好"
 
 
 @given(st.text(alphabet="您好元个第号是 ,，。.-/:%*xM¥019２[SEP]", max_size=40))
 def test_matching_is_done_once(text: str) -> None:
-    """No digit, mark or capital is left, and a second pass changes nothing."""
+    """No digit, mark or capital remains, and a second pass changes nothing."""
     matched = match_surface(text, SPOKEN, "[SEP]", "zh")
     assert not re.search(r"[0-9A-Z.,%\s]", matched.replace("[SEP]", ""))
     assert match_surface(matched, SPOKEN, "[SEP]", "zh") == matched
@@ -141,6 +141,6 @@ def test_matching_is_done_once(text: str) -> None:
 
 @given(st.lists(st.sampled_from(["您好请讲", "查四g流量", "嗯"]), min_size=1, max_size=5))
 def test_real_text_stays_as_it_is(turns: list[str]) -> None:
-    """Text that is on the surface of the real rows already is not touched."""
+    """Text that already has the style of the real rows is unchanged."""
     text = "[SEP]".join(turns)
     assert match_surface(text, SPOKEN, "[SEP]", "zh") == text

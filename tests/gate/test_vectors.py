@@ -1,4 +1,4 @@
-"""Vectors are kept for the next run, whichever thread brings them."""
+"""Vectors are cached for the next run, from any thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.gate.vectors import open_vectors
 
 
 def test_a_vector_is_found_again(tmp_path: Path) -> None:
-    """To the bit, in this run and in the next; what was not kept is not there."""
+    """Cached vectors are bit-identical in this run and the next; others are not found."""
     cache = tmp_path / ".cache" / "v.sqlite"
     vector = np.array([0.1, -2.5, 3.0], dtype=np.float32)
     with open_vectors(cache) as store:
@@ -26,7 +26,7 @@ def test_a_vector_is_found_again(tmp_path: Path) -> None:
 
 
 def test_threads_may_keep_vectors_at_once(tmp_path: Path) -> None:
-    """None is lost."""
+    """No vector is lost."""
     with open_vectors(tmp_path / "v.sqlite") as store, ThreadPoolExecutor(8) as pool:
         batches = [
             [(bytes([n, m]), np.full(2, n, np.float32)) for m in range(20)] for n in range(40)
@@ -37,8 +37,8 @@ def test_threads_may_keep_vectors_at_once(tmp_path: Path) -> None:
                 assert store.find(key) == pytest.approx(vector, abs=0)
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    """The file and the remedy."""
+def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
+    """The error names the file and the remedy."""
     cache = tmp_path / "v.sqlite"
     cache.write_bytes(b"no database" * 100)
     with (

@@ -1,4 +1,4 @@
-"""Private data: what is found in calls and utterances, what is not, and what masking leaves."""
+"""Private data: what is found, what is not, and what masking leaves."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ UNITS = ("块", "元", "兆", "个", "分钟", "次", "天")
 
 
 def golden() -> list[dict[str, str]]:
-    """Hand-made cases: text, language, kinds in order (empty: nothing private), form."""
+    """Handwritten cases: text, language, kinds in order (empty: nothing private), form."""
     with GOLDEN.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def found(text: str, language: Language = "zh") -> list[Found]:
-    """With the numbers and the separator of these tests."""
+    """Call it with the allowed numbers and the separator of these tests."""
     return find_private(text, language, ALLOWED, SEPARATORS[language])
 
 
 def masked(text: str, language: Language = "zh") -> tuple[str, Counter[str]]:
-    """With the numbers and the separator of these tests."""
+    """Call it with the allowed numbers and the separator of these tests."""
     return mask(text, language, ALLOWED, SEPARATORS[language])
 
 
 def rates(pairs: list[tuple[Counter[str], Counter[str]]]) -> tuple[float, float]:
-    """Precision and recall over pairs of found and expected kinds."""
+    """Return precision and recall over pairs of found and expected kinds."""
     hits = sum((got & expected).total() for got, expected in pairs)
     reported = sum(got.total() for got, _ in pairs)
     private = sum(expected.total() for _, expected in pairs)
@@ -52,18 +52,18 @@ def rates(pairs: list[tuple[Counter[str], Counter[str]]]) -> tuple[float, float]
 
 
 def judged(case: dict[str, str]) -> tuple[Counter[str], Counter[str]]:
-    """Kinds found in and expected of a case."""
+    """Return the kinds found in a case and those expected."""
     got = Counter(one.kind for one in found(case["text"], case["language"]))
     return got, Counter(case["kind"].split(";") if case["kind"] else [])
 
 
 def only(counts: Counter[str], kind: str) -> Counter[str]:
-    """The count of one kind."""
+    """Return the counts restricted to one kind."""
     return Counter({kind: counts[kind]})
 
 
 def test_golden_table_is_large_and_a_third_of_it_is_clean() -> None:
-    """At least 260 different cases, a third without private data, every kind and form present."""
+    """It has at least 260 distinct cases, a third without private data, and all kinds and forms."""
     cases = golden()
     assert len({case["text"] for case in cases}) == len(cases) >= 260
     assert sum(not case["kind"] for case in cases) * 3 >= len(cases)
@@ -73,7 +73,7 @@ def test_golden_table_is_large_and_a_third_of_it_is_clean() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_found_and_nothing_else_is_taken_for_it(kind: str) -> None:
-    """Precision and recall of each kind over the golden table."""
+    """Check precision and recall of each kind over the golden table."""
     pairs = [judged(case) for case in golden()]
     precision, recall = rates([(only(got, kind), only(exp, kind)) for got, exp in pairs])
     assert (precision >= ENOUGH, recall >= ENOUGH) == (True, True), (precision, recall)
@@ -81,13 +81,13 @@ def test_each_kind_is_found_and_nothing_else_is_taken_for_it(kind: str) -> None:
 
 @pytest.mark.parametrize("form", ["digits", "spoken", "mixed", "words", "all"])
 def test_each_form_is_read(form: str) -> None:
-    """Precision and recall of each way to tell a number, and of all together."""
+    """Check precision and recall of each form of numbers, and of all together."""
     precision, recall = rates([judged(c) for c in golden() if form in (c["form"], "all")])
     assert (precision >= ENOUGH, recall >= ENOUGH) == (True, True), (precision, recall)
 
 
 def test_kinds_come_in_the_order_of_the_text() -> None:
-    """Where a golden case has several kinds, they are found from left to right."""
+    """Several kinds in one case are found from left to right."""
     cases = [case for case in golden() if ";" in case["kind"]]
     orders = [";".join(one.kind for one in found(c["text"], c["language"])) for c in cases]
     assert orders == [case["kind"] for case in cases]
@@ -95,7 +95,7 @@ def test_kinds_come_in_the_order_of_the_text() -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=c["text"]) for c in golden()])
 def test_masking_leaves_nothing_and_is_done_once(case: dict[str, str]) -> None:
-    """A masked golden case is clean, keeps its turns, and a clean one is not touched."""
+    """Masked cases are clean and keep their turns; clean cases are unchanged."""
     text, counts = masked(case["text"], case["language"])
     assert found(text, case["language"]) == []
     assert masked(text, case["language"]) == (text, Counter())
@@ -134,13 +134,13 @@ def test_masking_leaves_nothing_and_is_done_once(case: dict[str, str]) -> None:
         ),
     ],
 )
-def test_masks_are_words_that_stand_in_speech(text: str, language: Language, expected: str) -> None:
-    """Only the private part is replaced, by words without brackets."""
+def test_masks_are_spoken_words(text: str, language: Language, expected: str) -> None:
+    """Only the private part is replaced, with words without brackets."""
     assert masked(text, language)[0] == expected
 
 
 def test_masked_kinds_are_counted() -> None:
-    """Two numbers and a name are two and one."""
+    """Two numbers and one name are counted as such."""
     text = "我叫张伟从13800138000过户到15800001234"
     assert masked(text)[1] == Counter(mobile=2, name=1)
 
@@ -149,13 +149,13 @@ def test_masked_kinds_are_counted() -> None:
     "spelled", ["8510086", "八五幺零零八六", "85幺00八6", "账号是八五一零零八六"]
 )
 def test_an_allowed_number_is_allowed_in_every_spelling(spelled: str) -> None:
-    """What is private by length is not if the settings name it."""
+    """A long number is not private if the settings allow it."""
     assert [one.kind for one in find_private(spelled, "zh", [])] == ["number"]
     assert find_private(spelled, "zh", ["8510086"]) == []
 
 
 def test_without_a_separator_turns_are_apart() -> None:
-    """A number in pieces is followed over the turn separator that is given, and no other."""
+    """A number in pieces is only joined across the given turn separator."""
     text = "幺三八零 | 零幺三八 | 零零零"
     assert [one.kind for one in find_private(text, "zh", (), " | ")] == ["mobile"]
     assert find_private(text, "zh", ()) == []
@@ -173,7 +173,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=30).map("".join), st.sampled_from(["zh", "en"]))
 def test_spans_are_ordered_and_masking_ends(text: str, language: Language) -> None:
-    """Spans lie in the text, in order and apart; nothing is found in a masked text."""
+    """Spans are ordered and do not overlap; nothing is found in a masked text."""
     spans = [(one.start, one.end) for one in found(text, language)]
     bounds = [0, *(bound for span in spans for bound in span), len(text)]
     assert bounds == sorted(bounds)
@@ -193,7 +193,7 @@ def test_spans_are_ordered_and_masking_ends(text: str, language: Language) -> No
 def test_a_mobile_number_is_found_in_any_spelling(
     prefix: str, rest: str, data: st.DataObject, before: str, after: str
 ) -> None:
-    """Digits, spoken or mixed, in neutral text, the span is exactly the number."""
+    """In digits, spoken or mixed, the span is exactly the number."""
     number = "".join(data.draw(st.sampled_from(SPELLINGS[digit])) for digit in prefix + rest)
     finds = found(before + number + after)
     assert finds == [Found("mobile", len(before), len(before) + 11)]
@@ -206,6 +206,6 @@ def test_a_mobile_number_is_found_in_any_spelling(
     )
 )
 def test_amounts_are_not_private(amounts: list[tuple[int, str, str]]) -> None:
-    """Any row of Chinese amounts is left alone."""
+    """Chinese amounts are not masked."""
     text = "".join(f"{an2cn(str(number), 'low')}{unit}{gap}" for number, unit, gap in amounts)
     assert found(text) == []

@@ -1,4 +1,4 @@
-"""A small project to review: three classes, four samples, seeds from train."""
+"""A small project for review: three classes, four samples, seeds from train."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.config.data import DataParams
 from src.review.desk import Desk, set_desk
 
 QUEUE = """id,label,text,reason_to_look,chars,near_duplicate,seed_ids,suggested
-a-1,查话费,你好[SEP]话费还剩多少[SEP]三十块,0.82 of it stands in one earlier sample,12,0.8181,t-1 t-9,办停机
+a-1,查话费,你好[SEP]话费还剩多少[SEP]三十块,0.82 of it occurs in one earlier sample,12,0.8181,t-1 t-9,办停机
 a-2,查话费,查一下余额[SEP]好的,,8,0.1,t-1,
 b-1,办停机,我要停机,,4,0.0,,
 b-2,办停机,<b>停机</b>[SEP]嗯,,5,0.0,t-2,
@@ -34,7 +34,7 @@ PLAN = """label,support,tier,target,needed,keywords
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataParams:
-    """Settings of the small project, whose files lie in tmp_path."""
+    """Settings of the small project, with its files in tmp_path."""
     for name, text in (("queue", QUEUE), ("labels", LABELS), ("train", TRAIN), ("plan", PLAN)):
         (tmp_path / f"{name}.csv").write_text("\ufeff" + text, encoding="utf-8")
     return DataParams(
@@ -53,5 +53,5 @@ def data(tmp_path: Path) -> DataParams:
 
 @pytest.fixture
 def desk(data: DataParams, tmp_path: Path) -> Desk:
-    """What the page shows of it."""
+    """The desk of the small project."""
     return set_desk(tmp_path / "queue.csv", data.train, tmp_path / "plan.csv", data)

@@ -21,7 +21,7 @@ pytestmark = needs_browser
 
 @contextmanager
 def served(desk: Desk, file: Path) -> Iterator[str]:
-    """The address of the page while its server runs."""
+    """Serve the page and yield its address."""
     server = listen(create_app(desk, file, "小李"), 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -35,7 +35,7 @@ def served(desk: Desk, file: Path) -> Iterator[str]:
 
 @contextmanager
 def browsing(address: str, width: int = 1280) -> Iterator[sync_api.Page]:
-    """The page in a fresh browser; an error of its script fails the test."""
+    """Open the page in a new browser; an error in its script fails the test."""
     errors: list[str] = []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -49,54 +49,54 @@ def browsing(address: str, width: int = 1280) -> Iterator[sync_api.Page]:
 
 
 def shows(page: sync_api.Page, first_turn: str, count: str) -> None:
-    """Wait until the sample with this first turn is there, and check the count of decided ones."""
+    """Wait for the sample with this first turn, and check the progress."""
     sync_api.expect(page.locator("#turns li").first).to_have_text(first_turn)
     sync_api.expect(page.locator("#count")).to_have_text(count)
 
 
 def saved(file: Path) -> list[tuple[str, str, str, str]]:
-    """What the file says: id, decision, label, reason."""
+    """Return id, decision, label and reason of each saved decision."""
     return [(one.id, one.decision, one.label, one.reason) for one in read_decisions(file)]
 
 
 def test_a_review_by_keyboard_survives_closing_everything(desk: Desk, tmp_path: Path) -> None:
-    """Accept, reject with a reason, relabel, undo, close browser and server, and go on."""
+    """Accept, reject with a reason, relabel, undo, restart browser and server, and continue."""
     file = tmp_path / "decisions.csv"
     accepted = ("a-1", "accept", "查话费", "")
     rejected = ("a-2", "reject", "查话费", "照抄真实样本")
     relabelled = ("b-1", "relabel", "投诉网络", "")
     with served(desk, file) as address, browsing(address) as page:
-        shows(page, "你好", "已审 0 / 4")
+        shows(page, "你好", "已复核 0 / 4")
         page.keyboard.press("a")
-        shows(page, "查一下余额", "已审 1 / 4")
+        shows(page, "查一下余额", "已复核 1 / 4")
         assert saved(file) == [accepted]
 
         page.keyboard.press("r")
         page.keyboard.press("3")
-        shows(page, "我要停机", "已审 2 / 4")
+        shows(page, "我要停机", "已复核 2 / 4")
         assert saved(file) == [accepted, rejected]
 
         page.keyboard.press("l")
         page.keyboard.type("信号")
         page.keyboard.press("Enter")
-        shows(page, "<b>停机</b>", "已审 3 / 4")
+        shows(page, "<b>停机</b>", "已复核 3 / 4")
         assert saved(file) == [accepted, rejected, relabelled]
 
         page.keyboard.press("u")
-        shows(page, "我要停机", "已审 2 / 4")
+        shows(page, "我要停机", "已复核 2 / 4")
         assert saved(file) == [accepted, rejected]
 
     with served(desk, file) as address, browsing(address) as page:
-        shows(page, "我要停机", "已审 2 / 4")
+        shows(page, "我要停机", "已复核 2 / 4")
         page.keyboard.press("r")
         page.keyboard.type("不像 2 个人")
         page.keyboard.press("Enter")
-        shows(page, "<b>停机</b>", "已审 3 / 4")
+        shows(page, "<b>停机</b>", "已复核 3 / 4")
         page.reload()
-        shows(page, "<b>停机</b>", "已审 3 / 4")
+        shows(page, "<b>停机</b>", "已复核 3 / 4")
         page.keyboard.press("A")
         sync_api.expect(page.locator("#done-counts")).to_have_text(
-            "通过 2 条，拒绝 2 条，改类 0 条。"
+            "通过 2 条，拒绝 2 条，改类别 0 条。"
         )
         assert saved(file) == [
             accepted,
@@ -106,17 +106,17 @@ def test_a_review_by_keyboard_survives_closing_everything(desk: Desk, tmp_path: 
         ]
         page.keyboard.press("a")  # nothing is left to accept
         page.keyboard.press("ArrowLeft")
-        shows(page, "<b>停机</b>", "已审 4 / 4")
+        shows(page, "<b>停机</b>", "已复核 4 / 4")
 
 
 def test_looking_around_decides_nothing(desk: Desk, tmp_path: Path) -> None:
-    """Back and forth, help, and both dialogs closed by Esc; keys do not act behind a dialog."""
+    """Navigation, help and closed dialogs decide nothing; keys are ignored behind a dialog."""
     file = tmp_path / "decisions.csv"
     with served(desk, file) as address, browsing(address) as page:
-        shows(page, "你好", "已审 0 / 4")
+        shows(page, "你好", "已复核 0 / 4")
         for key, turn in (("j", "查一下余额"), ("ArrowRight", "我要停机"), ("k", "查一下余额")):
             page.keyboard.press(key)
-            shows(page, turn, "已审 0 / 4")
+            shows(page, turn, "已复核 0 / 4")
         for key in ("r", "l", "?"):
             page.keyboard.press(key)
             sync_api.expect(page.locator("dialog[open]")).to_have_count(1)
@@ -124,15 +124,15 @@ def test_looking_around_decides_nothing(desk: Desk, tmp_path: Path) -> None:
             page.keyboard.press("Escape")
             sync_api.expect(page.locator("dialog[open]")).to_have_count(0)
         page.keyboard.press("Control+a")
-        shows(page, "查一下余额", "已审 0 / 4")
+        shows(page, "查一下余额", "已复核 0 / 4")
         assert not file.exists()
 
 
 def test_the_suggested_class_comes_first(desk: Desk, tmp_path: Path) -> None:
-    """L and Enter take it; the sample's own class is not offered; arrows reach the others."""
+    """L and Enter select it; the sample's own class is not offered; arrows reach the others."""
     file = tmp_path / "decisions.csv"
     with served(desk, file) as address, browsing(address) as page:
-        shows(page, "你好", "已审 0 / 4")
+        shows(page, "你好", "已复核 0 / 4")
         page.keyboard.press("l")
         options = page.locator("#options [role=option]")
         sync_api.expect(options).to_have_count(2)
@@ -141,45 +141,45 @@ def test_the_suggested_class_comes_first(desk: Desk, tmp_path: Path) -> None:
         sync_api.expect(options.nth(1)).to_have_attribute("aria-selected", "true")
         page.keyboard.press("ArrowUp")
         page.keyboard.press("Enter")
-        shows(page, "查一下余额", "已审 1 / 4")
+        shows(page, "查一下余额", "已复核 1 / 4")
         assert saved(file) == [("a-1", "relabel", "办停机", "")]
 
 
 def test_a_decision_that_is_not_saved_does_not_move_on(desk: Desk, tmp_path: Path) -> None:
-    """The page says so, keeps the reason, and the next try saves it."""
+    """The page shows the error and keeps the reason; the next attempt saves it."""
     file = tmp_path / "decisions.csv"
     with served(desk, file) as address, browsing(address) as page:
-        shows(page, "你好", "已审 0 / 4")
+        shows(page, "你好", "已复核 0 / 4")
         file.mkdir()  # stands in the way of the file
         page.locator("#reject").click()
         page.keyboard.type("说不通")
         page.keyboard.press("Enter")
-        sync_api.expect(page.locator("#alert")).to_contain_text("未能保存")
-        shows(page, "你好", "已审 0 / 4")
+        sync_api.expect(page.locator("#alert")).to_contain_text("保存失败")
+        shows(page, "你好", "已复核 0 / 4")
         file.rmdir()
         page.keyboard.press("r")
         page.keyboard.press("Enter")
-        shows(page, "查一下余额", "已审 1 / 4")
+        shows(page, "查一下余额", "已复核 1 / 4")
         sync_api.expect(page.locator("#alert")).to_be_hidden()
         assert saved(file) == [("a-1", "reject", "查话费", "说不通")]
 
 
-def test_a_stopped_server_is_told(desk: Desk, tmp_path: Path) -> None:
-    """The page stays where it is."""
+def test_a_stopped_server_is_reported(desk: Desk, tmp_path: Path) -> None:
+    """The page shows an error and stays on the sample."""
     with (
         ExitStack() as server,
         browsing(server.enter_context(served(desk, tmp_path / "decisions.csv"))) as page,
     ):
-        shows(page, "你好", "已审 0 / 4")
+        shows(page, "你好", "已复核 0 / 4")
         server.close()
         page.keyboard.press("a")
         sync_api.expect(page.locator("#alert")).to_contain_text("服务没有响应")
-        shows(page, "你好", "已审 0 / 4")
+        shows(page, "你好", "已复核 0 / 4")
 
 
 @pytest.mark.parametrize("width", [pytest.param(1280, id="wide"), pytest.param(420, id="narrow")])
 def test_nothing_jumps_or_sticks_out(desk: Desk, tmp_path: Path, width: int) -> None:
-    """The buttons stay where they are from sample to sample, and the page is never wider than the view."""
+    """Buttons keep their position on all samples, and the page fits the window's width."""
     with served(desk, tmp_path / "decisions.csv") as address, browsing(address, width) as page:
         positions = []
         for turn in ("你好", "查一下余额", "我要停机", "<b>停机</b>"):

@@ -1,4 +1,4 @@
-"""Decisions: the file round-trips, and the figures are those worked out by hand."""
+"""Decisions: the file round-trips, and the figures match those worked out manually."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DECISIONS = st.lists(
 
 
 def says(sample: str, reviewer: str, decision: str, label: str = "a", at: int = 0) -> Decision:
-    """A decision of the n-th second."""
+    """Return a decision made in the n-th second."""
     return Decision(sample, decision, label, "", reviewer, f"2026-01-01T00:00:{at:02}.000000+00:00")
 
 
@@ -42,7 +42,7 @@ def says(sample: str, reviewer: str, decision: str, label: str = "a", at: int = 
 )
 @given(decisions=DECISIONS)
 def test_decisions_round_trip_in_order(tmp_path: Path, decisions: list[Decision]) -> None:
-    """Whatever was decided is read again, in the order in which was decided."""
+    """Decisions are read back unchanged and in order."""
     file = tmp_path / "decisions.csv"
     write_decisions(file, decisions)
     read = read_decisions(file)
@@ -53,7 +53,7 @@ def test_decisions_round_trip_in_order(tmp_path: Path, decisions: list[Decision]
 
 
 def test_the_file_opens_in_a_spreadsheet(tmp_path: Path) -> None:
-    """Golden bytes: a byte order mark, a header, one line a decision."""
+    """The file has a byte order mark, a header and one line per decision."""
     file = tmp_path / "new" / "decisions.csv"
     write_decisions(file, [Decision("x", "reject", "类", "重复, 空", "李", "2026-01-01")])
     assert file.read_bytes().decode() == f'\ufeff{HEADER}x,reject,类,"重复, 空",李,2026-01-01\n'
@@ -61,7 +61,7 @@ def test_the_file_opens_in_a_spreadsheet(tmp_path: Path) -> None:
 
 
 def test_no_file_is_no_decision(tmp_path: Path) -> None:
-    """Nobody has reviewed yet."""
+    """A missing file means that there are no decisions."""
     assert read_decisions(tmp_path / "none.csv") == []
 
 
@@ -93,7 +93,7 @@ def test_a_broken_file_says_where_and_what_to_do(tmp_path: Path, text: str, says
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
-    """A file that a spreadsheet saved in a local encoding."""
+    """A file saved by a spreadsheet in a local encoding is an error."""
     file = tmp_path / "decisions.csv"
     file.write_bytes((HEADER + "x,accept,类,,李,1\n").encode("gbk"))
     with pytest.raises(UserError, match="save it as UTF-8"):
@@ -101,14 +101,14 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_later_decision_replaces_the_reviewers_own() -> None:
-    """That of another reviewer on the same sample stays."""
+    """A decision of another reviewer on the same sample stays."""
     before = [says("x", "李", "accept"), says("x", "王", "accept")]
     after = with_decision(before, says("x", "李", "reject", at=5))
     assert [(one.reviewer, one.decision) for one in after] == [("王", "accept"), ("李", "reject")]
 
 
 def test_the_last_decision_is_the_reviewers_own_on_these_samples() -> None:
-    """Others' decisions and other samples are passed over."""
+    """Decisions of others and on other samples are skipped."""
     given = [says("x", "李", "accept"), says("y", "李", "accept"), says("x", "王", "reject")]
     last = last_of(given, "李", {"x"})
     assert last is given[0]
@@ -129,7 +129,7 @@ def test_the_last_decision_is_the_reviewers_own_on_these_samples() -> None:
     ],
 )
 def test_verdicts_are_the_majority_or_the_careful_one(given: list[str], verdict: str) -> None:
-    """One a sample."""
+    """There is one verdict per sample."""
     choice, _, label = verdict.partition(" ")
     decisions = [
         says("x", str(number), text.partition(" ")[0], text.partition(" ")[2] or "a")
@@ -140,7 +140,7 @@ def test_verdicts_are_the_majority_or_the_careful_one(given: list[str], verdict:
 
 
 def test_people_give_samples_to_other_classes() -> None:
-    """Only a relabel does; order and the other fields stay."""
+    """Only relabel decisions change the class; order and other fields stay."""
     candidates = [Candidate(name, "缴费", f"文{name}", endpoint="glm4") for name in "abc"]
     decisions = verdicts(
         [
@@ -164,7 +164,7 @@ WANG = ["accept"] * 4 + ["reject"] + ["reject"] * 2 + ["accept"] + ["relabel b",
 
 
 def decisions_by(reviewer: str, given: list[str]) -> list[Decision]:
-    """A reviewer's decisions on samples 0, 1, 2 and so on."""
+    """Return a reviewer's decisions on samples 0, 1, 2 and so on."""
     return [
         says(str(number), reviewer, text.partition(" ")[0], text.partition(" ")[2] or "a")
         for number, text in enumerate(given)
@@ -172,7 +172,7 @@ def decisions_by(reviewer: str, given: list[str]) -> list[Decision]:
 
 
 def test_agreement_is_that_of_the_table() -> None:
-    """Cohen's kappa; a relabel to another class is no agreement; unshared samples do not count."""
+    """Relabels to different classes disagree; samples that only one reviewer saw do not count."""
     found = reviewer_agreement(
         [*decisions_by("李", LI), *decisions_by("王", WANG), says("99", "李", "accept")]
     )
@@ -193,13 +193,13 @@ def test_agreement_is_that_of_the_table() -> None:
     ],
 )
 def test_kappa_at_its_ends(one: list[str], other: list[str], kappa: float | None) -> None:
-    """It is left out where chance alone explains the agreement."""
+    """Kappa is None if chance alone explains the agreement."""
     (pair,) = reviewer_agreement([*decisions_by("李", one), *decisions_by("王", other)]).pairs
     assert pair == PairAgreement(("李", "王"), len(one), pair.agreed, kappa)
 
 
 def test_agreement_over_three_reviewers() -> None:
-    """Each two of them are a pair: of a's three pairs one agrees, b's one pair does."""
+    """Every two reviewers form a pair: on a, one of three pairs agrees; on b, the only one."""
     found = reviewer_agreement(
         [
             says("a", "1", "reject"),
@@ -213,8 +213,8 @@ def test_agreement_over_three_reviewers() -> None:
     assert [pair.reviewers for pair in found.pairs] == [("1", "2"), ("1", "3"), ("2", "3")]
 
 
-def test_one_reviewer_agrees_with_nobody() -> None:
-    """No pair, no rate."""
+def test_one_reviewer_has_no_agreement() -> None:
+    """One reviewer has no pairs and no rate."""
     found = reviewer_agreement(decisions_by("李", LI))
     assert (found.shared, found.rate, found.pairs) == (0, None, ())
 
@@ -232,7 +232,7 @@ def test_one_reviewer_agrees_with_nobody() -> None:
 def test_the_reject_rate_has_wilsons_interval(
     rejected: int, decided: int, low: float, high: float
 ) -> None:
-    """Golden table; the count carries over to the population."""
+    """Check a golden table; the expected number is scaled to the population."""
     given = [says(str(i), "李", "reject" if i < rejected else "accept") for i in range(decided)]
     rate = reject_rate(given, population=1000)
     assert rate is not None
@@ -242,7 +242,7 @@ def test_the_reject_rate_has_wilsons_interval(
 
 
 def test_the_reject_rate_counts_samples() -> None:
-    """Two reviewers of one sample are one verdict, and a relabel is no reject."""
+    """Two decisions on one sample are one verdict, and a relabel does not count as reject."""
     given = [says("x", "李", "reject"), says("x", "王", "accept"), says("y", "李", "relabel", "b")]
     rate = reject_rate(given, population=2)
     assert rate is not None
@@ -250,7 +250,7 @@ def test_the_reject_rate_counts_samples() -> None:
 
 
 def test_nothing_decided_has_no_rate() -> None:
-    """Nor can more be decided than there is."""
+    """Without decisions there is no rate; more decisions than samples are an error."""
     assert reject_rate([], population=5) is None
-    with pytest.raises(ValueError, match="1 samples are decided, of a population of 0"):
+    with pytest.raises(ValueError, match="1 samples are decided, but the population is 0"):
         reject_rate([says("x", "李", "reject")], population=0)

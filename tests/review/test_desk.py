@@ -1,4 +1,4 @@
-"""What the review page reads: the queue and what is wrong with it."""
+"""Review page: reading the queue, and its errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from src.review.desk import read_queue
     ("text", "says"),
     [
         pytest.param("id,text\nx,y\n", "no column 'label'", id="no-label"),
-        pytest.param("id,label,text\nx,a,b\nx,a,c\n", "line 3: id 'x' stands there", id="twice"),
+        pytest.param("id,label,text\nx,a,b\nx,a,c\n", "line 3: id 'x' is a duplicate", id="twice"),
         pytest.param(None, "run `dvc repro filter`", id="no-file"),
     ],
 )
 def test_a_wrong_queue_is_refused(tmp_path: Path, text: str | None, says: str) -> None:
-    """With the line and the remedy."""
+    """The error names the line and the remedy."""
     queue = tmp_path / "queue.csv"
     if text is not None:
         queue.write_text(text, encoding="utf-8")

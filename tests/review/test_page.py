@@ -1,4 +1,4 @@
-"""The review page over HTTP: what it shows, what it saves, whom it refuses."""
+"""Review page over HTTP: what it shows, saves and refuses."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from src.records.decisions import CHOICES, Decision, read_decisions, write_decis
 from src.review import page, words
 from src.review.desk import Desk, set_desk
 from src.review.page import create_app, default_reviewer, listen
+from src.review.queue import LABEL_DOUBT
 
 ORIGIN = "http://localhost"
 SOURCES = Path(page.__file__).parent
@@ -25,7 +26,7 @@ SOURCES = Path(page.__file__).parent
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where decisions are kept."""
+    """The file of decisions."""
     return tmp_path / "review" / "decisions.csv"
 
 
@@ -36,18 +37,18 @@ def client(desk: Desk, file: Path) -> FlaskClient:
 
 
 def send(client: FlaskClient, path: str, body: object, **headers: str) -> TestResponse:
-    """A write as the page's own script makes it."""
+    """Send a write request like the page's script."""
     return client.post(path, json=body, headers={"Origin": ORIGIN, **headers})
 
 
 def state(client: FlaskClient) -> dict[str, Any]:
-    """What the page's script loads."""
+    """Return what the page's script loads."""
     response: dict[str, Any] = client.get("/api/state").get_json()
     return response
 
 
 def test_the_page_is_in_the_language_of_the_data(client: FlaskClient, desk: Desk) -> None:
-    """Its files come from the server itself, and nothing from elsewhere."""
+    """All files come from the server itself, none from other hosts."""
     response = client.get("/")
     assert '<html lang="zh">' in response.text
     assert "小李" in response.text
@@ -59,14 +60,14 @@ def test_the_page_is_in_the_language_of_the_data(client: FlaskClient, desk: Desk
 
 
 def test_a_sample_comes_with_all_that_helps_to_decide(client: FlaskClient) -> None:
-    """Turns, scores by name, the reason, the seeds that train has, and the other class."""
+    """It has turns, named scores, the reason, seeds found in train, and the suggested class."""
     shown = state(client)
     assert shown["samples"][0] == {
         "id": "a-1",
         "label": "查话费",
         "turns": ["你好", "话费还剩多少", "三十块"],
-        "reason": "与其他合成样本重合：0.82",
-        "scores": [["字数", "12"], ["与其他合成样本重合", "0.82"]],
+        "reason": "与先前合成样本的重合度：0.82",
+        "scores": [["字数", "12"], ["与先前合成样本的重合度", "0.82"]],
         "seeds": [
             {"id": "t-1", "turns": ["帮我查话费", "好的您请稍等"]},
             {"id": "t-9", "turns": None},
@@ -85,7 +86,7 @@ def test_a_sample_comes_with_all_that_helps_to_decide(client: FlaskClient) -> No
 
 
 def test_optional_columns_and_files_may_be_missing(data: DataParams, tmp_path: Path) -> None:
-    """Neither train nor the plan nor labels are needed to look at texts in English."""
+    """English texts can be reviewed without train, plan or labels."""
     queue, labels = tmp_path / "q.csv", tmp_path / "no_labels.csv"
     queue.write_text("id,label,text\nx,refund,give it back\ny,top_up,add ten\n", encoding="utf-8")
     labels.write_text("id,name,definition,requests\n", encoding="utf-8")
@@ -120,7 +121,7 @@ def test_every_decision_is_in_the_file_at_once(client: FlaskClient, file: Path) 
 
 
 def test_a_second_decision_replaces_the_first(client: FlaskClient, file: Path) -> None:
-    """One row a sample and reviewer."""
+    """There is one row per sample and reviewer."""
     for decision in ("accept", "reject"):
         send(client, "/api/decide", {"id": "a-1", "decision": decision})
     assert [one.decision for one in read_decisions(file)] == ["reject"]
@@ -129,7 +130,7 @@ def test_a_second_decision_replaces_the_first(client: FlaskClient, file: Path) -
 def test_reviewers_do_not_see_or_undo_each_other(
     client: FlaskClient, desk: Desk, file: Path
 ) -> None:
-    """Two pages on one file."""
+    """Two pages share one file."""
     other = create_app(desk, file, "王").test_client()
     send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
     send(other, "/api/decide", {"id": "a-1", "decision": "reject"})
@@ -139,7 +140,7 @@ def test_reviewers_do_not_see_or_undo_each_other(
 
 
 def test_undo_goes_back_through_the_samples_of_the_queue(client: FlaskClient, file: Path) -> None:
-    """The last first, then none; decisions on samples of an earlier queue stay."""
+    """Undo removes the last decision first; decisions on samples of an earlier queue stay."""
     old = Decision("old", "accept", "a", "", "小李", "2099-01-01T00:00:00.000000+00:00")
     write_decisions(file, [old])
     for sample in ("b-2", "a-1"):
@@ -153,13 +154,15 @@ def test_undo_goes_back_through_the_samples_of_the_queue(client: FlaskClient, fi
     ("body", "says"),
     [
         pytest.param({"id": "z", "decision": "accept"}, "'z' is not in the queue", id="sample"),
-        pytest.param({"id": "a-1", "decision": "yes"}, "'yes' is none of", id="decision"),
-        pytest.param({"id": "a-1"}, "'' is none of", id="no-decision"),
+        pytest.param({"id": "a-1", "decision": "yes"}, "'yes' is not one of", id="decision"),
+        pytest.param({"id": "a-1"}, "'' is not one of", id="no-decision"),
         pytest.param(
-            {"id": "a-1", "decision": "relabel", "label": "无"}, "'无' is no other", id="class"
+            {"id": "a-1", "decision": "relabel", "label": "无"}, "'无' is not another", id="class"
         ),
         pytest.param(
-            {"id": "a-1", "decision": "relabel", "label": "查话费"}, "no other class", id="same"
+            {"id": "a-1", "decision": "relabel", "label": "查话费"},
+            "not another known class",
+            id="same",
         ),
         pytest.param({"id": ["a-1"], "decision": "accept"}, "object of strings", id="list"),
         pytest.param(["a-1"], "object of strings", id="no-object"),
@@ -168,7 +171,7 @@ def test_undo_goes_back_through_the_samples_of_the_queue(client: FlaskClient, fi
 def test_what_is_no_decision_is_refused(
     client: FlaskClient, file: Path, body: object, says: str
 ) -> None:
-    """With what was wrong, and nothing written."""
+    """The error explains the problem, and nothing is written."""
     response = send(client, "/api/decide", body)
     assert response.status_code == 400
     assert says in response.get_json()["error"]
@@ -192,7 +195,7 @@ def test_what_is_no_decision_is_refused(
 def test_other_sites_cannot_write(
     client: FlaskClient, file: Path, path: str, headers: dict[str, str], status: int
 ) -> None:
-    """Not by a form, not from another origin, not under a name that was bent to this machine."""
+    """Forms, other origins and rebound host names are refused."""
     send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
     before = file.read_bytes()
     sent = {"Content-Type": "application/json", **headers}
@@ -202,13 +205,13 @@ def test_other_sites_cannot_write(
 
 
 def test_other_sites_cannot_read(client: FlaskClient) -> None:
-    """Calls may be confidential: a name bent to this machine gets none."""
+    """Calls may be confidential, so a rebound host name cannot read them."""
     assert client.get("/api/state", headers={"Host": "rebound.example"}).status_code == 403
     assert client.get("/api/state", headers={"Host": "127.0.0.1:8765"}).status_code == 200
 
 
 def test_a_failed_save_says_so(client: FlaskClient, file: Path) -> None:
-    """The file cannot be replaced, here because a folder stands in its way."""
+    """The file cannot be replaced, here because a folder has its name."""
     file.mkdir(parents=True)
     response = send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
     assert response.status_code == 500
@@ -218,7 +221,7 @@ def test_a_failed_save_says_so(client: FlaskClient, file: Path) -> None:
 def test_a_file_that_was_broken_meanwhile_is_not_overwritten(
     client: FlaskClient, file: Path
 ) -> None:
-    """A merge left its marks in it; the reviewer is told the line."""
+    """A file with merge conflict marks is reported with its line."""
     send(client, "/api/decide", {"id": "a-1", "decision": "accept"})
     broken = file.read_text(encoding="utf-8") + "<<<<<<< HEAD\n"
     file.write_text(broken, encoding="utf-8")
@@ -229,7 +232,7 @@ def test_a_file_that_was_broken_meanwhile_is_not_overwritten(
 
 
 def test_the_server_listens_on_this_machine_alone(client: FlaskClient) -> None:
-    """On a free port if asked for 0; a taken one is a user's error."""
+    """Port 0 picks a free port; a port in use is a UserError."""
     server = listen(client.application, 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -237,7 +240,7 @@ def test_the_server_listens_on_this_machine_alone(client: FlaskClient) -> None:
         assert server.server_address[0] == "127.0.0.1"
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/") as response:
             assert response.status == 200
-        with pytest.raises(UserError, match=f"--port {server.port}: .*; name another"):
+        with pytest.raises(UserError, match=f"--port {server.port}: .*; choose another port"):
             listen(client.application, server.port)
     finally:
         server.shutdown()
@@ -248,7 +251,7 @@ def test_the_server_listens_on_this_machine_alone(client: FlaskClient) -> None:
 def test_the_reviewer_is_gits_user_or_the_login(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also where there is no git."""
+    """It also works without git."""
     config = tmp_path / "gitconfig"
     config.write_text("[user]\n\tname = 小王\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -260,7 +263,7 @@ def test_the_reviewer_is_gits_user_or_the_login(
 
 
 def test_both_languages_say_all_that_the_page_needs() -> None:
-    """No word is missing in one of them, and none is there that nothing shows."""
+    """Both languages have the same keys, and each key is used."""
     english, chinese = words.WORDS["en"], words.WORDS["zh"]
     assert english.keys() == chinese.keys()
     for key in english:
@@ -270,3 +273,10 @@ def test_both_languages_say_all_that_the_page_needs() -> None:
     families = ("was_", "reason_")  # composed from a decision or a number
     assert used == {key for key in english if not key.startswith(families)}
     assert {f"was_{choice}" for choice in CHOICES} <= english.keys()
+
+
+def test_a_doubtful_label_is_translated() -> None:
+    """The label check's reason is no score column, and still in the page's language."""
+    reason = f"0.93 {LABEL_DOUBT}"
+    assert words.reason_to_look(reason, "zh") == "属于其他类别的可能性：0.93"
+    assert words.reason_to_look(reason, "en") == reason

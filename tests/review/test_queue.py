@@ -1,4 +1,4 @@
-"""Review: which accepted samples are put before people."""
+"""Review queue: which accepted samples are drawn for review."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ NO_DOUBT = SampleScores(
 
 
 def sample(number: int, label: str, **scores: float) -> Screened:
-    """An accepted sample with the scores given and no other doubt."""
+    """Return an accepted sample with the given scores and no other doubt."""
     text = f"文{number}"
     candidate = Candidate(f"{label}-{number}", label, text)
     return Screened(candidate, text, replace(NO_DOUBT, **scores))
 
 
 def test_the_most_doubtful_come_first_and_say_why() -> None:
-    """Ordered by the highest of the doubts; every score has a column."""
+    """Samples are sorted by their highest doubt; every score has a column."""
     accepted = [
         sample(0, "a", seed_overlap=0.3),
         sample(1, "a", near_duplicate=0.8, seed_overlap=0.2),
@@ -43,9 +43,9 @@ def test_the_most_doubtful_come_first_and_say_why() -> None:
     queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
     assert queue["id"].tolist() == ["a-1", "b-2", "a-0"]
     assert queue["reason_to_look"].tolist() == [
-        "0.80 of it stands in one earlier sample",
+        "0.80 of it occurs in one earlier sample",
         "0.35 of its turns repeat",
-        "0.30 of it stands in one train row",
+        "0.30 of it occurs in one train row",
     ]
     assert queue["chars"].tolist() == [40, 40, 40]
     assert "label_score" not in queue
@@ -60,14 +60,14 @@ def test_the_most_doubtful_come_first_and_say_why() -> None:
     ],
 )
 def test_every_class_is_drawn_from(ratio: float, least: int, drawn: dict[str, int]) -> None:
-    """A share of each class, at least some, at most all."""
+    """Each class gets its share, at least the minimum, at most all."""
     accepted = [sample(i, label) for label, n in (("a", 30), ("b", 5), ("c", 1)) for i in range(n)]
     queue = review_queue(accepted, ratio, least, seed=0)
     assert queue["label"].value_counts().to_dict() == drawn
 
 
 def test_a_doubtful_label_comes_before_smaller_doubts() -> None:
-    """The label check's doubt is what its score leaves; the likelier class and the seeds are shown."""
+    """The doubt of the label check is 1 - score; suggested class and seeds are listed."""
     doubtful = sample(0, "a", label_score=0.35, seed_overlap=0.6)
     written = replace(doubtful.candidate, seed_ids=("r1", "r2"))
     accepted = [
@@ -76,15 +76,15 @@ def test_a_doubtful_label_comes_before_smaller_doubts() -> None:
     ]
     queue = review_queue(accepted, ratio=1.0, min_per_class=0, seed=0)
     assert queue["reason_to_look"].tolist() == [
-        "0.65 likely to be of another class",
-        "0.50 of it stands in one train row",
+        "0.65 likely to belong to another class",
+        "0.50 of it occurs in one train row",
     ]
     assert queue["suggested"].tolist() == ["b", ""]
     assert queue["seed_ids"].tolist() == ["r1 r2", ""]
 
 
 def test_what_is_drawn_stays_drawn_when_more_come() -> None:
-    """Old samples have their lots: a larger run draws more of them, or fewer, but no others."""
+    """Old samples keep their order in the draw: a larger run draws more or fewer, no others."""
     accepted = [sample(i, "a") for i in range(40)]
     few, more = (set(review_queue(accepted[:n], 0.2, 0, seed=3)["id"]) for n in (20, 40))
     old = more & {one.id for one in accepted[:20]}
@@ -94,7 +94,7 @@ def test_what_is_drawn_stays_drawn_when_more_come() -> None:
 
 
 def test_nothing_accepted_is_an_empty_queue() -> None:
-    """A run without samples still has a table with a header."""
+    """A run without samples still writes a header."""
     queue = review_queue([], ratio=0.5, min_per_class=2, seed=0)
     assert queue.empty
     assert list(queue.columns) == [
@@ -105,7 +105,7 @@ def test_nothing_accepted_is_an_empty_queue() -> None:
 @settings(deadline=None)
 @given(labels=st.lists(st.sampled_from("abc"), max_size=20), seed=st.integers(0, 5))
 def test_the_queue_is_a_repeatable_part_of_the_accepted(labels: list[str], seed: int) -> None:
-    """Drawn rows are distinct accepted ones, and the same for the same seed."""
+    """Drawn rows are distinct accepted samples, and the same for the same seed."""
     accepted = [sample(i, label) for i, label in enumerate(labels)]
     queue = review_queue(accepted, 0.3, 1, seed)
     assert queue["id"].is_unique

@@ -1,4 +1,4 @@
-"""The stand-in: the same seed gives the same calls, in the surface of real ones."""
+"""Stand-in: the same seed gives the same calls, with the surface of real ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bank() -> Bank:
 
 @pytest.fixture(scope="module")
 def classes() -> pd.DataFrame:
-    """All 34 classes with few rows: tail classes of at most 6, the others of 50."""
+    """All 34 classes with few rows: at most 6 in tail classes, 50 in the others."""
     published = pd.read_csv(CLASSES)
     few = published["train"].clip(upper=6).where(published["train"] < TAIL_SUPPORT, 50)
     return published.assign(train=few, test=30)
@@ -42,17 +42,17 @@ def corpus(bank: Bank, classes: pd.DataFrame) -> Corpus:
 
 
 def few_classes(classes: pd.DataFrame) -> pd.DataFrame:
-    """Hardly any rows, for settings that are tried one after the other."""
+    """Very few rows, for tests that try several settings."""
     return classes.assign(train=classes["train"].clip(upper=3), test=0)
 
 
 def texts(corpus: Corpus) -> list[str]:
-    """The text of every row of every split."""
+    """Return the texts of all rows of all splits."""
     return [text for frame in corpus.values() for text in frame["sentence_sep"]]
 
 
 def test_same_seed_same_rows(bank: Bank, classes: pd.DataFrame, corpus: Corpus) -> None:
-    """Composing twice gives the same frames; another seed gives others."""
+    """Composing twice gives equal frames; another seed gives different ones."""
     again = compose_corpus(bank, classes, PARAMS)
     for split, frame in corpus.items():
         pd.testing.assert_frame_equal(again[split], frame)
@@ -61,7 +61,7 @@ def test_same_seed_same_rows(bank: Bank, classes: pd.DataFrame, corpus: Corpus) 
 
 
 def test_columns_and_counts(classes: pd.DataFrame, corpus: Corpus) -> None:
-    """Train as the classes say; dev a quarter, at least 10; test at least 30."""
+    """Train is as published, dev a quarter of it but at least 10, test at least 30."""
     for split, frame in corpus.items():
         assert list(frame) == ["call_id", "sentence_sep", "c_numerical", "label_raw", "scenario"]
         assert frame["call_id"].is_unique
@@ -84,14 +84,14 @@ def test_columns_and_counts(classes: pd.DataFrame, corpus: Corpus) -> None:
     ],
 )
 def test_rows_per_class(split: Split, counts: dict[int, int]) -> None:
-    """Counted by hand."""
+    """Check counts worked out manually."""
     classes = pd.DataFrame({"class_id": [0, 1], "train": [400, 1], "test": [120, 0]})
     assert rows_per_class(classes, split) == counts
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.5, 1.0])
 def test_no_punctuation_and_no_digits(bank: Bank, classes: pd.DataFrame, noise: float) -> None:
-    """Letters and Chinese characters alone, as in the real calls; numbers are spoken."""
+    """Calls only have letters and Chinese characters, like the real ones; numbers are words."""
     params = PARAMS.model_copy(update={"noise": noise})
     for text in texts(compose_corpus(bank, few_classes(classes), params)):
         for turn in split_turns(text, "[SEP]"):
@@ -103,7 +103,7 @@ def test_tail_test_calls_are_partly_of_unseen_scenarios(
 ) -> None:
     """Train draws from a third of the scenarios; dev and test add a third of their own each.
 
-    Otherwise test would measure whether wordings were learnt by heart.
+    Otherwise test would measure memorised wordings.
     """
     tail = set(classes.loc[classes["train"] < TAIL_SUPPORT, "class_id"])
     assert len(tail) == 13
@@ -121,7 +121,7 @@ def test_tail_test_calls_are_partly_of_unseen_scenarios(
 
 
 def test_labels_are_noisy_in_large_classes_alone(classes: pd.DataFrame, corpus: Corpus) -> None:
-    """A row with a neighbour's call is an annotator's mistake; the tail has none."""
+    """Some rows have a call of a confusable class, but none in the tail."""
     train = corpus["train"]
     own = train["scenario"].str.partition("/")[0].astype(int) == train["c_numerical"]
     large = train["c_numerical"].isin(classes.loc[classes["train"] >= TAIL_SUPPORT, "class_id"])
@@ -130,7 +130,7 @@ def test_labels_are_noisy_in_large_classes_alone(classes: pd.DataFrame, corpus: 
 
 
 def test_noise_0_leaves_turns_alone(bank: Bank, classes: pd.DataFrame) -> None:
-    """Every turn of the corpus is then made of the bank's own words."""
+    """Without noise, every turn consists of words of the bank."""
     turns = ["您好请讲", "我要补卡"]
     assert roughen(turns, 0, bank.common.noise, Random(1)) == turns
     fillers = bank.common.noise.fillers
@@ -147,7 +147,7 @@ def test_noise_0_leaves_turns_alone(bank: Bank, classes: pd.DataFrame) -> None:
 
 
 def test_noise_1_changes_most_turns(bank: Bank) -> None:
-    """Speech recognition at its worst still leaves text, and more than one turn."""
+    """Maximum noise still leaves text and more than one turn."""
     turns = ["我想问一下我要是换成这个套餐是这个月就用上还是下个月"] * 50
     rough = roughen(turns, 1, bank.common.noise, Random(1))
     assert sum(turn in turns for turn in rough) < 10
@@ -156,7 +156,7 @@ def test_noise_1_changes_most_turns(bank: Bank) -> None:
 
 
 def test_calls_grow_with_length(bank: Bank, classes: pd.DataFrame) -> None:
-    """Median characters; at 1 they are near the real 386."""
+    """The median length grows; at length 1 it is near the real 386 characters."""
     medians = []
     for length in (0.25, 0.5, 1.0, 2.0):
         params = PARAMS.model_copy(update={"length": length})
@@ -168,7 +168,7 @@ def test_calls_grow_with_length(bank: Bank, classes: pd.DataFrame) -> None:
 
 
 def test_near_duplicates_are_rare(corpus: Corpus) -> None:
-    """Hardly a row shares 80 % of its 3-grams with another of its class, also across splits."""
+    """Very few rows share 80 % of their 3-grams with another of their class in any split."""
     frame = pd.concat(corpus.values())
     near = 0
     for _, rows in frame.groupby("c_numerical"):
@@ -182,7 +182,7 @@ def test_near_duplicates_are_rare(corpus: Corpus) -> None:
 
 
 def test_placeholders_are_filled(corpus: Corpus) -> None:
-    """No brace of a template is left."""
+    """No template brace remains."""
     assert not Counter("".join(texts(corpus))) & Counter("{}")
 
 
@@ -195,13 +195,13 @@ def test_placeholders_are_filled(corpus: Corpus) -> None:
         pytest.param(
             "07.yaml",
             "class_id: 7\nscenarios:\n  - turns: []\n",
-            r"07.yaml: a scenario lacks or mistypes something \(KeyError: 'id'\)",
+            r"07.yaml: invalid scenario \(KeyError: 'id'\)",
             id="scenario-without-id",
         ),
         pytest.param(
             "07.yaml",
             "class_id: 7\nscenarios:\n  - {id: a, turns: [{robot: [喂]}]}\n",
-            "07.yaml: a turn is by 'caller' or 'agent' .*, got 'robot'",
+            "07.yaml: the speaker of a turn must be 'caller' or 'agent' .*, got 'robot'",
             id="unknown-speaker",
         ),
     ],
@@ -209,7 +209,7 @@ def test_placeholders_are_filled(corpus: Corpus) -> None:
 def test_a_broken_bank_is_named(
     file: str, content: str | None, expected: str, tmp_path: Path
 ) -> None:
-    """File and remedy."""
+    """The error names file and remedy."""
     folder = tmp_path / "bank"
     shutil.copytree(BANK, folder)
     if content is None:
@@ -221,7 +221,7 @@ def test_a_broken_bank_is_named(
 
 
 def test_the_shipped_bank_is_whole(bank: Bank) -> None:
-    """Every class has twelve scenarios or more, each in the file of its number, named once."""
+    """Each class has at least twelve uniquely named scenarios in the file of its number."""
     assert sorted(bank.scenarios) == list(range(34))
     for class_id, scenarios in bank.scenarios.items():
         assert len(scenarios) >= 12

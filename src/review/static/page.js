@@ -1,11 +1,11 @@
-// The review page: shows one sample, sends each decision, moves on when it is saved.
+// The review page: show one sample, send each decision, go to the next sample once it is saved.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 let words, samples, classes, file;
-let at = 0; // position of the sample shown; samples.length: the end
+let at = 0; // index of the sample shown; samples.length = the end
 let saving = false;
-let found = [], chosen = 0; // classes in the list of the relabel dialog
+let found = [], chosen = 0; // classes listed in the relabel dialog, index of the selected one
 
 function fill(pattern, values) {
   return pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
@@ -13,12 +13,12 @@ function fill(pattern, values) {
 
 function make(tag, text = "", attributes = {}) {
   const element = document.createElement(tag);
-  element.textContent = text; // never markup: models wrote the samples
+  element.textContent = text; // never markup: samples are written by models
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
 
-// ---- showing
+// ---- display
 
 function show() {
   const over = at >= samples.length;
@@ -110,7 +110,7 @@ function showProgress() {
   }));
 }
 
-// ---- moving
+// ---- navigation
 
 const undecided = (sample) => !sample.decision;
 const lastPosition = () => (samples.some(undecided) ? samples.length - 1 : samples.length);
@@ -128,7 +128,7 @@ function onward() {
   go(later >= 0 ? later : any >= 0 ? any : samples.length);
 }
 
-// ---- deciding
+// ---- decisions
 
 async function post(path, body) {
   let reply;
@@ -151,7 +151,7 @@ function fail(pattern, error) {
   $("alert").hidden = false;
 }
 
-// One change at a time: a key pressed while the last one is being saved is not a decision.
+// One change at a time: keys pressed while a decision is being saved are ignored.
 async function save(path, body, then) {
   if (saving) return;
   saving = true;
@@ -200,7 +200,7 @@ function reject(reason) {
   decide("reject", { reason });
 }
 
-// ---- the list of classes
+// ---- list of classes
 
 function search() {
   const sample = samples[at];
@@ -252,7 +252,7 @@ function relabel() {
 
 // ---- keys and buttons
 
-// The letter of a key, also where a Chinese input method is on and keeps it to itself.
+// The letter of a key, also if an active Chinese input method hides it.
 function letter(event) {
   if (event.key === "Process") return event.code.replace(/^(Key|Digit)/, "").toLowerCase();
   if (event.key === "？") return "?";
@@ -270,14 +270,14 @@ const KEYS = {
   ArrowLeft: () => go(at - 1),
   "?": () => open("help"),
 };
-const MOVES = ["j", "k", "ArrowRight", "ArrowLeft"]; // may be held down
+const MOVES = ["j", "k", "ArrowRight", "ArrowLeft"]; // these may repeat while held down
 
 document.addEventListener("keydown", (event) => {
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (!samples || modified || event.isComposing || document.querySelector("dialog[open]")) return;
   const key = letter(event);
   if (!(key in KEYS) || (event.repeat && !MOVES.includes(key))) return;
-  event.preventDefault(); // or the letter lands in the field that the dialog puts the focus in
+  event.preventDefault(); // else the letter is typed into the field that the dialog focuses
   KEYS[key]();
 });
 
