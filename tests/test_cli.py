@@ -26,7 +26,7 @@ def test_user_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stopped command says how to go on."""
+    """An interrupted command says how to continue."""
 
     @command
     def main() -> None:
@@ -35,7 +35,7 @@ def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main()
     assert exit_.value.code == 130
-    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+    assert capsys.readouterr().err == "stopped; run the same command again to continue\n"
 
 
 def test_a_command_hands_on_arguments_and_other_errors() -> None:

@@ -475,8 +475,8 @@ def test_strategies_are_compared() -> None:
         ),
         pytest.param(
             {"strategy": "gini"},
-            "plan: strategy gini needs target_gini, the Gini coefficient to reach (such as 0.35), "
-            "got None",
+            "plan: strategy gini needs target_gini, the Gini coefficient to reach (for example "
+            "0.35), got None",
             id="gini-without-a-target",
         ),
         pytest.param(
@@ -486,8 +486,8 @@ def test_strategies_are_compared() -> None:
         ),
         pytest.param(
             {"head_cap": 50},
-            "plan: head_cap 50 is below target_per_class 100: a class would be cut to fewer rows "
-            "than others are filled up to; raise head_cap or lower target_per_class",
+            "plan: head_cap 50 is below target_per_class 100: large classes would be cut to fewer "
+            "rows than small classes are filled up to; raise head_cap or lower target_per_class",
             id="head-cap-below-the-target",
         ),
     ],

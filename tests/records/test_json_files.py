@@ -74,15 +74,15 @@ def test_what_a_newer_writer_adds_is_ignored(tmp_path: Path) -> None:
     [
         pytest.param(
             '{"value": 1, "low": 0}',
-            "is not as it was written (high: Field required); run `dvc repro`",
+            "is invalid (high: Field required); run `dvc repro`",
             id="missing",
         ),
         pytest.param(
             '{"value": "much", "low": 0, "high": 2}',
-            "is not as it was written (value: Input should be a valid number",
+            "is invalid (value: Input should be a valid number",
             id="of-another-kind",
         ),
-        pytest.param("[1]", "is not as it was written (the whole of it: ", id="a-list"),
+        pytest.param("[1]", "is invalid (the whole file: ", id="a-list"),
         pytest.param('{"value": ', "line 1: not valid JSON", id="broken"),
     ],
 )

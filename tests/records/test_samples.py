@@ -126,12 +126,12 @@ def test_a_file_from_elsewhere_needs_three_fields_and_keeps_the_others(tmp_path:
         pytest.param({"id": "1", "label": "a", "text": None}, "has no 'text'", id="null"),
         pytest.param(
             {"id": "1", "label": "a", "text": ["b"]},
-            "is not as it was written (text: Input should be a valid string); correct it",
+            "is invalid (text: Input should be a valid string); correct it",
             id="a-list-of-turns",
         ),
         pytest.param(
             {"id": "1", "label": "a", "text": "b", "seed_ids": "r1"},
-            "is not as it was written (seed_ids: ",
+            "is invalid (seed_ids: ",
             id="seeds-that-are-no-list",
         ),
     ],
