@@ -39,7 +39,7 @@ def test_predictions_come_back_split_by_split(folder: Path) -> None:
 
 def test_predictions_of_other_rows_are_refused(folder: Path) -> None:
     """So are those that are not there."""
-    with pytest.raises(UserError, match=r"eda\.csv is of other dev rows; run `dvc repro`"):
+    with pytest.raises(UserError, match=r"eda\.csv has other dev rows; run `dvc repro`"):
         read_predictions(folder, "dev", DEV.iloc[::-1], ["eda"])
     with pytest.raises(
         UserError, match=r"smote\.csv not found; run `dvc repro` to train the method"
