@@ -92,8 +92,8 @@ class JudgeParams(Part):
             raise ValueError(f"endpoints must differ, got {list(self.endpoints)}")
         if self.classifier and "classifier" in self.endpoints:
             raise ValueError(
-                "an endpoint is called 'classifier', but that is the name of the label check's vote; "
-                "rename the endpoint, or set classifier: false"
+                "an endpoint is called 'classifier', but that is the name of the label check's "
+                "vote; rename the endpoint, or set classifier: false"
             )
         return self
 
@@ -128,7 +128,7 @@ class FilterParams(Section):
             )
         if self.judge.enabled and self.judge.classifier and self.label_check.action == "relabel":
             raise ValueError(
-                "label_check.action is relabel but judge.classifier is true, and a label check that "
-                "votes relabels nothing; set action: drop, or judge.classifier: false"
+                "label_check.action is relabel but judge.classifier is true, and a label check "
+                "that votes relabels nothing; set action: drop, or judge.classifier: false"
             )
         return self

@@ -36,14 +36,14 @@ class PlanParams(Section):
     def _strategy_has_what_it_needs(self) -> PlanParams:
         if self.strategy == "gini" and self.target_gini is None:
             raise ValueError(
-                "strategy gini needs target_gini, the Gini coefficient to reach (for example 0.35), "
-                "got None"
+                "strategy gini needs target_gini, the Gini coefficient to reach (for example "
+                "0.35), got None"
             )
         fills = self.strategy in ("quota", "floor")
         if fills and self.head_cap is not None and self.head_cap < self.target_per_class:
             raise ValueError(
-                f"head_cap {self.head_cap} is below target_per_class {self.target_per_class}: large "
-                "classes would be cut to fewer rows than small classes are filled up to; raise "
+                f"head_cap {self.head_cap} is below target_per_class {self.target_per_class}: "
+                "large classes would be cut to fewer rows than small ones are filled up to; raise "
                 "head_cap or lower target_per_class"
             )
         return self

@@ -1,8 +1,9 @@
 """Paired tests of two classifiers on the same rows.
 
-    mcnemar(test["label"], ours, best_free)      # McNemar(only_ours_right=91, only_theirs_right=54, p=0.0027)
+    mcnemar(test["label"], ours, best_free)
+    # McNemar(only_ours_right=91, only_theirs_right=54, p=0.0027)
     changes = class_changes(test["label"], before=best_free, after=ours)
-    head_class_regressions(changes, tail)                    # ("办理变更",)
+    head_class_regressions(changes, tail)  # ("办理变更",)
 
 Rows that both classify correctly, or both wrongly, say nothing about the difference. If both were
 equally good, each of the other rows would be a fair coin toss (McNemar, Note on the sampling error
@@ -114,8 +115,8 @@ def class_changes(truth: Labels, before: Predictions, after: Predictions) -> pd.
 def holm(p: Floats) -> Floats:
     """Return the Holm-adjusted p-values of a family of tests, in the same order, shape (tests,).
 
-    The smallest p is multiplied by the number of tests, the next by one less, and so on; an adjusted
-    p is never below the one before it (Holm, A simple sequentially rejective multiple test
+    The smallest p is multiplied by the number of tests, the next by one less, and so on. No
+    adjusted p is below the one before it (Holm, A simple sequentially rejective multiple test
     procedure, 1979). The chance of any false alarm among those below 0.05 is at most 0.05.
     """
     order = np.argsort(p, kind="stable")

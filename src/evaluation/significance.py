@@ -4,16 +4,17 @@ Intervals are percentile intervals (Efron & Tibshirani, An Introduction to the B
 chapter 13). Rows are drawn with replacement within each true class, as in the two-sample problem of
 their chapter 8, so that every resample has the same number of rows per class. A bootstrap without
 strata would lose a one-row class in 37 % of the resamples, and a macro average over the remaining
-classes is a different metric each time. All methods are scored on the same resamples, so differences
-are paired (Koehn, Statistical Significance Tests for Machine Translation Evaluation, 2004).
+classes is a different metric each time. All methods are scored on the same resamples, so that
+differences are paired (Koehn, Statistical Significance Tests for Machine Translation Evaluation,
+2004).
 
-A method with random draws has one prediction per row and seed. Each resample uses one seed, with the
-same number in all methods, so the intervals cover rows and seeds together.
+A method with random draws has one prediction per row and seed. Each resample uses one seed, the
+same in all methods, so the intervals cover rows and seeds together.
 
 The intervals do not cover other train rows, other generated samples or other class shares. A class
 with one test row is the same in every resample.
 
-    draws = bootstrap(test["label"], {"original": [predicted]}, tail, Resampling(2000, 0.95, seed=0))
+    draws = bootstrap(test["label"], {"original": [predicted]}, tail, Resampling(2000, 0.95, 0))
     draws.scores("augmented").macro_f1.low
     draws.versus("augmented", "original").macro_f1.low > 0
 """

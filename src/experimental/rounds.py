@@ -5,8 +5,8 @@
 
 Plans may read these files, but no stage writes them, so the pipeline has no cycle.
 
-This is experimental: on the stand-in, the first round was better than no samples, and no later round
-was better than the one before it beyond noise. A single run with all samples did as well
+This is experimental: on the stand-in, the first round was better than no samples, and no later
+round was better than the one before it beyond noise. A single run with all samples did as well
 (docs/benchmarks.md, "Rounds").
 """
 

@@ -7,9 +7,9 @@
 - power: sizes are proportional to n^temperature, and the largest class keeps its size (as in the
   language sampling of Conneau et al., Unsupervised Cross-lingual Representation Learning at Scale,
   2019);
-- effective_number: sizes are proportional to the effective number of rows, (1 - beta^n) / (1 - beta),
-  and the largest class keeps its size (Cui et al., Class-Balanced Loss Based on Effective Number of
-  Samples, 2019);
+- effective_number: sizes are proportional to the effective number of rows, (1 - beta^n) /
+  (1 - beta), and the largest class keeps its size (Cui et al., Class-Balanced Loss Based on
+  Effective Number of Samples, 2019);
 - gini: the fewest samples that bring the Gini coefficient down to `target_gini`.
 
 No strategy plans a class below its real rows. `overrides` take precedence, and then the limits

@@ -83,8 +83,8 @@ class Round:
         """
         if len(self.predictions) != len(truth):
             raise UserError(
-                f"round {self.number} was scored on {len(self.predictions)} dev rows, and there are "
-                f"{len(truth)}; restore the dev rows, or remove data/rounds/*.json to start over"
+                f"round {self.number} was scored on {len(self.predictions)} dev rows, but there "
+                f"are {len(truth)} now; restore them, or remove data/rounds/*.json to start over"
             )
         classes = sorted(self.real)
         return [classes[number] for number in self.predictions]

@@ -3,8 +3,8 @@
     candidates = read_candidates(CANDIDATES)
     write_screened(ACCEPTED, screened.accepted)
 
-`Candidate` -> `Screened` -> a row of the balanced set (`src/training/balance.py`). Stages create new
-records and never change one. Files hold one JSON object per line, with all fields flat.
+`Candidate` -> `Screened` -> a row of the balanced set (`src/training/balance.py`). Stages create
+new records and never change one. Files hold one JSON object per line, with all fields flat.
 """
 
 from __future__ import annotations

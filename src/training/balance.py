@@ -4,8 +4,8 @@
     merged = merge(real, accepted, plan.classes, params.data)
     metrics = balance_metrics(merged, plan.classes, "label_raw", params.plan)
 
-Real rows are never changed. None is dropped unless `plan.head_cap` is set: then each class keeps the
-number of rows given by `staying`, and the others count as dropped.
+Real rows are never changed. None is dropped unless `plan.head_cap` is set: then each class keeps
+the number of rows given by `staying`, and the others count as dropped.
 """
 
 from __future__ import annotations

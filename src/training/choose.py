@@ -7,8 +7,8 @@ The search first tries no samples and the largest number of samples, with and wi
 and with each sample weight, alone or times the label score. Then it tries every number at the best
 weight, and with samples weighted like real rows. The weight comes first, because samples of low
 weight can be used in larger numbers. Each choice is trained with several draws of the samples, and
-differences are bootstrapped over dev rows and draws together. Samples are used only if they beat the
-best choice without them by more than one standard error (Breiman et al., Classification and
+differences are bootstrapped over dev rows and draws together. Samples are used only if they beat
+the best choice without them by more than one standard error (Breiman et al., Classification and
 Regression Trees, 1984, 3.4.3); otherwise none are used, and `why` gives the reason.
 """
 

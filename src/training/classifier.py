@@ -65,8 +65,8 @@ def fit(
     of copies that oversampling makes cost seconds instead of minutes. Document frequencies count
     distinct rows, because a copy is no evidence that a term is common.
 
-    If too few rows share terms to reach `min_df`, every term counts: a handful of rows should give a
-    weak classifier and not an error. Weights are kept in single precision, which halves the file.
+    If too few rows share terms to reach `min_df`, every term counts: a handful of rows should give
+    a weak classifier and not an error. Weights are kept in single precision, which halves the file.
 
     Args:
         model: from `build`.
@@ -135,7 +135,7 @@ def require_two_classes(labels: Iterable[str]) -> None:
     if len(found) < 2:
         only = ", ".join(found) or "none"
         raise UserError(
-            f"classes of the training rows: {only}; a classifier needs two, add rows of another class"
+            f"classes of the training rows: {only}; a classifier needs two, add rows of another"
         )
 
 

@@ -1,7 +1,7 @@
 """Compare all methods on dev and test, and ours with the best free method.
 
     predictions = read_method_predictions(PREDICTIONS, splits, params.evaluate)
-    compare(predictions, balance.per_class, found, params.evaluate, leakage, signature).versus_best_free
+    compare(predictions, balance.per_class, found, params.evaluate, leakage, signature).ours
 
 Dev decides which two methods are compared (`free`, `ours`); test gives their scores.
 """

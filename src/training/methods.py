@@ -11,8 +11,8 @@ number of unfiltered ones.
 - class_weight: class weights in inverse proportion to the class sizes;
 - effective_number: class weights by the effective number of rows (Cui et al., Class-Balanced Loss
   Based on Effective Number of Samples, 2019);
-- logit_adjustment: the classifier of `original` with its decisions shifted by the class sizes (Menon
-  et al., Long-tail learning via logit adjustment, 2021; `classifier.adjusted`);
+- logit_adjustment: the classifier of `original` with its decisions shifted by the class sizes
+  (Menon et al., Long-tail learning via logit adjustment, 2021; `classifier.adjusted`);
 - oversample: rows of smaller classes repeated;
 - eda: copies of rows with characters or words swapped, dropped and repeated (Wei and Zou, EDA,
   2019; without synonym replacement, because the project ships no Chinese synonym list);

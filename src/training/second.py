@@ -1,10 +1,10 @@
-"""Repeat the comparison with a second classifier, to check that a gain does not depend on the first.
+"""Repeat the comparison with a second classifier, so that a gain does not rest on the first alone.
 
-    second_comparison(predictions, rows, test_texts, choice, params.evaluate, params.embedding, seed=0)
+    second_comparison(predictions, rows, texts, choice, params.evaluate, params.embedding, seed=0)
 
 The second classifier is logistic regression on embeddings. If the embedding is TF-IDF, its n-grams
-are first reduced to `DIMENSIONS` by truncated SVD (latent semantic analysis), fitted on the training
-rows of all methods.
+are first reduced to `DIMENSIONS` by truncated SVD (latent semantic analysis), fitted on the
+training rows of all methods.
 """
 
 from __future__ import annotations

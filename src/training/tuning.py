@@ -4,9 +4,9 @@
     other = fit_method(params.baseline, redrawn, model["classifier"].C, seed=1)
 
 All methods, including the free ones, are tuned by the same rule: one fixed value would favour the
-method that it happens to suit. The rule takes the strongest regularisation within one standard error
-of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): dev differences
-between two values are mostly chance, and the simpler model generalises better.
+method that it happens to suit. The rule takes the strongest regularisation within one standard
+error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): dev
+differences between two values are mostly chance, and the simpler model generalises better.
 """
 
 from __future__ import annotations

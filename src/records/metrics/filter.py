@@ -1,4 +1,4 @@
-"""metrics/filter.json: verdicts on the candidates, judges and reviewers, and bias of the samples."""
+"""metrics/filter.json: verdicts on the candidates, judges, reviewers, and bias of the samples."""
 
 from __future__ import annotations
 
