@@ -6,7 +6,7 @@
 Plans may read these files, but no stage writes them, so the pipeline has no cycle.
 
 This is experimental: on the stand-in, the first round was better than no samples, and no later
-round was better than the one before it beyond noise. A single run with all samples did as well
+round was better than the one before it beyond noise. A single run with all samples did equally well
 (docs/benchmarks.md, "Rounds").
 """
 

@@ -16,7 +16,7 @@ import pandas as pd
 from src.config.data import Language
 
 PRIOR_ROWS = 0.5  # weight of the Dirichlet prior for a word of average frequency
-MIN_ROWS = 2  # a keyword is in at least so many rows, unless the class has only one row
+MIN_ROWS = 2  # minimum number of rows with a keyword, unless the class has only one row
 
 
 def mine_keywords(

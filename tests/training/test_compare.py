@@ -36,7 +36,7 @@ CLEAN = LeakageFigures(16, 0, 0, 4, 0, 0, 0)
 
 
 def predicted(heads: int, tails: int) -> NDArray[np.str_]:
-    """Predictions with so many correct rows per class; the others get the other class."""
+    """Predictions with these numbers of correct rows; the others get the other class."""
     wrong = {"head": "tail", "tail": "head"}
     right = [n < heads for n in range(12)] + [n < tails for n in range(8)]
     return np.array([one if hit else wrong[one] for one, hit in zip(TRUTH, right, strict=True)])
