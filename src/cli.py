@@ -1,7 +1,7 @@
-"""What makes a function a command: logging, and a user's mistake as one line and exit code 2.
+"""Decorators for commands and stages: logging, and user errors as one line with exit code 2.
 
-dvc.yaml names this module for no stage, and nothing that it alone imports: the check of all settings
-must not make a stage depend on sections that it does not read.
+No stage in dvc.yaml depends on this module or on modules that only it imports: checking all
+settings must not make a stage depend on sections that it does not read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOG_FORMAT = "%(levelname)s %(message)s"
 
 
 def also_log_to(path: Path) -> None:
-    """Append the log to a file, with the time of each line."""
+    """Append the log to a file, with a timestamp on each line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(f"%(asctime)s {LOG_FORMAT}"))
@@ -30,7 +30,7 @@ def also_log_to(path: Path) -> None:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a `main` a command: logging on, user errors as one line and exit code 2."""
+    """Decorate the `main` of a command: set up logging, report user errors with exit code 2."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -43,14 +43,14 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             sys.stderr.write(f"error: {error}\n")
             raise SystemExit(2) from None
         except KeyboardInterrupt:
-            sys.stderr.write("stopped; run the same command again to go on\n")
+            sys.stderr.write("stopped; run the same command again to continue\n")
             raise SystemExit(130) from None
 
     return run
 
 
 def stage(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a stage's `main` a command that first checks the whole of params.yaml."""
+    """Decorate the `main` of a stage: like `command`, but check all of params.yaml first."""
 
     @command
     @wraps(function)

@@ -1,4 +1,4 @@
-"""The one error that a user sees without a traceback."""
+"""The error that is shown to the user without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON and JSONL as every stage writes them: sorted, UTF-8, floats rounded, written at once."""
+"""JSON, JSONL and CSV files: UTF-8, sorted keys, rounded floats, written atomically."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write through a temporary file, so that a killed run leaves no half of a file."""
+    """Write through a temporary file, so that a killed run leaves no partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8", newline="\n")
@@ -36,7 +36,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, JsonValue]) -> None:
-    """Sorted and indented JSON; floats to 6 digits."""
+    """Write JSON with sorted keys and indentation; floats are rounded to 6 digits."""
     text = json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True, indent=2)
     write_text(path, text + "\n")
 
@@ -51,10 +51,10 @@ def _read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> JsonObject:
-    """One JSON object.
+    """Read one JSON object.
 
     Raises:
-        UserError: the file is missing or is not JSON.
+        UserError: the file is missing or is not valid JSON.
     """
     try:
         value: JsonObject = json.loads(_read_text(path))
@@ -64,16 +64,16 @@ def read_json(path: Path) -> JsonObject:
 
 
 def write_csv(path: Path, frame: pd.DataFrame, *, for_excel: bool = False) -> None:
-    """A frame without its index; for Excel and WPS with the byte order mark that says UTF-8."""
+    """Write a frame without its index; with a byte order mark if Excel or WPS must read it."""
     mark = "\ufeff" if for_excel else ""
     write_text(path, mark + frame.to_csv(index=False, lineterminator="\n"))
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV with the lines that they end on; a cell that is not there is empty.
+    """Return the rows of a CSV, each with the number of its last line; missing cells are empty.
 
     Raises:
-        UserError: the file is not UTF-8, or has no column of one of these names.
+        UserError: the file is not UTF-8, is not a CSV, or lacks one of the columns.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -88,25 +88,25 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, s
         if column not in found:
             raise UserError(
                 f"{path} line 1 has no column {column!r}; it has {', '.join(found) or 'none'}; "
-                "name the columns as they were written"
+                "restore the original column names"
             )
     return rows
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, JsonValue]]) -> None:
-    """One JSON object a line."""
+    """Write one JSON object per line."""
     lines = (json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in records)
     write_text(path, "".join(line + "\n" for line in lines))
 
 
 def read_jsonl(path: Path) -> list[JsonObject]:
-    """The objects of a file, one a line.
+    """Read a file with one JSON object per line; blank lines are skipped.
 
     Raises:
         UserError: the file is missing, or a line is not a JSON object.
     """
     records: list[JsonObject] = []
-    # not splitlines(), which also cuts at the likes of U+2028 inside a text
+    # Not splitlines(): it also splits at characters such as U+2028 inside a text.
     for number, line in enumerate(_read_text(path).split("\n"), 1):
         if not line.strip():
             continue

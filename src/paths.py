@@ -1,11 +1,9 @@
-"""Where each stage writes; dvc.yaml names the same paths (a test compares them)."""
+"""Paths of the files that stages write; a test checks that dvc.yaml names the same ones."""
 
 import os
 from pathlib import Path
 
-ROOT = Path(
-    os.environ.get("DVC_ROOT", ".")
-)  # also where DVC runs an experiment in a folder of its own
+ROOT = Path(os.environ.get("DVC_ROOT", "."))  # DVC runs an experiment in a temporary folder
 PARAMS = Path("params.yaml")
 
 STANDIN = Path("data/standin")
@@ -24,7 +22,7 @@ REJECTED = INTERIM / "rejected.jsonl"
 
 REVIEW = Path("data/review")
 REVIEW_QUEUE = REVIEW / "queue.csv"
-DECISIONS = REVIEW / "decisions.csv"  # written by people (`make review`), in git
+DECISIONS = REVIEW / "decisions.csv"  # written by reviewers (`make review`), in git
 SUSPECTS = REVIEW / "suspects.csv"
 
 PROCESSED = Path("data/processed")

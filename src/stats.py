@@ -1,4 +1,4 @@
-"""Figures that several rooms give: the interval of a share, and agreement beyond chance."""
+"""Statistics used by several packages: the interval of a share, and chance-corrected agreement."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Hashable, Sequence
 
 from src.records.interval import Interval
 
-ROUNDING = 12  # digits: agreement that is no better than chance comes out as 1e-17
+ROUNDING = 12  # digits; otherwise agreement no better than chance would be 1e-17 instead of 0
 
 
 def wilson(count: int, of: int, confidence: float = 0.95) -> Interval:
-    """The share `count / of` with Wilson's interval, which holds for few and near 0 and 1.
+    """Return the share `count / of` with Wilson's interval.
 
-    Wilson, Probable inference, the law of succession, and statistical inference, 1927.
+    It holds for small numbers and for shares near 0 and 1 (Wilson, Probable inference, the law of
+    succession, and statistical inference, 1927).
 
     Args:
         count: 0 to `of`.
         of: 1 or more.
-        confidence: of the interval, between 0 and 1.
+        confidence: level of the interval, between 0 and 1.
     """
     from scipy.stats import binomtest
 
@@ -26,14 +27,14 @@ def wilson(count: int, of: int, confidence: float = 0.95) -> Interval:
 
 
 def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
-    """Agreement of two raters beyond chance, 1 at most.
+    """Return Cohen's kappa: agreement of two raters beyond chance, 1 at most.
 
-    Cohen, A coefficient of agreement for nominal scales, 1960. None where both gave one and the same
-    answer to everything, so that chance alone explains it, and where there is nothing.
+    Cohen, A coefficient of agreement for nominal scales, 1960. None if there are no items, or if
+    both raters give every item one and the same category, because chance alone explains that.
 
     Args:
-        first: what the one says of each item.
-        second: what the other says, in the same order.
+        first: category of each item by the first rater.
+        second: category of each item by the second rater, in the same order.
     """
     from sklearn.metrics import cohen_kappa_score
 

@@ -1,4 +1,4 @@
-"""Jinja templates, the same way wherever a text is filled in: a name that is not given is an error."""
+"""The Jinja environment of all templates; an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 def environment(
     folder: Path, *, escape: bool = False, trim_blocks: bool = False
 ) -> jinja2.Environment:
-    """Templates of a folder, read once.
+    """Return an environment for the templates of a folder; each template is read once.
 
     Args:
-        folder: of the templates.
+        folder: folder of the templates.
         escape: whether values are escaped for HTML.
-        trim_blocks: whether a line that holds but a block leaves nothing in the text.
+        trim_blocks: whether lines that contain only a block tag leave no blank line.
     """
     import jinja2
 

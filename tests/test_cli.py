@@ -1,4 +1,4 @@
-"""Commands: what a user's mistake, Ctrl-C and a mistake of ours look like."""
+"""Commands: user errors, Ctrl-C and programming errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from src.errors import UserError
 
 
 def test_user_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that meets a user's mistake says so on stderr and ends with 2."""
+    """A user error is one line on stderr with exit code 2."""
 
     @command
     def main() -> None:
@@ -26,7 +26,7 @@ def test_user_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
-    """A stopped command says how to go on."""
+    """An interrupted command says how to continue."""
 
     @command
     def main() -> None:
@@ -35,11 +35,11 @@ def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main()
     assert exit_.value.code == 130
-    assert capsys.readouterr().err == "stopped; run the same command again to go on\n"
+    assert capsys.readouterr().err == "stopped; run the same command again to continue\n"
 
 
-def test_a_command_hands_on_arguments_and_other_errors() -> None:
-    """What it returns is returned; a mistake of ours keeps its traceback."""
+def test_a_command_passes_arguments_and_other_errors() -> None:
+    """Return values are passed on; other exceptions keep their traceback."""
 
     @command
     def main(number: int) -> float:
@@ -52,10 +52,10 @@ def test_a_command_hands_on_arguments_and_other_errors() -> None:
         main(0)
 
 
-def test_a_stage_has_the_whole_file_checked_first(
+def test_a_stage_checks_the_whole_file_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A mistake in a section that the stage does not read stops it before it does anything."""
+    """A mistake in a section that the stage does not read stops it before it starts."""
     text = Path("params.yaml").read_text(encoding="utf-8")
     broken = text.replace("  target_per_class:", "  target_per_clas:")
     (tmp_path / "params.yaml").write_text(broken, encoding="utf-8")

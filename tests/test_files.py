@@ -1,4 +1,4 @@
-"""JSON and JSONL: the same content gives the same bytes, and a killed run leaves no half of one."""
+"""Files: equal content gives equal bytes, and a killed run leaves no partial file."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_json_is_sorted_indented_and_rounded(tmp_path: Path) -> None:
     )
 
 
-def test_jsonl_is_one_sorted_object_a_line(tmp_path: Path) -> None:
-    """Golden bytes; no record is an empty file."""
+def test_jsonl_is_one_sorted_object_per_line(tmp_path: Path) -> None:
+    """Golden bytes; no records give an empty file."""
     file = tmp_path / "a.jsonl"
     write_jsonl(file, [{"b": 0.12345678, "a": "喂\n"}, {}])
     assert file.read_bytes().decode() == '{"a": "喂\\n", "b": 0.123457}\n{}\n'
@@ -60,14 +60,14 @@ def test_jsonl_is_one_sorted_object_a_line(tmp_path: Path) -> None:
 @one_folder
 @given(records=RECORDS)
 def test_records_round_trip(records: list[dict[str, Any]], tmp_path: Path) -> None:
-    """What was written is read, whatever characters are in it."""
+    """With any characters."""
     write_jsonl(tmp_path / "a.jsonl", records)
     assert read_jsonl(tmp_path / "a.jsonl") == records
     write_json(tmp_path / "a.json", {"records": records})
     assert read_json(tmp_path / "a.json") == {"records": records}
 
 
-def test_line_separators_inside_a_text_part_no_records(tmp_path: Path) -> None:
+def test_line_separators_inside_a_text_do_not_split_records(tmp_path: Path) -> None:
     """A model may write U+2028 or U+0085, which Python counts as line ends."""
     records = [{"text": "您好\u2028请讲\x85\x0c喂\r\n"}]
     write_jsonl(tmp_path / "a.jsonl", records)
@@ -90,8 +90,8 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert read_jsonl(file) == [{"a": 1}]
 
 
-def test_a_file_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that is killed before the last step leaves the old file; the next run mends it."""
+def test_writes_are_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run killed before the last step leaves the old file; the next run replaces it."""
     file = tmp_path / "a.json"
     write_json(file, {"a": 1})
     with monkeypatch.context() as patch:
@@ -105,7 +105,7 @@ def test_a_file_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_files_of_other_tools_are_read(tmp_path: Path) -> None:
-    """A byte order mark, Windows line ends and blank lines are no mistakes."""
+    """A byte order mark, Windows line ends and blank lines are accepted."""
     file = tmp_path / "a.jsonl"
     file.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}')
     assert read_jsonl(file) == [{"a": 1}, {"a": 2}]
@@ -121,7 +121,7 @@ def test_files_of_other_tools_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_jsonl_is_named(content: bytes, expected: str, tmp_path: Path) -> None:
-    """File and line."""
+    """The error names file and line."""
     file = tmp_path / "a.jsonl"
     file.write_bytes(content)
     with pytest.raises(UserError) as error:
@@ -130,7 +130,7 @@ def test_a_broken_jsonl_is_named(content: bytes, expected: str, tmp_path: Path) 
 
 
 def test_a_broken_json_is_named(tmp_path: Path) -> None:
-    """File, line and remedy."""
+    """The error names file, line and remedy."""
     file = tmp_path / "a.json"
     with pytest.raises(UserError, match=f"{file} not found; run `dvc repro`"):
         read_json(file)

@@ -1,4 +1,4 @@
-"""The rooms of src: imports run down only, and what crosses a door has a type."""
+"""The rooms of src: imports point downwards only, and interfaces between rooms are typed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.commands.deps import imports
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
-FLOORS = (  # from the ground up; a room imports from rooms below it
+FLOORS = (  # from the bottom up; a room imports from rooms before it in this list only
     "errors",
     "paths",
     "files",
@@ -40,12 +40,12 @@ FLOORS = (  # from the ground up; a room imports from rooms below it
     "commands",
 )
 MODULES = sorted(path for path in SRC.rglob("*.py") if path.name != "__init__.py")
-UNCHECKED = {  # at the edge: what has come from outside and is checked by who asks for it
-    "config/load.py: read_settings()": "params.yaml before it is checked",
-    "config/load.py: parsed()": "the same",
-    "config/load.py: validated(raw)": "the same",
-    "records/json_files.py: as_json(value)": "refuses what is no value of JSON",
-    "llm/requests.py: digest(value)": "any value of JSON",
+UNCHECKED = {  # at the edge: values from outside, which the caller validates
+    "config/load.py: read_settings()": "params.yaml before validation",
+    "config/load.py: parsed()": "params.yaml before validation",
+    "config/load.py: validated(raw)": "params.yaml before validation",
+    "records/json_files.py: as_json(value)": "rejects anything that is not a JSON value",
+    "llm/requests.py: digest(value)": "any JSON value",
 }
 
 every_module = pytest.mark.parametrize(
@@ -54,35 +54,35 @@ every_module = pytest.mark.parametrize(
 
 
 def room_of(module: Path) -> str:
-    """The folder of a module in src, or the module itself where it stands there alone."""
+    """The folder of a module in src, or the module itself if it is not in a folder."""
     return module.relative_to(SRC).parts[0].removesuffix(".py")
 
 
 def imported_rooms(module: Path) -> Iterator[str]:
-    """Rooms that a module imports from, anywhere in it."""
+    """Rooms that a module imports from, including imports inside functions."""
     return (room_of(ROOT / one) for one in imports(module.relative_to(ROOT), ROOT))
 
 
 def tree_of(module: Path) -> ast.Module:
-    """The syntax of a module."""
+    """The syntax tree of a module."""
     return ast.parse(module.read_text(encoding="utf-8"))
 
 
-def test_every_room_stands_on_a_floor() -> None:
-    """A new room says what it stands on."""
+def test_every_room_has_a_floor() -> None:
+    """A new room must be added to `FLOORS`."""
     assert {room_of(module) for module in MODULES} == set(FLOORS)
 
 
 @every_module
-def test_no_import_runs_back_up(module: Path) -> None:
-    """So there is no circle, and who reads from the ground up has seen all that a room uses."""
+def test_no_import_points_upwards(module: Path) -> None:
+    """There are no cycles, and a room can be read after the rooms below it."""
     floor = FLOORS.index(room_of(module))
     above = {room for room in imported_rooms(module) if FLOORS.index(room) > floor}
     assert above == set()
 
 
-def test_no_modules_import_each_other() -> None:
-    """Neither in one room, nor by way of others, nor inside a function."""
+def test_modules_have_no_import_cycles() -> None:
+    """Neither within a room, nor through other modules, nor inside functions."""
     left = {module: set(imports(module.relative_to(ROOT), ROOT)) for module in MODULES}
     names = {module: module.relative_to(ROOT) for module in MODULES}
     while free := [module for module, needs in left.items() if not needs & set(names.values())]:
@@ -91,8 +91,8 @@ def test_no_modules_import_each_other() -> None:
     assert list(left) == []
 
 
-def seen_by_others(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Name and annotation of what others see: public functions, methods and fields."""
+def interface(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Name and annotation of public functions, methods and fields."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from signature(node)
@@ -105,32 +105,32 @@ def seen_by_others(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 
 
 def signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.expr]]:
-    """Of a public function its arguments and what it returns."""
+    """Name and annotation of the arguments and the result of a public function."""
     if function.name.startswith("_") and function.name != "__init__":
         return
-    given = function.args
-    several = [one for one in (given.vararg, given.kwarg) if one is not None]
-    for one in (*given.posonlyargs, *given.args, *given.kwonlyargs, *several):
-        if one.annotation is not None:
-            yield f"{function.name}({one.arg})", one.annotation
+    args = function.args
+    variadic = [arg for arg in (args.vararg, args.kwarg) if arg is not None]
+    for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs, *variadic):
+        if arg.annotation is not None:
+            yield f"{function.name}({arg.arg})", arg.annotation
     if function.returns is not None:
         yield f"{function.name}()", function.returns
 
 
 def untyped(annotation: ast.expr) -> bool:
-    """Whether it may hold anything: `Any` or `object` anywhere, or a bare mapping."""
+    """Whether an annotation allows anything: `Any` or `object` anywhere, or a bare mapping."""
     text = ast.unparse(annotation)
     bare = re.search(r"\b(?:dict|Mapping|MutableMapping|defaultdict)\b(?!\[)", text)
     return bare is not None or re.search(r"\b(?:Any|object|Record)\b", text) is not None
 
 
 @every_module
-def test_nothing_untyped_crosses_a_room(module: Path) -> None:
-    """What travels is a record: strict mypy sees a wrong key."""
+def test_interfaces_are_typed(module: Path) -> None:
+    """Records are passed between rooms, so that strict mypy finds a wrong key."""
     position = module.relative_to(SRC).as_posix()
     found = {
         f"{position}: {name}"
-        for name, annotation in seen_by_others(tree_of(module))
+        for name, annotation in interface(tree_of(module))
         if untyped(annotation)
     }
     assert found - set(UNCHECKED) == set()

@@ -1,4 +1,4 @@
-"""Intervals of shares and agreement beyond chance: golden values, and what they are by hand."""
+"""Intervals of shares and kappa: hand-computed golden values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from src.stats import cohen_kappa, wilson
     ],
 )
 def test_golden_intervals(count: int, of: int, low: float, high: float) -> None:
-    """The ends are exactly 0 and 1 where nothing or everything counts."""
+    """The ends are exactly 0 and 1 if none or all count."""
     found = wilson(count, of)
     assert found.value == count / of
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
@@ -28,7 +28,7 @@ def test_golden_intervals(count: int, of: int, low: float, high: float) -> None:
 
 
 def test_more_confidence_is_a_wider_interval() -> None:
-    """At 99 % on both sides."""
+    """At 99 %, both ends lie further out."""
     narrow, wide = wilson(3, 10), wilson(3, 10, 0.99)
     assert wide.low < narrow.low < 0.3 < narrow.high < wide.high
 
@@ -39,8 +39,8 @@ def test_more_confidence_is_a_wider_interval() -> None:
         pytest.param("aabb", "aabb", 1.0, id="always"),
         pytest.param("aabb", "bbaa", -1.0, id="never"),
         pytest.param("aabb", "abab", 0.0, id="by-chance"),
-        pytest.param("aaaa", "abab", 0.0, id="one-says-always-the-same"),
-        pytest.param("aaaa", "aaaa", None, id="both-say-always-the-same"),
+        pytest.param("aaaa", "abab", 0.0, id="one-rater-is-constant"),
+        pytest.param("aaaa", "aaaa", None, id="both-raters-are-constant"),
         pytest.param("", "", None, id="nothing"),
         pytest.param("aabbc", "aabcc", round(12 / 17, 12), id="three-classes"),
     ],
@@ -52,7 +52,7 @@ def test_golden_kappa(first: str, second: str, expected: float | None) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
 def test_kappa_is_symmetric_and_at_most_one(pairs: list[tuple[bool, bool]]) -> None:
-    """Who is first does not matter."""
+    """The order of the raters does not matter."""
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
     found = cohen_kappa(first, second)
     assert found == cohen_kappa(second, first)

@@ -1,4 +1,4 @@
-"""What is tried on dev for the method `chosen`."""
+"""The section `choose`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.config.section import Count, Section
 
 
 class ChooseParams(Section):
-    """What is tried on dev for the method `chosen`."""
+    """Numbers and weights of samples that are tried on dev for the method `chosen`."""
 
     KEY: ClassVar = "choose"
 

@@ -10,7 +10,7 @@ from src.config.section import Count, Section
 
 
 class EmbeddingParams(Section):
-    """How texts become vectors that are near where the meaning is (`src/gate/embedding.py`).
+    """How texts are embedded (`src/gate/embedding.py`).
 
     Vectors are cached by model, its location (a GGUF: its bytes and pooling), and the text as sent.
     """
@@ -18,12 +18,12 @@ class EmbeddingParams(Section):
     KEY: ClassVar = "embedding"
 
     backend: Literal["tfidf", "endpoint", "gguf"] = "tfidf"
-    model: str | None = None  # its name at the endpoint; a .gguf file or an installed package
+    model: str | None = None  # name at the endpoint; or a .gguf file or an installed package
     base_url: str | None = None
     api_key_env: str | None = None
-    pooling: Literal["model", "mean", "cls", "last"] = "model"  # of a GGUF; model = as it says
-    prefix: str = ""  # put before every text; E5 wants "query: "
-    max_chars: Count = 500  # texts are cut: most embedding models read 512 tokens
+    pooling: Literal["model", "mean", "cls", "last"] = "model"  # GGUF only; model = as stored in it
+    prefix: str = ""  # put before every text; E5 models need "query: "
+    max_chars: Count = 500  # longer texts are cut: most embedding models read 512 tokens
     batch_size: Count = 32
 
     @model_validator(mode="after")

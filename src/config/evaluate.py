@@ -11,7 +11,7 @@ from src.config.section import Count, Section
 
 
 class EvaluateParams(Section):
-    """Which methods are compared and how their intervals are made."""
+    """Which methods are compared, and how their intervals are computed."""
 
     KEY: ClassVar = "evaluate"
 
@@ -28,5 +28,5 @@ class EvaluateParams(Section):
         needed = ("original", "class_weight", "oversample", "augmented")
         missing = [method for method in needed if method not in self.methods]
         if missing:
-            raise ValueError(f"methods must include {missing}: every verdict is against them")
+            raise ValueError(f"methods must include {missing}: results are compared with them")
         return self

@@ -1,4 +1,4 @@
-"""The section `filter`: one model a rule of the gate."""
+"""The section `filter`: one model per rule of the gate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.config.section import Count, Part, Points, Section, Share, ascending
 
 
 class StyleParams(Part):
-    """Bring punctuation and digits to the surface of the real rows (a transformation)."""
+    """Rewrite punctuation and digits as in the real rows (a transformation)."""
 
     enabled: bool
 
@@ -23,7 +23,7 @@ class FormatParams(Part):
 
 
 class LengthParams(Part):
-    """Characters and turns; a bound that is null is taken from the train quantiles."""
+    """Characters and turns; a bound of null is taken from the train quantiles."""
 
     enabled: bool
     quantiles: Annotated[tuple[Share, Share], AfterValidator(ascending)]
@@ -42,7 +42,7 @@ class RepetitionParams(Part):
 
 
 class KeywordParams(Part):
-    """At least `min_hits` keywords of the class, given here or mined from train."""
+    """At least `min_hits` keywords of the class; given here, or mined from the train rows."""
 
     enabled: bool
     min_hits: Count
@@ -50,14 +50,14 @@ class KeywordParams(Part):
 
 
 class OverlapParams(Part):
-    """Reject when more than this share of the sample's character 3-grams stands in one row."""
+    """Reject if more than this share of the sample's character 3-grams is in one row."""
 
     enabled: bool
     max_overlap: Share
 
 
 class PiiParams(Part):
-    """Private data in a sample: replaced by words, or the sample dropped."""
+    """Private data in a sample: replace it by words, or drop the sample."""
 
     enabled: bool
     action: Literal["replace", "drop"]
@@ -65,7 +65,7 @@ class PiiParams(Part):
 
 
 class LabelParams(Part):
-    """A classifier that has not learned from the sample must find its class likely enough."""
+    """A classifier that was not trained on the sample must find its class likely enough."""
 
     enabled: bool
     min_score: Share
@@ -73,7 +73,7 @@ class LabelParams(Part):
 
 
 class JudgeParams(Part):
-    """Models score each sample from 0 to 10 and vote on it; the thresholds are of one judge."""
+    """Models score each sample from 0 to 10 and vote on it; each judge applies the thresholds."""
 
     enabled: bool
     endpoints: tuple[str, ...]
@@ -87,19 +87,19 @@ class JudgeParams(Part):
     @model_validator(mode="after")
     def _has_judges(self) -> JudgeParams:
         if self.enabled and not self.endpoints:
-            raise ValueError("an enabled judge needs the name of an endpoint in endpoints, got []")
+            raise ValueError("judge is enabled but endpoints is []; name at least one endpoint")
         if len(set(self.endpoints)) < len(self.endpoints):
             raise ValueError(f"endpoints must differ, got {list(self.endpoints)}")
         if self.classifier and "classifier" in self.endpoints:
             raise ValueError(
-                "an endpoint is called 'classifier', which is the name under which the label check "
-                "votes; rename the endpoint, or set classifier: false"
+                "an endpoint is called 'classifier', but that is the name of the label check's "
+                "vote; rename the endpoint, or set classifier: false"
             )
         return self
 
 
 class FilterParams(Section):
-    """The quality gate, one switch a rule."""
+    """The quality gate, one switch per rule."""
 
     KEY: ClassVar = "filter"
 
@@ -123,12 +123,12 @@ class FilterParams(Section):
     def _the_classifier_that_votes_is_on(self) -> FilterParams:
         if self.judge.enabled and self.judge.classifier and not self.label_check.enabled:
             raise ValueError(
-                "judge.classifier is true and label_check.enabled is false, so that there is no "
-                "label check to vote; enable it, or set judge.classifier: false"
+                "judge.classifier is true but label_check.enabled is false, so the label check "
+                "cannot vote; enable it, or set judge.classifier: false"
             )
         if self.judge.enabled and self.judge.classifier and self.label_check.action == "relabel":
             raise ValueError(
-                "label_check.action is relabel and judge.classifier is true: a check that votes moves "
-                "no samples; set action: drop, or judge.classifier: false"
+                "label_check.action is relabel but judge.classifier is true, and a label check "
+                "that votes relabels nothing; set action: drop, or judge.classifier: false"
             )
         return self

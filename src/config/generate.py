@@ -10,14 +10,14 @@ from src.config.section import Amount, Count, Part, Section, Share
 
 
 class BudgetParams(Part):
-    """What a run may spend, responses that it finds recorded included; null is no limit."""
+    """What a run may spend, recorded responses included; null = no limit."""
 
     cost: Amount | None
     tokens: Count | None
 
 
 class GenerateParams(Section):
-    """What is asked of the model, and when a class is given up."""
+    """What the model is asked for, and when a class ends before its quota."""
 
     KEY: ClassVar = "generate"
 

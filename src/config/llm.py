@@ -1,4 +1,4 @@
-"""The section `llm`: endpoints, their prices, and who stands in for whom."""
+"""The section `llm`: endpoints, their prices, and the order of fallback."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from src.config.section import Amount, Count, Part, Section, Share
 
 
 def is_remote(url: str) -> bool:
-    """Whether the host of a URL is another machine."""
+    """Return whether the host of a URL is another machine."""
     host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
     return host not in ("localhost", "::1") and not host.startswith("127.")
 
 
 class PriceParams(Part):
-    """What an endpoint charges a million tokens, in `llm.currency`."""
+    """Prices per million tokens, in `llm.currency`."""
 
     prompt: Amount = 0.0
     cached_prompt: Amount | None = None  # null: the same as prompt
@@ -46,7 +46,7 @@ class EndpointParams(Part):
 
     @property
     def remote(self) -> bool:
-        """Whether what is sent leaves this machine."""
+        """Whether requests leave this machine."""
         return not self.embedded and is_remote(self.base_url)
 
     @model_validator(mode="after")
@@ -59,7 +59,7 @@ class EndpointParams(Part):
 
 
 class LlmParams(Section):
-    """The endpoints, how requests are spread over them, and who stands in for a dead one."""
+    """The endpoints, how requests are spread over them, and the fallback for a failing one."""
 
     KEY: ClassVar = "llm"
 
@@ -77,17 +77,17 @@ class LlmParams(Section):
             raise ValueError(f"endpoint names must differ, got {names}")
         unknown = [name for name in self.fallback if name not in names]
         if unknown:
-            raise ValueError(f"fallback {unknown[0]!r} is none of the endpoints {names}")
+            raise ValueError(f"fallback {unknown[0]!r} is not an endpoint; endpoints are {names}")
         if not any(endpoint.weight for endpoint in self.endpoints):
-            raise ValueError("one endpoint at least needs a weight above 0")
+            raise ValueError("at least one endpoint needs a weight above 0")
         if self.explore * len(self.ensemble) > 1:
             raise ValueError(
-                f"explore {self.explore:g} is more than an equal share of the "
-                f"{len(self.ensemble)} endpoints of a weight above 0; lower it"
+                f"explore {self.explore:g} is more than an equal share for each of the "
+                f"{len(self.ensemble)} endpoints with a weight above 0; lower it"
             )
         return self
 
     @property
     def ensemble(self) -> tuple[EndpointParams, ...]:
-        """The endpoints that requests are spread over; the others only stand in for them."""
+        """The endpoints that requests are spread over; the others are used as fallback only."""
         return tuple(endpoint for endpoint in self.endpoints if endpoint.weight > 0)

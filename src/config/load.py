@@ -1,8 +1,8 @@
-"""Reads the sections of params.yaml that a stage needs, and says what is wrong with one.
+"""Read and validate single sections of params.yaml.
 
     rules = load(FilterParams)
 
-A stage imports the sections that it reads and this module; `params.load_params` reads all of them.
+A stage imports this module and the sections that it reads; `params.load_params` reads all of them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def load(section: type[S], path: Path = PARAMS) -> S:
-    """One section, checked.
+    """Read and validate one section.
 
     Raises:
         UserError: the file is missing or broken, or a key of the section is unknown, missing or
-            has an illegal value; the message names the key, the value and what is allowed.
+            invalid. The message names the key, its value and what is allowed.
     """
     raw = read_settings(path)
     if section.KEY not in raw:
@@ -40,22 +40,22 @@ def load(section: type[S], path: Path = PARAMS) -> S:
 
 
 def read_settings(path: Path = PARAMS) -> dict[str, Any]:
-    """The file as YAML has it, unchecked; read once a process, so that all see the same settings.
+    """Return the parsed YAML, not validated; cached, so that a process sees one set of settings.
 
     Raises:
-        UserError: it is missing, or no YAML with sections.
+        UserError: the file is missing, or is not a YAML mapping of sections.
     """
     return parsed(path.absolute(), path)
 
 
 def validated(model: type[M], raw: object, path: Path, location: tuple[str, ...] = ()) -> M:
-    """The settings as a model.
+    """Validate settings against a model.
 
     Args:
         model: a section, or all of them.
-        raw: its part of the file.
-        path: of the file, for the message.
-        location: keys that lead to that part.
+        raw: its part of the parsed file.
+        path: path of the file, for the error message.
+        location: keys that lead to that part of the file.
 
     Raises:
         UserError: see `load`.
@@ -69,7 +69,7 @@ def validated(model: type[M], raw: object, path: Path, location: tuple[str, ...]
 
 @cache
 def parsed(_: Path, path: Path) -> dict[str, Any]:
-    """The cache of `read_settings`, by absolute path: tests clear it (`parsed.cache_clear`)."""
+    """Cache of `read_settings` by absolute path; tests clear it with `parsed.cache_clear`."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def parsed(_: Path, path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         location = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable"
-        raise UserError(f"{path}{location}: not valid YAML ({problem}); mend that line") from None
+        raise UserError(f"{path}{location}: not valid YAML ({problem}); fix that line") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: expected sections such as data: and plan:, got {raw!r}")
     return raw
@@ -92,16 +92,16 @@ def _explained(error: ErrorDetails, model: type[BaseModel], location: tuple[str,
         return f"{key} is not a setting{_nearest(error['loc'], model)}; correct or remove it"
     if error["type"] == "missing":
         return f"{key} is missing; add it"
-    if error["type"] == "value_error":  # from a validator of a section; it quotes what it got
+    if error["type"] == "value_error":  # from a validator of a section; it quotes the value itself
         message = str(error["ctx"]["error"])
         return f"{key}: {message}" if key else message
     return f"{key} is {error['input']!r}: {error['msg']}"
 
 
 def _nearest(loc: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    """The setting that an unknown key was probably meant to be."""
+    """Return a hint at the setting whose name is closest to an unknown key, or ""."""
     for part in loc[:-1]:
-        if isinstance(part, str):  # a number counts items of a list, whose section is known
+        if isinstance(part, str):  # a number is an index into a list whose model is known already
             annotation: Any = model.model_fields[part].annotation
             model = (get_args(annotation) or (annotation,))[0]
     close = get_close_matches(str(loc[-1]), list(model.model_fields), n=1)

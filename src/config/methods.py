@@ -1,4 +1,4 @@
-"""The methods that a classifier is trained by."""
+"""Names of the methods that classifiers are trained by."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The whole of params.yaml, and what its sections must have in common.
+"""All sections of params.yaml, and the checks across sections.
 
     params = load_params()
     params.plan.target_per_class
 
-No stage imports this module, or a word of any section would rerun all of them: a stage loads its
-own sections (`load`), and `cli.stage` has the whole file checked before.
+No stage imports this module: otherwise a change in any section would rerun every stage. A stage
+loads its own sections (`load`), and `cli.stage` checks the whole file first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from src.config.section import Part
 from src.errors import UserError
 from src.paths import PARAMS
 
-MOVED = {  # keys of earlier versions, CHANGELOG.md
+MOVED = {  # renamed keys: old name -> new name
     "evaluate.choose": "choose",
     "evaluate.report_language": "report.language",
     "evaluate.arms": "evaluate.methods",
@@ -59,19 +59,19 @@ class Params(Part):
 
     @model_validator(mode="after")
     def _judges_are_chat_endpoints(self) -> Params:
-        """Of different models: one that is asked twice would vote twice."""
+        """Judges must be chat endpoints of different models: the same model would vote twice."""
         known = {endpoint.name: endpoint for endpoint in self.llm.endpoints}
         asked: dict[tuple[str, str], str] = {}
         for name in self.filter.judge.endpoints:
             if name not in known:
                 raise ValueError(
-                    f"filter.judge.endpoints: {name!r} is none of llm.endpoints "
+                    f"filter.judge.endpoints: {name!r} is not in llm.endpoints "
                     f"({', '.join(known)}); correct the name or add the endpoint"
                 )
             judge = known[name]
             if judge.api != "chat":
                 raise ValueError(
-                    f"filter.judge.endpoints: {name!r} has api: {judge.api}, and a judge needs "
+                    f"filter.judge.endpoints: {name!r} has api: {judge.api}, but a judge needs "
                     "api: chat; name a chat model"
                 )
             first = asked.setdefault((judge.base_url.rstrip("/"), judge.model), name)
@@ -87,13 +87,13 @@ def load_params(path: Path = PARAMS) -> Params:
     """Read and check all settings.
 
     Raises:
-        UserError: the file is missing or broken; or a key is unknown, missing, has moved, has an
-            illegal value, or contradicts another one; the message names it and the remedy.
+        UserError: the file is missing or broken; or a key is unknown, missing, renamed, invalid or
+            contradicts another key. The message names the key and the remedy.
     """
     raw = read_settings(path)
     for old, new in MOVED.items():
         section, _, key = old.partition(".")
         inside = raw.get(section)
         if isinstance(inside, Mapping) and key in inside:
-            raise UserError(f"{path}: {old} has moved; call it {new}")
+            raise UserError(f"{path}: {old} is now called {new}; rename it")
     return validated(Params, raw, path)

@@ -12,7 +12,7 @@ Strategy = Literal["quota", "floor", "power", "effective_number", "gini"]
 
 
 class PlanParams(Section):
-    """How many rows each class is to have (`src/planning/strategies.py`)."""
+    """How many rows each class should have (`src/planning/strategies.py`)."""
 
     KEY: ClassVar = "plan"
 
@@ -36,14 +36,14 @@ class PlanParams(Section):
     def _strategy_has_what_it_needs(self) -> PlanParams:
         if self.strategy == "gini" and self.target_gini is None:
             raise ValueError(
-                "strategy gini needs target_gini, the Gini coefficient to reach (such as 0.35), "
-                "got None"
+                "strategy gini needs target_gini, the Gini coefficient to reach (for example "
+                "0.35), got None"
             )
         fills = self.strategy in ("quota", "floor")
         if fills and self.head_cap is not None and self.head_cap < self.target_per_class:
             raise ValueError(
-                f"head_cap {self.head_cap} is below target_per_class {self.target_per_class}: a "
-                "class would be cut to fewer rows than others are filled up to; raise head_cap or "
-                "lower target_per_class"
+                f"head_cap {self.head_cap} is below target_per_class {self.target_per_class}: "
+                "large classes would be cut to fewer rows than small ones are filled up to; raise "
+                "head_cap or lower target_per_class"
             )
         return self

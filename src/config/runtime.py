@@ -1,4 +1,4 @@
-"""The section `runtime`, which no DVC stage names: changing it reruns nothing."""
+"""The section `runtime`. No DVC stage depends on it: changing it reruns nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.config.section import Count, Part, Section, Share
 
 
 class EngineParams(Part):
-    """The llama.cpp server inside this process."""
+    """The llama.cpp server that runs inside this process."""
 
     threads: Count | None
     slots: Count
@@ -18,7 +18,7 @@ class EngineParams(Part):
 
 
 class RuntimeParams(Section):
-    """How requests are made. No DVC stage names this section: changing it reruns nothing."""
+    """How requests are sent. No DVC stage depends on this section: changing it reruns nothing."""
 
     KEY: ClassVar = "runtime"
 

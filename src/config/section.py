@@ -1,4 +1,4 @@
-"""What every section of params.yaml is made of."""
+"""Base classes and number types of the sections of params.yaml."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Points = Annotated[float, Field(ge=0, le=10)]
 
 
 def ascending(pair: tuple[float, float]) -> tuple[float, float]:
-    """The pair, if its first number is not above the second; pydantic reports the ValueError."""
+    """Return the pair; raise ValueError, which pydantic reports, if the first is the larger one."""
     if pair[0] > pair[1]:
         raise ValueError(f"the first must not be above the second, got {list(pair)}")
     return pair
 
 
 class Part(BaseModel):
-    """A frozen mapping of settings; keys that no code reads are refused."""
+    """A frozen mapping of settings; unknown keys are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Section(Part):
-    """One of those that stand at the top of params.yaml, under the name `KEY`."""
+    """A top-level section of params.yaml, named `KEY`."""
 
     KEY: ClassVar[str]

@@ -1,15 +1,16 @@
-"""Two classifiers on the same rows: which of them is right where the other is wrong.
+"""Paired tests of two classifiers on the same rows.
 
-    mcnemar(test["label"], ours, best_free)      # McNemar(only_ours_right=91, only_theirs_right=54, p=0.0027)
+    mcnemar(test["label"], ours, best_free)
+    # McNemar(only_ours_right=91, only_theirs_right=54, p=0.0027)
     changes = class_changes(test["label"], before=best_free, after=ours)
-    head_class_regressions(changes, tail)                    # ("办理变更",)
+    head_class_regressions(changes, tail)  # ("办理变更",)
 
-Rows that both hit or both miss say nothing of the difference. Were the two equally good, each of
-the other rows would go to either like the toss of a coin (McNemar, Note on the sampling error of
-the difference between correlated proportions, Psychometrika 1947), and the binomial distribution
+Rows that both classify correctly, or both wrongly, say nothing about the difference. If both were
+equally good, each of the other rows would be a fair coin toss (McNemar, Note on the sampling error
+of the difference between correlated proportions, Psychometrika 1947), and the binomial distribution
 gives the exact p.
 
-This is about two sets of predictions as they are: a method with several seeds enters with one.
+The tests compare two sets of predictions; a method with several seeds enters with one of them.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ if TYPE_CHECKING:
     Predictions = Sequence[str | None] | NDArray[np.str_]
 
 ALPHA = 0.05
-MIN_ROWS = 5  # of a class
+MIN_ROWS = 5  # test rows of a class
 
 
 def mcnemar(
     truth: Labels, ours: Predictions, theirs: Predictions, *, mid_p: bool = False
 ) -> McNemar:
-    """McNemar's exact test, two-sided.
+    """Run McNemar's exact test, two-sided.
 
     Args:
         truth: class of each row.
-        ours: one prediction a row; a missing one is wrong.
-        theirs: the same of the other classifier.
-        mid_p: half the probability of what was observed is left out on each side, which makes up
-            for the exact test's caution, at the price of no guarantee (Fagerland, Lydersen and
+        ours: one prediction per row; a missing one is wrong.
+        theirs: predictions of the other classifier, in the same order.
+        mid_p: subtract half the probability of the observed outcome on each side. This makes the
+            test less conservative, but it no longer guarantees its level (Fagerland, Lydersen and
             Laake, The McNemar test for binary matched-pairs data: mid-p and asymptotic are better
             than exact conditional, 2013).
 
     Raises:
-        ValueError: there are not as many predictions as labels.
+        ValueError: the numbers of predictions and labels differ.
     """
     ours_right, theirs_right = _right(truth, ours), _right(truth, theirs)
     mine = int((ours_right & ~theirs_right).sum())
@@ -57,7 +58,7 @@ def mcnemar(
 
 
 def binomial_p(one: int, other: int, *, mid_p: bool = False) -> float:
-    """Two-sided p of so uneven a split of `one + other` tosses of a coin; 1 without a toss."""
+    """Return the two-sided p of a split of `one + other` fair coin tosses; 1 without a toss."""
     from scipy.stats import binom
 
     fewer, tosses = min(one, other), one + other
@@ -69,19 +70,20 @@ def binomial_p(one: int, other: int, *, mid_p: bool = False) -> float:
 
 
 def class_changes(truth: Labels, before: Predictions, after: Predictions) -> pd.DataFrame:
-    """Whether the recall of each class changed by more than chance: McNemar's exact test a class.
+    """Test per class whether recall changed by more than chance, with McNemar's exact test.
 
-    Columns, one row a class with test rows, sorted by label:
+    Columns, one row per class with test rows, sorted by label:
         label, support (test rows), recall_before, recall_after;
-        gained, lost: rows that only `after`, or only `before`, has right;
-        p: of the class alone;
-        measurable: the class has `MIN_ROWS` test rows, and p would be below `ALPHA` if all of
-            them changed; of few rows not even that proves anything (five: p = 0.0625);
-        p_adjusted: by Holm over the measurable classes, which their number of rows decides and
-            not the outcome; 1 for the others, of which nothing is claimed.
+        gained, lost: rows that only `after`, or only `before`, predicts correctly;
+        p: p-value of the class alone;
+        measurable: the class has at least `MIN_ROWS` test rows, and p would be below `ALPHA` if
+            all of them changed; with five rows not even that is significant (p = 0.0625);
+        p_adjusted: p after Holm's correction over the measurable classes, which are determined by
+            the number of rows and not by the outcome; 1 for other classes, about which no claim is
+            made.
 
     Raises:
-        ValueError: there are not as many predictions as labels.
+        ValueError: the numbers of predictions and labels differ.
     """
     coded = encode(truth, before)
     old, new = coded.truth == coded.predicted, _right(truth, after)
@@ -111,11 +113,11 @@ def class_changes(truth: Labels, before: Predictions, after: Predictions) -> pd.
 
 
 def holm(p: Floats) -> Floats:
-    """P values of a family of tests, adjusted, in the order given, shape (tests,).
+    """Return the Holm-adjusted p-values of a family of tests, in the same order, shape (tests,).
 
-    The smallest is multiplied by the number of tests, the next by one less, and none may come out
-    below one before it (Holm, A simple sequentially rejective multiple test procedure, 1979): the
-    chance that any of those below 0.05 is a false alarm is at most 0.05.
+    The smallest p is multiplied by the number of tests, the next by one less, and so on. No
+    adjusted p is below the one before it (Holm, A simple sequentially rejective multiple test
+    procedure, 1979). The chance of any false alarm among those below 0.05 is at most 0.05.
     """
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -127,12 +129,12 @@ def holm(p: Floats) -> Floats:
 def head_class_regressions(
     changes: pd.DataFrame, tail: AbstractSet[str], alpha: float = ALPHA
 ) -> tuple[str, ...]:
-    """Classes outside the tail whose recall fell by more than chance, sorted.
+    """Return the classes outside the tail whose recall fell by more than chance, sorted.
 
     Args:
         changes: from `class_changes`.
         tail: tail classes, from `scoring.tail_classes`.
-        alpha: adjusted p below which a change is more than chance.
+        alpha: a change is more than chance if its adjusted p is below this.
     """
     fell = changes["recall_after"] < changes["recall_before"]
     sure = fell & (changes["p_adjusted"] < alpha) & ~changes["label"].isin(tail)
@@ -140,12 +142,12 @@ def head_class_regressions(
 
 
 def tail_false_positives(truth: Labels, predicted: Predictions, tail: AbstractSet[str]) -> int:
-    """Rows that are called a tail class and are of another class, of the tail or not.
+    """Count rows for which a tail class is predicted although they are of another class.
 
-    Tail classes without test rows count as well: calling one is always wrong.
+    The true class may be a tail class, too. Predicting a tail class without test rows also counts.
 
     Raises:
-        ValueError: there are not as many predictions as labels.
+        ValueError: the numbers of predictions and labels differ.
     """
     claims = pd.Series(list(predicted), dtype=object).isin(tail).to_numpy()
     return int((claims & ~_right(truth, predicted)).sum())

@@ -1,4 +1,4 @@
-"""Predictions of the methods: one CSV a method, columns split, row_id, and seed_0, seed_1 and so on."""
+"""Files of predictions: one CSV per method, columns split, row_id, seed_0, seed_1, ..."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 def read_predictions(
     folder: Path, split: Literal["dev", "test"], rows: pd.DataFrame, methods: Sequence[Method]
 ) -> Predictions:
-    """Of each method one array of predicted classes a seed, in the order of the rows.
+    """Read, for each method, one array of predicted classes per seed, in the order of the rows.
 
     Args:
-        folder: of <method>.csv.
-        split: which of its rows.
-        rows: of that split, column row_id.
-        methods: to read.
+        folder: folder of the files <method>.csv.
+        split: the split to read.
+        rows: rows of that split, with the column row_id.
+        methods: methods to read.
 
     Raises:
-        UserError: a method's file is missing, or is of other rows.
+        UserError: a method's file is missing, or was written for other rows.
     """
     found: Predictions = {}
     for method in methods:
@@ -43,19 +43,19 @@ def read_predictions(
             raise UserError(f"{path} not found; run `dvc repro` to train the method") from None
         mine = predicted[predicted["split"] == split]
         if mine["row_id"].tolist() != rows["row_id"].tolist():
-            raise UserError(f"{path} is of other {split} rows; run `dvc repro` to train it anew")
+            raise UserError(f"{path} has other {split} rows; run `dvc repro` to train it again")
         seeds = [column for column in predicted.columns if column.startswith("seed_")]
         found[method] = [mine[seed].to_numpy(dtype=str) for seed in seeds]
     return found
 
 
 def write_predictions(path: Path, splits: Splits, predictions: Sequence[NDArray[np.str_]]) -> None:
-    """Write those of one method.
+    """Write the predictions of one method.
 
     Args:
-        path: <method>.csv.
-        splits: of which dev and test were predicted.
-        predictions: one array a seed, the rows of dev before those of test.
+        path: the file <method>.csv.
+        splits: dev and test rows that were classified.
+        predictions: one array per seed, dev rows before test rows.
     """
     held_out = pd.concat(
         [splits.dev.assign(split="dev"), splits.test.assign(split="test")], ignore_index=True

@@ -1,13 +1,15 @@
-"""Scores of predictions against the true labels, and what counts how.
+"""Scores of predictions against the true labels.
 
-- Only classes with test rows are averaged: a class without them can be neither right nor wrong.
-- Nothing is dropped. A missing prediction (None, NaN, "") or one that is no class with test rows
+Definitions:
+
+- Averages run over classes with test rows only: other classes can be neither right nor wrong.
+- No row is dropped. A prediction that is missing (None, NaN, "") or is not a class with test rows
   is an error: a false negative for the true class.
-- Macro-F1 is the mean F1 over those classes, with F1 = 2 TP / (2 TP + FP + FN), 0 for a class
-  that is never hit; what `sklearn.metrics.f1_score(labels=classes with test rows,
-  average="macro", zero_division=0)` gives.
+- Macro-F1 is the mean of F1 = 2 TP / (2 TP + FP + FN) over those classes, 0 for a class without
+  true positives. It equals `sklearn.metrics.f1_score(labels=classes with test rows,
+  average="macro", zero_division=0)`.
 - Tail recall is the mean recall over the tail classes with test rows: one test row of a class of
-  three weighs as much as ten of a class of thirty, so read it beside the supports.
+  three weighs as much as ten of a class of thirty, so read it together with the supports.
 
     tail = tail_classes(train["label"], params.evaluate.tail_max_support)
     score(test["label"], predicted, tail).macro_f1
@@ -39,8 +41,9 @@ class Coded:
 
     Attributes:
         classes: names of the classes with test rows, sorted.
-        truth: of each row, the index of its class in `classes`.
-        predicted: the same of the prediction; `len(classes)` for everything else.
+        truth: for each row, the index of its class in `classes`.
+        predicted: for each row, the index of the predicted class; `len(classes)` if it is missing
+            or not in `classes`.
     """
 
     classes: tuple[str, ...]
@@ -49,7 +52,7 @@ class Coded:
 
 
 def tail_classes(train_labels: Iterable[str], tail_max_support: int) -> frozenset[str]:
-    """Classes with at most `tail_max_support` train rows, counted before any balancing."""
+    """Return the classes with at most `tail_max_support` train rows, counted before balancing."""
     counts = pd.Series(list(train_labels), dtype=str).value_counts()
     return frozenset(counts.index[counts <= tail_max_support])
 
@@ -59,11 +62,11 @@ def score(
     predicted: Sequence[str | None] | NDArray[np.str_],
     tail: AbstractSet[str],
 ) -> Scores:
-    """The headline metrics (see the module for what counts how).
+    """Return the headline metrics, as defined in the module docstring.
 
     Raises:
         UserError: no tail class has a test row.
-        ValueError: there are not as many predictions as labels.
+        ValueError: the numbers of predictions and labels differ.
     """
     coded = encode(truth, predicted)
     return Scores(*headline(coded, tail_mask(coded.classes, tail)).tolist())
@@ -73,7 +76,7 @@ def per_class(
     truth: Sequence[str] | pd.Series[str],
     predicted: Sequence[str | None] | NDArray[np.str_],
 ) -> pd.DataFrame:
-    """One row a class with test rows, sorted: label, precision, recall, f1, support.
+    """Return one row per class with test rows, sorted: label, precision, recall, f1, support.
 
     Precision is 0 where the class is never predicted. `support` is the number of test rows.
     """
@@ -94,10 +97,10 @@ def confusion(
     truth: Sequence[str] | pd.Series[str],
     predicted: Sequence[str | None] | NDArray[np.str_],
 ) -> pd.DataFrame:
-    """Counts of rows, true class (index) by predicted class (columns); rows sum to the support.
+    """Return the confusion matrix: rows per true class (index) and predicted class (columns).
 
-    Columns are the classes with test rows, then whatever else was predicted, then
-    `(no prediction)` if a prediction is missing.
+    Columns are the classes with test rows, then other predicted classes, then `(no prediction)` if
+    a prediction is missing. Each matrix row sums to the support of its class.
     """
     classes = encode(truth, predicted).classes
     actual = pd.Series(list(truth), dtype=object)
@@ -116,14 +119,14 @@ def encode(
     truth: Sequence[str] | pd.Series[str],
     predicted: Sequence[str | None] | NDArray[np.str_],
 ) -> Coded:
-    """Labels and predictions as integers, once, for many calls of `headline`.
+    """Encode labels and predictions as integers, once for many calls of `headline`.
 
     Raises:
-        ValueError: there are not as many predictions as labels, or a label is missing.
+        ValueError: the numbers of predictions and labels differ, or a label is missing.
     """
     if len(truth) != len(predicted):
         raise ValueError(
-            f"{len(predicted)} predictions for {len(truth)} rows; give one a row, None if missing"
+            f"{len(predicted)} predictions for {len(truth)} rows; give one per row, None if missing"
         )
     labels = pd.Series(list(truth), dtype=object)
     if labels.isna().any() or (labels == "").any():
@@ -138,28 +141,29 @@ def encode(
 
 
 def tail_mask(classes: Sequence[str], tail: AbstractSet[str]) -> NDArray[np.bool_]:
-    """Which of the classes with test rows are tail classes.
+    """Return which of the classes with test rows are tail classes.
 
     Raises:
-        UserError: none is, so that tail recall would be the mean of nothing.
+        UserError: none is a tail class, so tail recall is undefined.
     """
     mask = np.array([label in tail for label in classes], dtype=bool)
     if not mask.any():
         raise UserError(
-            f"params.yaml: none of the {len(classes)} classes with test rows is a tail class "
-            f"({len(tail)} are); raise evaluate.tail_max_support or add test rows of rare classes"
+            f"params.yaml: none of the {len(classes)} classes with test rows is one of the "
+            f"{len(tail)} tail classes; raise evaluate.tail_max_support, or add test rows of rare "
+            "classes"
         )
     return mask
 
 
 def headline(coded: Coded, tail: NDArray[np.bool_], weights: Floats | None = None) -> Floats:
-    """The metrics in the order of `METRICS`, shape (5,); the fast path of the bootstrap.
+    """Return the metrics in the order of `METRICS`, shape (5,); the inner loop of the bootstrap.
 
     Args:
         coded: labels and predictions.
         tail: from `tail_mask`.
-        weights: how often each row counts, once if None. A class whose rows all count 0 is not
-            averaged.
+        weights: how often each row counts; once if None. Classes whose rows all count 0 times are
+            left out of the averages.
     """
     support, hits, claims = _counts(
         coded, np.ones(len(coded.truth)) if weights is None else weights
@@ -184,7 +188,7 @@ def _given(predicted: Sequence[str | None] | NDArray[np.str_]) -> pd.Series[str]
 
 
 def _counts(coded: Coded, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Per class: weight of its rows, of its rows that are hit, of the rows that claim it."""
+    """Return per class the weight of its rows, of its true positives, and of its predictions."""
     size = len(coded.classes)
     hit = coded.truth == coded.predicted
     support = _sums(coded.truth, weights, size)

@@ -1,4 +1,4 @@
-"""What a reader needs to get the same numbers, in one line."""
+"""The signature: one line with the settings and data behind the numbers of an evaluation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from src.config.evaluate import EvaluateParams
 
 
 def signature(data: DataParams, evaluate: EvaluateParams) -> str:
-    """Number of methods and seeds, the bootstrap, the tail, digest of the data, version of sklearn.
+    """Return methods, seeds, bootstrap, tail, digest of the data files and version of sklearn.
 
-    Such as `methods:11|seeds:5|bs:2000|seed:0|tail:<=49|data:0f3a91c2|sklearn:1.9.1`.
+    Example: `methods:11|seeds:5|bs:2000|seed:0|tail:<=49|data:0f3a91c2|sklearn:1.9.1`.
 
     Args:
-        data: the files of train, dev and test, which are read.
-        evaluate: how the numbers are made.
+        data: paths of train, dev and test, whose bytes are hashed.
+        evaluate: settings of the evaluation.
     """
     import sklearn
 

@@ -1,20 +1,20 @@
-"""How sure the scores are: a paired, stratified bootstrap over the test rows.
+"""Intervals of the scores, by a paired, stratified bootstrap over the test rows.
 
-Percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
-Rows are redrawn with replacement within each true class, as their chapter 8 redraws each sample
-of a two-sample problem within itself: every resample keeps each class at its number of test rows.
-Plain redrawing would lose a class of one row in 37 % of the resamples, and a macro average over
-whatever classes are left is another metric each time. All methods are scored on the same redrawn
-rows, so differences are paired (Koehn, Statistical Significance Tests for Machine Translation
-Evaluation, 2004).
+Intervals are percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993,
+chapter 13). Rows are drawn with replacement within each true class, as in the two-sample problem of
+their chapter 8, so that every resample has the same number of rows per class. A bootstrap without
+strata would lose a one-row class in 37 % of the resamples, and a macro average over the remaining
+classes is a different metric each time. All methods are scored on the same resamples, so that
+differences are paired (Koehn, Statistical Significance Tests for Machine Translation Evaluation,
+2004).
 
-A method may have several predictions a row, one a seed of what it draws. Each resample takes one
-seed, the same in all methods, so the intervals are over rows and seeds together.
+A method with random draws has one prediction per row and seed. Each resample uses one seed, the
+same in all methods, so the intervals cover rows and seeds together.
 
-What they do not cover: other train rows, other generated samples, another share of the classes;
-and a class of one test row is the same in every resample.
+The intervals do not cover other train rows, other generated samples or other class shares. A class
+with one test row is the same in every resample.
 
-    draws = bootstrap(test["label"], {"original": [predicted]}, tail, Resampling(2000, 0.95, seed=0))
+    draws = bootstrap(test["label"], {"original": [predicted]}, tail, Resampling(2000, 0.95, 0))
     draws.scores("augmented").macro_f1.low
     draws.versus("augmented", "original").macro_f1.low > 0
 """
@@ -36,7 +36,7 @@ from src.evaluation.scoring import METRICS, Codes, Floats, encode, headline, tai
 from src.records.interval import Interval
 from src.records.scores import ScoreIntervals
 
-SEEDS = 2**31  # draws stand for a method's seeds modulo how many it has
+SEEDS = 2**31  # range of the drawn seed numbers; a method takes them modulo its number of seeds
 
 Predictions = Sequence[str | None] | NDArray[np.str_]
 K = TypeVar("K", bound=Hashable)
@@ -47,9 +47,9 @@ class Resampling:
     """How a bootstrap is drawn.
 
     Attributes:
-        resamples: how many.
-        confidence: of the intervals, such as 0.95.
-        seed: of the resamples.
+        resamples: number of resamples.
+        confidence: level of the intervals, for example 0.95.
+        seed: seed of the resamples.
     """
 
     resamples: int
@@ -58,18 +58,18 @@ class Resampling:
 
 
 def resampling(evaluate: EvaluateParams) -> Resampling:
-    """That of the section `evaluate`."""
+    """Return the resampling of the section `evaluate`."""
     return Resampling(evaluate.bootstrap, evaluate.confidence, evaluate.seed)
 
 
 @dataclass(frozen=True)
 class Bootstrap(Generic[K]):
-    """Headline metrics of each method, on the test rows and on every resample of them.
+    """Headline metrics of each method, on the test rows and on every resample.
 
     Attributes:
-        observed: of each method, shape (5,), in the order of `METRICS`; the mean over its seeds.
-        resampled: of each method, shape (resamples, 5); row i is the same resample in all methods.
-        confidence: share of the resamples inside an interval.
+        observed: method -> mean over its seeds, shape (5,), in the order of `METRICS`.
+        resampled: method -> shape (resamples, 5); row i is the same resample for all methods.
+        confidence: level of the intervals.
     """
 
     observed: Mapping[K, Floats]
@@ -77,11 +77,11 @@ class Bootstrap(Generic[K]):
     confidence: float
 
     def scores(self, method: K) -> ScoreIntervals:
-        """Scores of one method on all rows, with their percentile intervals."""
+        """Return the scores of one method on all rows, with percentile intervals."""
         return _intervals(self.observed[method], self.resampled[method], self.confidence)
 
     def versus(self, method: K, reference: K) -> ScoreIntervals:
-        """The paired difference, method minus reference."""
+        """Return the paired differences, method minus reference, with percentile intervals."""
         return _intervals(
             self.observed[method] - self.observed[reference],
             self.resampled[method] - self.resampled[reference],
@@ -89,7 +89,7 @@ class Bootstrap(Generic[K]):
         )
 
     def gain(self, method: K, reference: K) -> tuple[float, float]:
-        """Difference in macro-F1, method minus reference, and its standard error."""
+        """Return the difference in macro-F1, method minus reference, and its standard error."""
         difference = self.observed[method][0] - self.observed[reference][0]
         resampled = (self.resampled[method] - self.resampled[reference])[:, 0]
         return float(difference), float(resampled.std())
@@ -105,14 +105,14 @@ def bootstrap(
 
     Args:
         truth: class of each test row.
-        predictions: method -> for each seed one prediction a test row, None where there is no
-            prediction. A method that draws nothing has one seed, which stands for all.
+        predictions: method -> for each seed, one prediction per test row, None if missing. A
+            method without random draws has one seed, which is used in every resample.
         tail: tail classes, from `scoring.tail_classes`.
         resampling: how resamples are drawn.
 
     Raises:
         UserError: no tail class has a test row.
-        ValueError: a method has not as many predictions as there are labels.
+        ValueError: the numbers of predictions and labels differ.
     """
     coded = {
         method: [encode(truth, predicted) for predicted in seeds]
@@ -123,7 +123,7 @@ def bootstrap(
     resamples = resampling.resamples
     resampled = {method: np.empty((resamples, len(METRICS))) for method in coded}
     rng = np.random.default_rng(resampling.seed)
-    # Drawn apart from the rows and from a range of its own, so that no method changes another one.
+    # Seeds have their own generator and range, so that adding a method does not change the others.
     drawn = np.random.default_rng([resampling.seed, 1]).integers(SEEDS, size=resamples)
     for i, counts in enumerate(_stratified(reference.truth, resamples, rng)):
         for method, seeds in coded.items():
@@ -139,7 +139,7 @@ def bootstrap(
 
 
 def best_free(dev_scores: Mapping[Method, float]) -> Method:
-    """The method to beat: of the free ones the best by dev macro-F1, the earlier if two are equal."""
+    """Return the free method with the highest dev macro-F1; the earlier one in a tie."""
     return max(
         (method for method in FREE_METHODS if method in dev_scores),
         key=lambda method: dev_scores[method],
@@ -147,7 +147,7 @@ def best_free(dev_scores: Mapping[Method, float]) -> Method:
 
 
 def _stratified(truth: Codes, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """How often each row is drawn, one array a resample; each class is drawn to its size."""
+    """Yield one array per resample: how often each row is drawn, each class to its own size."""
     by_class = np.argsort(truth, kind="stable")
     sizes = np.bincount(truth)
     starts = np.cumsum(sizes) - sizes

@@ -1,4 +1,4 @@
-"""Tables of an evaluation, as metrics/plots/*.csv and the report show them."""
+"""Tables of an evaluation for metrics/plots/*.csv and the report."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def class_table(
     after: NDArray[np.str_],
     counts: Mapping[str, ClassBalance],
 ) -> pd.DataFrame:
-    """One row a class with test rows, the largest train class first.
+    """Return one row per class with test rows, largest train class first.
 
     Args:
         truth: class of each test row.
         before: predictions of the method `original`.
-        after: of ours.
+        after: predictions of ours.
         counts: rows of each class, from metrics/balance.json.
 
     Returns:
@@ -52,7 +52,7 @@ def class_table(
 
 
 def class_counts(table: pd.DataFrame) -> pd.DataFrame:
-    """Train rows of each class: label, before (real rows), after (with samples).
+    """Return the train rows of each class: label, before (real rows), after (with samples).
 
     Args:
         table: from `class_table`.
@@ -62,7 +62,7 @@ def class_counts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def pairs(truth: pd.Series[str], predicted: NDArray[np.str_]) -> pd.DataFrame:
-    """One row a test row: actual and predicted class."""
+    """Return the actual and the predicted class of each test row."""
     return pd.DataFrame({"actual": truth.to_numpy(), "predicted": predicted})
 
 
@@ -72,7 +72,7 @@ def plot_tables(
     after: NDArray[np.str_],
     counts: Mapping[str, ClassBalance],
 ) -> dict[str, pd.DataFrame]:
-    """The files of metrics/plots that the evaluation writes, by name; see `class_table`."""
+    """Return name -> table for metrics/plots; arguments as in `class_table`."""
     table = class_table(truth, before, after, counts)
     return {
         "class_counts": class_counts(table),
@@ -83,10 +83,10 @@ def plot_tables(
 
 
 def learning_curve(curve: Sequence[Tried]) -> pd.DataFrame:
-    """One row a choice that was tried on dev, in order.
+    """Return one row per choice that was tried on dev, in order.
 
-    Columns samples_per_class, class_weight, sample_weight, by_quality, and of macro_f1 and
-    tail_recall the value, low and high.
+    Columns samples_per_class, class_weight, sample_weight, by_quality, and value, low and high of
+    macro_f1 and tail_recall (macro_f1, macro_f1_low, macro_f1_high, ...).
     """
     return pd.DataFrame(
         [

@@ -1,18 +1,18 @@
-"""Where a further sample is worth most: the budget follows the errors that a classifier makes.
+"""Error-driven plans: give samples to the classes with the highest expected gain.
 
     plan = follow_errors(plan, room_of(counts, params.plan), recall, budget=1140, largest=200)
     neighbours = taken_for(truth, predicted, near)
 
-What is won in a class is its recall gap times how little is known of it, 1 / sqrt(rows); one more
-sample is worth what it takes off that, times what earlier samples gained there. So each sample that
-is given out makes the next one of its class worth less, and classes that err alike get alike many
-rows (the optimal allocation of Neyman, On the Two Different Aspects of the Representative Method,
-1934, is of this kind). Recall is measured on dev rows and drawn to the mean of all classes, because
-few dev rows say little.
+What can still be gained in a class is its recall gap, scaled by how much earlier samples raised its
+recall, times 1 / sqrt(rows). The expected gain of one more sample is how much it lowers this. Each
+sample therefore lowers the gain of the next one in its class, and classes with equal recall get
+equal numbers of rows (an allocation like that of Neyman, On the Two Different Aspects of the
+Representative Method, 1934). Recall is measured on dev rows and shrunk towards the mean of all
+classes, because few dev rows are a weak estimate.
 
-An experiment: with the same number of samples such a plan was no better than the uniform one beyond
-noise, on the stand-in and on banking77 (docs/benchmarks.md, "The same number of samples, where the
-classifier errs"), so `plan.policy: uniform` is the default.
+This is experimental: with the same number of samples, such a plan was not better than the uniform
+one beyond noise, on the stand-in and on banking77 (docs/benchmarks.md, "The same number of samples,
+where the classifier errs"). The default is therefore `plan.policy: uniform`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from src.planning.imbalance import Counts
 from src.planning.strategies import Room
 
-PRIOR = 2.0  # dev rows that the mean recall counts for in a class
-LEAST, MOST = 0.5, 2.0  # how much earlier rounds may lower or raise the worth of a class
+PRIOR = 2.0  # weight of the mean recall in a class, in dev rows
+LEAST, MOST = 0.5, 2.0  # limits of the factor by which the last round changes an expected gain
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +37,14 @@ Floats = NDArray[np.float64]
 def recall_by_class(
     classes: Sequence[str], truth: Sequence[str], predicted: Sequence[str]
 ) -> dict[str, float]:
-    """Recall of each class on dev, drawn to that of all rows as if it had `PRIOR` rows more.
+    """Return the recall of each class on dev, shrunk towards the recall of all rows.
+
+    The shrinkage adds `PRIOR` rows with the recall of all rows to each class.
 
     Args:
-        classes: all classes; one without dev rows has the recall of all rows.
+        classes: all classes; a class without dev rows gets the recall of all rows.
         truth: class of each dev row.
-        predicted: the class that the classifier predicts.
+        predicted: predicted class of each dev row.
     """
     hits = Counter(
         label for label, prediction in zip(truth, predicted, strict=True) if label == prediction
@@ -53,12 +55,13 @@ def recall_by_class(
 
 
 def expected_gain(recall: Floats, gained: Floats | None = None) -> Floats:
-    """How much may be won in each class, in no unit: its recall gap, by what samples gained there.
+    """Return how much may be gained in each class, without a unit: its recall gap times a factor.
 
     Args:
-        recall: of each class, see `recall_by_class`.
-        gained: how much its recall rose in the last round; a class whose recall rose by more than
-            the others' promises up to `MOST` times as much, one that fell behind `LEAST`.
+        recall: recall of each class, see `recall_by_class`.
+        gained: how much the recall of each class rose in the last round. The factor is up to `MOST`
+            for a class whose recall rose more than that of the others, and down to `LEAST` for one
+            that fell behind; 1 for all classes if None.
     """
     gap: Floats = 1 - recall
     if gained is None or not np.ptp(gained):
@@ -69,29 +72,29 @@ def expected_gain(recall: Floats, gained: Floats | None = None) -> Floats:
 
 
 def allocate(expected: Floats, rows: Counts, most: Counts, budget: int) -> Counts:
-    """Samples of each class, given out one by one to the class where the next is worth most.
+    """Return the samples of each class, given out one by one to the class with the highest gain.
 
     Args:
-        expected: of each class, see `expected_gain`; one more of n rows takes off
+        expected: from `expected_gain`; the gain of one more sample in a class of n rows is
             expected / sqrt(n) - expected / sqrt(n + 1).
-        rows: that each class has.
-        most: samples that each class may have.
-        budget: samples of all classes; fewer where no class has room.
+        rows: rows of each class.
+        most: maximum number of samples of each class.
+        budget: samples over all classes; fewer are given out if no class has room.
     """
     given = np.zeros(len(rows), dtype=np.int64)
 
-    def worth(i: int) -> float:
-        """As a negative number, for the heap; where nothing is expected the smallest is first."""
+    def gain(i: int) -> float:
+        """Gain, negated for the min-heap; if nothing is expected, smaller classes come first."""
         there = max(rows[i], 1) + given[i]
         return float(max(expected[i], 1e-12) * ((there + 1) ** -0.5 - there**-0.5))
 
-    best = [(worth(i), i) for i in range(len(rows)) if most[i] > 0]
+    best = [(gain(i), i) for i in range(len(rows)) if most[i] > 0]
     heapq.heapify(best)
     for _ in range(min(budget, int(most.sum()))):
         _, i = best[0]
         given[i] += 1
         if given[i] < most[i]:
-            heapq.heapreplace(best, (worth(i), i))
+            heapq.heapreplace(best, (gain(i), i))
         else:
             heapq.heappop(best)
     return given
@@ -100,14 +103,15 @@ def allocate(expected: Floats, rows: Counts, most: Counts, budget: int) -> Count
 def taken_for(
     truth: Sequence[str], predicted: Sequence[str], near: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """The classes that each class is confused with on dev, most often first, then its nearest ones.
+    """Return the classes confused with each class on dev, most frequent first, then nearest ones.
 
-    Both ways count: rows of the class that are taken for the other, and the reverse.
+    Both directions count: rows of the class predicted as the other class, and the reverse.
 
     Args:
         truth: class of each dev row.
-        predicted: the class that the classifier predicts.
-        near: of every class its nearest ones (`neighbours.nearest_classes`); as many are kept.
+        predicted: predicted class of each dev row.
+        near: label -> nearest classes (`neighbours.nearest_classes`); the result has as many
+            classes for each label.
     """
     wrong = Counter(
         pair
@@ -134,17 +138,17 @@ def follow_errors(
     before: Mapping[str, int] | None = None,
     gained: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """The plan with its samples given out anew, on top of those of the rounds before.
+    """Return the plan with its samples redistributed, on top of those of earlier rounds.
 
     Args:
         plan: from `strategies.plan_classes`.
-        room: the limits of each class, in the same order (`strategies.room_of`). A class that
-            `overrides` names keeps what the plan gives it.
-        recall: of each class on dev, with the samples of the rounds before.
-        budget: further samples of all classes.
-        largest: rows up to which a class may be filled, real ones and samples.
-        before: samples of each class that are there.
-        gained: how much its recall rose with them.
+        room: bounds of each class, in the same order (`strategies.room_of`). A class in `overrides`
+            keeps the samples of the plan.
+        recall: label -> dev recall, with the samples of earlier rounds.
+        budget: further samples over all classes.
+        largest: maximum rows of a class, real rows and samples.
+        before: label -> samples of earlier rounds.
+        gained: label -> how much dev recall rose in the last round.
     """
     labels = plan["label"]
     there = np.array([(before or {}).get(label, 0) for label in labels], dtype=np.int64)

@@ -1,8 +1,8 @@
-"""The plan by the errors on dev, for `plan.policy: error_driven`.
+"""The plan by dev errors, for `plan.policy: error_driven`.
 
     plan = follow(plan, train, dev, read_rounds(ROUNDS), params.plan, params.baseline, tail)
 
-An experiment that brings nothing beyond noise, see `errors`.
+This is experimental and not better than the uniform plan beyond noise, see `errors`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from src.training.train import dev_predictions
 
 log = logging.getLogger(__name__)
 
-LARGEST = 2  # times target_per_class: no class is filled up further, however much it errs
+LARGEST = 2  # a class is filled up to at most this many times target_per_class
 
 
 def follow(
@@ -36,15 +36,15 @@ def follow(
     baseline: BaselineParams,
     tail: frozenset[str],
 ) -> Plan:
-    """The plan and its neighbours by the errors on dev, of the last round or of real rows alone.
+    """Return the plan and its neighbours by dev errors, of the last kept round or of real rows.
 
     Args:
-        plan: by size alone, from `planning.analysis.make_plan`.
-        train: rows (text, label), texts without turn separators.
-        dev: the same of dev.
-        rounds: that were played, the first one first.
-        params: the settings of the plan.
-        baseline: the classifier that errs.
+        plan: plan by class size, from `planning.analysis.make_plan`.
+        train: train rows (text, label), texts without turn separators.
+        dev: dev rows, the same columns.
+        rounds: earlier rounds, oldest first.
+        params: settings of the plan.
+        baseline: settings of the classifier whose errors count.
         tail: tail classes.
 
     Raises:
@@ -60,10 +60,11 @@ def follow(
     real = {str(label): int(rows) for label, rows in counts.items()}
     stopped = has_stopped(rounds, real, params.patience)
     step = params.round_samples or int(plan.classes["needed"].sum())
-    # The samples of a round that was no better are there: twice as many may show what half did not.
+    # After a miss the budget grows: the samples of that round exist already, and more of them may
+    # show a difference that fewer did not.
     budget = 0 if stopped else step * (1 + misses(rounds, real))
     if stopped:
-        log.info("analyze: round %d was no better on dev: the last kept one stays", len(rounds))
+        log.info("analyze: round %d was no better on dev; keeping the last kept round", len(rounds))
     followed = follow_errors(
         plan.classes,
         room_of(counts, params),

@@ -1,9 +1,9 @@
-"""One round: does the set as it is now do better on dev than the last round that was kept?
+"""One round: compare the current set on dev with the last kept round.
 
     one = play(before, rows, dev, accepted, rejected, weights, params.baseline, resampling, tail)
     one.kept, one.difference.low
 
-Rounds are an experiment that brings nothing beyond noise, see `rounds`.
+Rounds are experimental and not better beyond noise, see `rounds`.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ def play(
     resampling: Resampling,
     tail: frozenset[str],
 ) -> Round:
-    """Score the set as it is now on dev, against the last kept round.
+    """Score the current set on dev against the last kept round, or against no samples.
 
     Args:
-        before: earlier rounds.
-        rows: what there is to learn from.
-        dev: rows (text, label), texts without turn separators.
-        accepted: samples that passed the gate.
-        rejected: those that did not.
-        weights: of a sample, to try.
-        baseline: the classifier.
-        resampling: of the intervals.
+        before: earlier rounds, oldest first.
+        rows: real rows and samples of the current set.
+        dev: dev rows (text, label), texts without turn separators.
+        accepted: samples that the gate accepted.
+        rejected: samples that the gate rejected.
+        weights: sample weights to try.
+        baseline: settings of the classifier.
+        resampling: how the intervals are drawn.
         tail: tail classes.
 
     Raises:
-        UserError: the last kept round was scored on other dev rows; or no tail class has one.
+        UserError: the last kept round was scored on other dev rows, or no tail class has a dev row.
     """
     last = last_kept(before)
     predicted = _best_on_dev(rows, dev, weights, baseline, tail)
@@ -89,19 +89,19 @@ def play(
 
 
 def by_class(rows: pd.DataFrame) -> dict[str, int]:
-    """Rows of each class, the largest first."""
+    """Return label -> rows, largest class first."""
     return {str(label): int(count) for label, count in rows["label"].value_counts().items()}
 
 
 def retired(
     last: Round | None, used: Sequence[str], rejected: Sequence[Screened]
 ) -> dict[str, int]:
-    """Samples of the last kept round that are gone, by the rule that dropped them.
+    """Count the samples of the last kept round that are no longer used, by the rejecting rule.
 
     Args:
-        last: the round, None where none was kept.
-        used: ids of the samples of this one.
-        rejected: samples that the gate dropped; one that is not among them was not needed.
+        last: the last kept round; None if there is none.
+        used: ids of the samples of the current round.
+        rejected: samples that the gate rejected; an unused sample not among them was not needed.
     """
     gone = set(last.ids if last else ()) - set(used)
     rules = {sample.id: sample.fault.rule for sample in rejected if sample.fault}
@@ -115,7 +115,7 @@ def _best_on_dev(
     baseline: BaselineParams,
     tail: frozenset[str],
 ) -> list[str]:
-    """With all samples, at the best of the weights that `choose` tries."""
+    """Return the dev predictions with all samples, at the weight with the best dev macro-F1."""
     every = max(by_class(rows.samples).values(), default=0)
     choices = [Choice(every, True, weight, False) for weight in weights]
     tried = [dev_predictions(METHOD, rows, dev, baseline, tail, choice) for choice in choices]

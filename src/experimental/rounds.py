@@ -1,14 +1,13 @@
-"""What earlier rounds came to: one file a round in `data/rounds/`, written by `make round`, in git.
+"""Results of earlier rounds: one file per round in `data/rounds/`, written by `make round`, in git.
 
     rounds = read_rounds(Path("data/rounds"))
     rounds[-1].kept, rounds[-1].macro_f1.value
 
-A plan may depend on them, and nothing that a plan leads to writes them, so the pipeline has no
-circle.
+Plans may read these files, but no stage writes them, so the pipeline has no cycle.
 
-An experiment: on the stand-in the first round was better than no samples, and no later one better
-than the one before it beyond noise; one run of all samples came as far (docs/benchmarks.md,
-"Rounds").
+This is experimental: on the stand-in, the first round was better than no samples, and no later
+round was better than the one before it beyond noise. A single run with all samples did equally well
+(docs/benchmarks.md, "Rounds").
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from src.records.rounds import Round, RoundSummary
 
 
 def read_rounds(folder: Path) -> list[Round]:
-    """All rounds, the first one first; none where the folder has none.
+    """Read all rounds, oldest first; an empty list if the folder has none.
 
     Raises:
         UserError: a file is damaged, or a number is missing.
@@ -37,35 +36,35 @@ def read_rounds(folder: Path) -> list[Round]:
     for position, one in enumerate(rounds, 1):
         if one.number != position:
             raise UserError(
-                f"{folder} has no round {position} but a round {one.number}; restore {position}.json "
-                "with git, or remove the later ones"
+                f"{folder} has no round {position} but has round {one.number}; restore "
+                f"{position}.json with git, or remove the later ones"
             )
     return rounds
 
 
 def last_kept(rounds: Sequence[Round]) -> Round | None:
-    """The round that the next one builds on."""
+    """Return the last kept round, on which the next one builds; None if there is none."""
     return next((one for one in reversed(rounds) if one.kept), None)
 
 
 def misses(rounds: Sequence[Round], real: Mapping[str, int]) -> int:
-    """How many rounds in a row, the last one among them, were no better on the rows of today.
+    """Count the latest consecutive rounds that were not kept, on the current train rows.
 
     Args:
-        rounds: all of them.
-        real: train rows of each class as they are now; a miss on other rows says nothing.
+        rounds: all rounds, oldest first.
+        real: label -> current train rows; a round on other rows does not count.
     """
     last = takewhile(lambda one: not one.kept and one.real == dict(real), reversed(rounds))
     return sum(1 for _ in last)
 
 
 def has_stopped(rounds: Sequence[Round], real: Mapping[str, int], patience: int) -> bool:
-    """Whether there were more misses than `plan.patience`."""
+    """Return whether there are more misses than `plan.patience`."""
     return misses(rounds, real) > patience
 
 
 def summaries(rounds: Sequence[Round]) -> dict[str, RoundSummary]:
-    """The rounds for metrics and report, by number: counts and scores, without the long lists."""
+    """Return round number -> counts and scores, without the long lists, for metrics and report."""
     return {
         str(one.number): RoundSummary(
             kept=one.kept,
@@ -83,7 +82,7 @@ def summaries(rounds: Sequence[Round]) -> dict[str, RoundSummary]:
 
 
 def write_round(folder: Path, one: Round) -> Path:
-    """Write `<number>.json`, the long lists on one line each."""
+    """Write `<number>.json` with one field per line, so that long lists take one line."""
     path = folder / f"{one.number}.json"
     lines = [
         f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}"

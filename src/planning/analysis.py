@@ -1,9 +1,9 @@
-"""What the train rows call for: a plan, and the figures that tell how unequal they are.
+"""The plan of the train rows, and the metrics of the stage analyze.
 
     plan = make_plan(train, params.plan, "zh")
     analyze_metrics(train["label"], plan, params.plan).gini
 
-The plan is by size alone; `experimental.plan` makes one of it that follows errors.
+This plan depends on class sizes alone; `experimental.plan` turns it into one that follows errors.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from src.records.metrics.analyze import AnalyzeMetrics
 
 
 def make_plan(train: pd.DataFrame, params: PlanParams, language: Language) -> Plan:
-    """What each class needs by its size, the words that mark it, and the classes nearest to it.
+    """Return the samples that each class needs by size, its keywords and its nearest classes.
 
     Args:
-        train: columns text, without turn separators, and label.
+        train: columns text (without turn separators) and label.
         params: targets and limits.
-        language: what counts as a word.
+        language: decides what counts as a word.
 
     Raises:
         UserError: see `plan_classes`.
@@ -42,12 +42,12 @@ def make_plan(train: pd.DataFrame, params: PlanParams, language: Language) -> Pl
 
 
 def analyze_metrics(labels: pd.Series[str], plan: Plan, params: PlanParams) -> AnalyzeMetrics:
-    """The inequality of the train rows, and the plan in figures.
+    """Return the imbalance of the train rows and the totals of the plan.
 
     Args:
         labels: class of each train row.
-        plan: made for them.
-        params: the settings that it was made with.
+        plan: the plan made for them.
+        params: the settings that the plan was made with.
     """
     tier, needed = plan.classes["tier"], plan.classes["needed"]
     return AnalyzeMetrics(

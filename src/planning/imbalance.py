@@ -1,8 +1,6 @@
-"""How unequal the classes are.
+"""Measures of class imbalance.
 
-    imbalance_of(train["label"]).gini
-
-What is done about it is planned in `strategies`.
+imbalance_of(train["label"]).gini
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ Counts = NDArray[np.int64]
 
 
 def gini(counts: np.ndarray) -> float:
-    """Gini coefficient of the class counts, 0 (equal) to 1 - 1/k.
+    """Return the Gini coefficient of the class counts, 0 (all equal) to 1 - 1/k.
 
-    Mean absolute difference of all pairs over twice the mean; here by the sorted form
-    (2 sum_i i x_i) / (k sum x) - (k + 1) / k with i from 1.
+    It is the mean absolute difference of all pairs over twice the mean, computed on the sorted
+    counts as (2 sum_i i x_i) / (k sum x) - (k + 1) / k with i from 1.
     """
     ordered = np.sort(np.asarray(counts, dtype=float))
     k = len(ordered)
@@ -31,19 +29,19 @@ def gini(counts: np.ndarray) -> float:
 
 
 def entropy(counts: np.ndarray) -> float:
-    """Shannon entropy of the classes' shares in nats; a class without rows adds nothing."""
+    """Return the Shannon entropy of the class shares in nats; empty classes add nothing."""
     rows = np.asarray(counts, dtype=float)
     shares = rows[rows > 0] / rows.sum() if rows.any() else rows[:0]
     return float((shares * np.log(1 / shares)).sum())
 
 
 def imbalance_of(labels: pd.Series) -> Imbalance:
-    """Inequality of the classes in one column of labels."""
+    """Return the imbalance of a column of labels."""
     return imbalance_of_counts(labels.value_counts().to_numpy())
 
 
 def imbalance_of_counts(counts: np.ndarray) -> Imbalance:
-    """Inequality of classes of so many rows, at least one each."""
+    """Return the imbalance of class counts, each at least 1."""
     spread = entropy(counts)
     return Imbalance(
         rows=int(counts.sum()),

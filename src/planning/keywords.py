@@ -1,9 +1,9 @@
-"""Words that mark a class: class-against-rest log-odds on the rows that contain them.
+"""Keywords of a class, by class-against-rest log-odds over the rows that contain them.
 
     mine_keywords(train["text"], train["label"], "zh", per_class=12)["办理补换卡"]
     -> ("补卡", "换卡", ...)
 
-A word holds no space and no punctuation.
+Keywords contain no spaces and no punctuation.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ import pandas as pd
 
 from src.config.data import Language
 
-PRIOR_ROWS = 0.5  # of the Dirichlet prior, for a word of average frequency
-MIN_ROWS = 2  # a word in one row only is no keyword, unless the class has but one row
+PRIOR_ROWS = 0.5  # weight of the Dirichlet prior for a word of average frequency
+MIN_ROWS = 2  # minimum number of rows with a keyword, unless the class has only one row
 
 
 def mine_keywords(
     texts: pd.Series, labels: pd.Series, language: Language, per_class: int
 ) -> dict[str, tuple[str, ...]]:
-    """The `per_class` words of each class with the highest z-score, best first.
+    """Return the words of each class with the highest z-scores, best first.
 
     Words are character 2- to 4-grams in Chinese and words in English. The z-score is that of the
     log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi, Quinn 2008, "Fightin'
-    Words"), counted in rows, so that one call that repeats a word does not decide.
+    Words"). It counts rows and not occurrences, so that one call that repeats a word does not
+    dominate.
 
     Args:
         texts: rows with turns joined by spaces.
         labels: their classes, in the same order.
-        language: what counts as a word.
-        per_class: how many at the most.
+        language: decides what counts as a word.
+        per_class: maximum number of words per class.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -64,7 +65,7 @@ def _z_scores(inside: np.ndarray, outside: np.ndarray, prior: np.ndarray) -> np.
 
 
 def _distinct(words: np.ndarray, z: np.ndarray, limit: int) -> tuple[str, ...]:
-    """The best words of which none is part of another."""
+    """Return the best words, skipping those that contain, or are part of, a better one."""
     chosen: list[str] = []
     for i in np.argsort(-z, kind="stable")[: 8 * limit]:
         word = str(words[i])

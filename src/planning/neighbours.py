@@ -1,9 +1,9 @@
-"""The classes that are most easily taken for each other.
+"""The classes that are most similar to each class.
 
     nearest_classes(train["text"], train["label"])["exchange_rate"]  ->  ("exchange_charge", ...)
 
-A prompt shows a few rows of them before those of its own class: a small model then writes what sets
-the class apart, and not what all of them have in common.
+A prompt shows a few rows of them before the rows of its own class. A small model then writes what
+distinguishes the class instead of what these classes have in common.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ import numpy as np
 import pandas as pd
 
 NEIGHBOURS = 8
-MIN_ROWS = 3  # a class of fewer rows shows too little of itself
+MIN_ROWS = 3  # a class with fewer rows is too small to serve as a contrast
 NGRAMS = (2, 4)  # characters
 
 
 def nearest_classes(
     texts: pd.Series, labels: pd.Series, most: int = NEIGHBOURS
 ) -> dict[str, tuple[str, ...]]:
-    """The `most` other classes whose rows and names are most like a class's, the nearest first.
+    """Return the other classes with the most similar rows and names, nearest first.
 
-    By the cosine of the mean TF-IDF of their rows, each with the class's name before it. Classes
-    of fewer than `MIN_ROWS` rows are nobody's neighbours, unless all are that small.
+    Similarity is the cosine between the classes' mean TF-IDF vectors, with the class name put
+    before each row. Classes with fewer than `MIN_ROWS` rows are left out as neighbours, unless all
+    classes are that small.
 
     Args:
         texts: rows with turns joined by spaces.
         labels: their classes, in the same order.
-        most: of a class.
+        most: maximum number of neighbours per class.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
     counts = labels.value_counts()
     names = sorted(counts.index)
-    told = [f"{spoken(label)} {text}" for label, text in zip(labels, texts, strict=True)]
+    named = [f"{spoken(label)} {text}" for label, text in zip(labels, texts, strict=True)]
     rows = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True).fit_transform(
-        told
+        named
     )
     means = [np.asarray(rows[(labels == name).to_numpy()].mean(axis=0)) for name in names]
     directions = normalize(np.vstack(means))
@@ -54,5 +55,5 @@ def nearest_classes(
 
 
 def spoken(label: str) -> str:
-    """A class's name as one would say it: no underscores."""
+    """Return a class name as words, without underscores."""
     return label.replace("_", " ").strip()

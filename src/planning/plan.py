@@ -1,4 +1,4 @@
-"""The plan as analyze writes it and later stages read it: one row a class."""
+"""The plan, which analyze writes and later stages read: one row per class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = dict.fromkeys(("label", "keywords", "neighbours"), str)
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns label, support, tier, target, needed, keywords, neighbours; the largest class first."""
+    """Columns label, support, tier, target, needed, keywords, neighbours; largest class first."""
 
     classes: pd.DataFrame
 
@@ -30,13 +30,13 @@ class Plan:
         keywords: Mapping[str, Sequence[str]],
         neighbours: Mapping[str, Sequence[str]],
     ) -> Plan:
-        """The plan of what classes need (`strategies.plan_classes`), with these words and classes.
+        """Return a plan from the needs of the classes (`strategies.plan_classes`).
 
         Args:
-            classes: columns label, support, tier, target, needed; if it has the other two, they
-                are replaced.
-            keywords: of each class.
-            neighbours: of each class, the first one first.
+            classes: columns label, support, tier, target, needed; existing columns keywords and
+                neighbours are replaced.
+            keywords: label -> keywords of the class, best first.
+            neighbours: label -> classes most similar to it, nearest first.
         """
         labels = classes["label"]
         return cls(
@@ -53,7 +53,7 @@ class Plan:
         return dict(zip(short["label"], short["needed"].astype(int), strict=True))
 
     def with_surplus(self, share: float) -> Plan:
-        """The same plan with so much more of what each class needs, rounded up."""
+        """Return the plan with each class's need raised by this share, rounded up."""
         needed = np.ceil(self.classes["needed"] * (1 + share)).astype(int)
         return Plan(self.classes.assign(needed=needed))
 
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def neighbours(self) -> dict[str, tuple[str, ...]]:
-        """Classes that each class is most easily taken for, the first one first."""
+        """Classes most similar to each class, or most often confused with it, first one first."""
         return {
             row["label"]: tuple(json.loads(row["neighbours"]))
             for row in self.classes.to_dict("records")
@@ -75,7 +75,7 @@ class Plan:
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """One row a class."""
+    """Write one row per class."""
     write_csv(path, plan.classes)
 
 
@@ -83,7 +83,7 @@ def read_plan(path: Path) -> Plan:
     """Read the plan.
 
     Raises:
-        UserError: it is not there.
+        UserError: the file is missing.
     """
     try:
         frame = pd.read_csv(path, dtype=TEXT, keep_default_na=False)

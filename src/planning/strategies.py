@@ -1,17 +1,19 @@
-"""How many rows each class is to have, by one of several strategies.
+"""How many rows each class should have, by one of several strategies.
 
     plan = plan_classes(train["label"], params.plan)
 
 - quota: minority classes are filled up to `target_per_class`;
-- floor: every class is;
-- power: sizes go as n^temperature, the largest class as it is (the sampling of languages in
-  Conneau et al., Unsupervised Cross-lingual Representation Learning at Scale, 2019);
-- effective_number: sizes go as the effective number of rows, (1 - beta^n) / (1 - beta), the largest
-  class as it is (Cui et al., Class-Balanced Loss Based on Effective Number of Samples, 2019);
+- floor: all classes are filled up to `target_per_class`;
+- power: sizes are proportional to n^temperature, and the largest class keeps its size (as in the
+  language sampling of Conneau et al., Unsupervised Cross-lingual Representation Learning at Scale,
+  2019);
+- effective_number: sizes are proportional to the effective number of rows, (1 - beta^n) /
+  (1 - beta), and the largest class keeps its size (Cui et al., Class-Balanced Loss Based on
+  Effective Number of Samples, 2019);
 - gini: the fewest samples that bring the Gini coefficient down to `target_gini`.
 
-In all of them no class falls below its real rows, `overrides` win, and then the limits hold:
-`max_synthetic_share` of each class, `max_synthetic_total` of the whole set, `head_cap`.
+No strategy plans a class below its real rows. `overrides` take precedence, and then the limits
+apply: `max_synthetic_share` of each class, `max_synthetic_total` of the whole set, `head_cap`.
 """
 
 from __future__ import annotations
@@ -32,18 +34,18 @@ from src.records.metrics.analyze import TIE, GiniGoal, Imbalance
 from src.records.metrics.balance import BalanceFigures
 
 NO_LIMIT = 10**12  # rows
-SHOWN_GINI = 0.35  # of the strategy gini in the table, where no target_gini is set
+SHOWN_GINI = 0.35  # target of the strategy gini in `compare` if target_gini is not set
 
 
 @dataclass(frozen=True)
 class Room:
-    """What every strategy starts from and ends at; one number a class.
+    """Bounds that every strategy respects; arrays have one entry per class.
 
     Attributes:
-        kept: real rows that stay.
-        most: rows that the class may have by its share of samples and the head cap.
-        override: rows asked for by name, -1 where none are.
-        samples: that all classes together may have.
+        kept: real rows that remain under the head cap.
+        most: maximum rows of the class, by `max_synthetic_share` and the head cap.
+        override: rows set in `overrides`, -1 for other classes.
+        samples: maximum number of samples over all classes.
     """
 
     kept: Counts
@@ -52,21 +54,20 @@ class Room:
     samples: int
 
     def within(self, wanted: Counts) -> Counts:
-        """What the limits leave of wanted targets; none falls below the rows that stay."""
+        """Return the targets cut to the limits; none falls below `kept`."""
         return water_fill(self.kept, np.clip(wanted, self.kept, self.most), self.samples)
 
 
 def plan_classes(labels: pd.Series, params: PlanParams) -> pd.DataFrame:
-    """Tier, target and need of each class.
+    """Return tier, target and needed samples of each class, by the strategy of `params`.
 
-    A minority class has fewer rows than `minority_ratio` times the mean class; of those the ones
-    up to `ultra_minority_max` are the tier "ultra". Targets are those of `strategy`. Without a
-    head cap no class is ever cut, so that target - needed is its support.
+    A minority class has fewer rows than `minority_ratio` times the mean class size; minority
+    classes with at most `ultra_minority_max` rows have the tier "ultra". Without a head cap no
+    class is cut, so that target - needed is its support.
 
     Returns:
         columns label, support, tier (majority, minority, ultra), target (rows after balancing),
-        needed (samples among them; the others are the real rows that stay); the largest class
-        first.
+        needed (samples among them; the rest are real rows); largest class first.
 
     Raises:
         UserError: an override names a class that train does not have.
@@ -93,12 +94,12 @@ def plan_classes(labels: pd.Series, params: PlanParams) -> pd.DataFrame:
 
 
 def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts:
-    """Rows that each class is to have under a strategy, in the order of `counts`.
+    """Return the rows that each class should have under a strategy, in the order of `counts`.
 
     Args:
-        strategy: any, whatever `params` names.
-        counts: train rows by label, the largest class first.
-        params: the settings of every strategy and the limits.
+        strategy: the strategy; `params.strategy` is ignored.
+        counts: train rows by label, largest class first.
+        params: settings of all strategies, and the limits.
     """
     room = room_of(counts, params)
     kept = room.kept
@@ -122,11 +123,11 @@ def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts
 
 
 def compare(counts: pd.Series, params: PlanParams) -> dict[str, BalanceFigures]:
-    """What each strategy would come to at these settings.
+    """Return the figures of the set that each strategy would plan with these settings.
 
     Args:
-        counts: train rows by label, the largest class first.
-        params: the strategy gini takes `SHOWN_GINI` where they have no `target_gini`.
+        counts: train rows by label, largest class first.
+        params: the settings; without `target_gini` the strategy gini uses `SHOWN_GINI`.
     """
     kept = room_of(counts, params).kept
     return {
@@ -137,7 +138,7 @@ def compare(counts: pd.Series, params: PlanParams) -> dict[str, BalanceFigures]:
 
 
 def balance_figures(measured: Imbalance, needed: int) -> BalanceFigures:
-    """The line of the table for classes measured with `needed` samples among their rows."""
+    """Combine the imbalance of a set with the number of samples in it."""
     return BalanceFigures(
         needed=needed,
         gini=measured.gini,
@@ -148,11 +149,11 @@ def balance_figures(measured: Imbalance, needed: int) -> BalanceFigures:
 
 
 def gini_goal(plan: pd.DataFrame, params: PlanParams) -> GiniGoal | None:
-    """How near the plan comes to `target_gini`; None under another strategy than gini.
+    """Return how close the plan comes to `target_gini`; None for other strategies than gini.
 
     Args:
         plan: from `plan_classes`.
-        params: the settings that it was made with.
+        params: the settings that the plan was made with.
     """
     if params.strategy != "gini" or params.target_gini is None:
         return None
@@ -163,14 +164,15 @@ def gini_goal(plan: pd.DataFrame, params: PlanParams) -> GiniGoal | None:
 
 
 def water_fill(start: Counts, most: Counts, samples: int) -> Counts:
-    """Rows after `samples` have been given out one by one, each to the smallest class with room.
+    """Return the rows after giving out samples one by one, each to the smallest class with room.
 
-    Of classes of one size the last is first, which is the rarest where the largest stands first.
+    Among classes of equal size the last one is served first: with the largest class first in the
+    order, that is the rarest one.
 
     Args:
         start: rows of each class.
-        most: rows that each may have; not below start.
-        samples: how many there are; those for which no class has room are left over.
+        most: maximum rows of each class; not below start.
+        samples: number of samples; those for which no class has room are left over.
     """
     if (most - start).sum() <= samples:
         return most
@@ -187,22 +189,25 @@ def water_fill(start: Counts, most: Counts, samples: int) -> Counts:
 
 
 def least_fill(start: Counts, most: Counts, samples: int, goal: float) -> Counts:
-    """The fewest samples that bring the Gini coefficient down to `goal`, or as low as it goes.
+    """Return the rows with the fewest samples that bring the Gini coefficient down to `goal`.
 
-    Of all ways to add so many rows, filling the smallest classes first leaves the lowest Gini: the
-    result is majorized by every other one (Marshall, Olkin and Arnold, Inequalities, 2011), and
-    the Gini coefficient of a constant sum only rises by majorization. So only the number of rows
-    is to be found. As the level rises, the coefficient falls and then rises, for the classes at
-    their limit stay behind; it turns only at a level at which a class joins or stops. Within one
-    level, row by row, it may rise before it falls, so the level comes first and then the row.
+    If the goal is out of reach, the coefficient is brought as low as it goes.
+
+    Of all ways to add a given number of rows, filling the smallest classes first gives the lowest
+    coefficient: its result is majorized by every other one (Marshall, Olkin and Arnold,
+    Inequalities, 2011), and at a constant sum the Gini coefficient increases with majorization. So
+    only the number of rows must be found. As the fill level rises, the coefficient falls and then
+    rises, because classes at their limit stay behind; it can turn only at a level where a class
+    joins or stops. Within one level, row by row, it may rise before it falls. Therefore the search
+    finds the level first and then the row.
 
     Args:
         start: rows of each class.
-        most: rows that each may have; not below start.
-        samples: that all together may have.
-        goal: a Gini coefficient.
+        most: maximum rows of each class; not below start.
+        samples: maximum number of samples over all classes.
+        goal: the Gini coefficient to reach.
     """
-    # above the largest class there is only new inequality
+    # Filling beyond the largest class would only add imbalance.
     most = water_fill(start, np.minimum(most, start.max()), samples)
     levels = np.unique(np.concatenate([start, most])).tolist()
 
@@ -226,7 +231,7 @@ def least_fill(start: Counts, most: Counts, samples: int, goal: float) -> Counts
 
 
 def _gini_targets(room: Room, params: PlanParams) -> Counts:
-    """Targets of the strategy gini: overridden classes as asked for, the others as is cheapest."""
+    """Targets of the strategy gini: overridden classes as set, the others by `least_fill`."""
     goal = SHOWN_GINI if params.target_gini is None else params.target_gini
     named = room.override >= 0
     start = room.within(np.where(named, room.override, room.kept))
@@ -235,14 +240,14 @@ def _gini_targets(room: Room, params: PlanParams) -> Counts:
 
 
 def room_of(counts: pd.Series, params: PlanParams) -> Room:
-    """What the limits leave to each class.
+    """Return the bounds of each class.
 
     Args:
-        counts: train rows by label, the largest class first.
-        params: the limits.
+        counts: train rows by label, largest class first.
+        params: overrides and limits.
     """
     override = np.array([params.overrides.get(label, -1) for label in counts.index], dtype=np.int64)
-    # rows that are asked for by name are not dropped to be written anew
+    # An override above the head cap lifts the cap: real rows are not dropped in favour of samples.
     cap = np.maximum(override, NO_LIMIT if params.head_cap is None else params.head_cap)
     kept = np.minimum(_rows(counts), cap)
     most = [rows + _samples_beside(rows, params.max_synthetic_share) for rows in kept.tolist()]
@@ -259,10 +264,10 @@ def _rows(counts: pd.Series) -> Counts:
 
 
 def _samples_beside(rows: int, share: float | None) -> int:
-    """The most samples that are at most this share of themselves and so many real rows."""
+    """Return how many samples may be added to real rows without exceeding this share of the sum."""
     if share is None or share == 1:
         return NO_LIMIT
-    exact = Fraction(str(share))  # 0.99 beside one row is 99; in binary it were 98
+    exact = Fraction(str(share))  # 0.99 with one row allows 99 samples; in binary it would be 98
     return min(NO_LIMIT, rows * exact // (1 - exact))
 
 

@@ -1,4 +1,4 @@
-"""What people decided on samples: one reviewer's decision on one sample a row.
+"""Decisions of reviewers: one row per reviewer and sample.
 
 decisions = read_decisions(Path("data/review/decisions.csv"))
 """
@@ -14,20 +14,20 @@ from pathlib import Path
 from src.errors import UserError
 from src.files import read_rows, write_text
 
-CHOICES = ("reject", "relabel", "accept")  # the more careful first: it wins a tie
+CHOICES = ("reject", "relabel", "accept")  # the most cautious first: it wins a tie
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One reviewer's word on one sample.
+    """One reviewer's decision on one sample.
 
     Attributes:
-        id: of the sample.
+        id: id of the sample.
         decision: one of `CHOICES`.
-        label: the sample's class when it was decided on; of a relabel, the new class.
-        reason: may be empty.
-        reviewer: who.
-        decided_at: ISO 8601 in UTC, down to microseconds, so that it sorts as text.
+        label: the sample's class at the time of the decision; for a relabel, the new class.
+        reason: free text, may be empty.
+        reviewer: name of the reviewer.
+        decided_at: ISO 8601 in UTC with microseconds, so that it sorts as text.
     """
 
     id: str
@@ -42,11 +42,11 @@ COLUMNS = [field.name for field in fields(Decision)]
 
 
 def read_decisions(path: Path) -> list[Decision]:
-    """Decisions in the file's order; none where there is no file yet.
+    """Return the decisions in file order; an empty list if the file does not exist yet.
 
     Raises:
         UserError: the file is not a UTF-8 CSV with these columns, a decision is unknown, an id is
-            empty, or a reviewer decided twice on a sample.
+            empty, or a reviewer has two decisions on one sample.
     """
     if not path.exists():
         return []
@@ -64,15 +64,15 @@ def read_decisions(path: Path) -> list[Decision]:
         first = lines.setdefault((decision.id, decision.reviewer), line)
         if first != line:
             raise UserError(
-                f"{path} line {line}: {decision.reviewer!r} decided on {decision.id!r} in line "
-                f"{first} already; keep one of the two"
+                f"{path} line {line}: {decision.reviewer!r} already decided on {decision.id!r} in "
+                f"line {first}; keep one of the two"
             )
         decisions.append(decision)
     return decisions
 
 
 def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
-    """Write the file whole or not at all, in the order in which was decided, then by id."""
+    """Write the file atomically, sorted by time of decision, then by id."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

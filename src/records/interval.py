@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """A value, and the ends of the interval around it, in the value's own unit."""
+    """A value and the ends of its interval, all in the same unit."""
 
     value: float
     low: float

@@ -1,11 +1,11 @@
-"""Records as JSON files: a frozen dataclass in, the same dataclass out.
+"""Frozen dataclasses written to, and read from, JSON files.
 
     write_record(METRICS / "choose.json", found)
     read_record(METRICS / "choose.json", ChooseMetrics).chosen.why
 
-A record is its fields by name, nested as they are; floats have 6 digits (`files`). A field with the
-default None is left out of the file where it is None, any other None is written as null. What a
-file has beside the fields is ignored, so that an older reader takes a newer file.
+A record is a JSON object of its fields, nested records included; floats have 6 digits (`files`). A
+field whose default is None is left out of the file when it is None; any other None is written as
+null. Unknown keys in a file are ignored, so that older code can read a newer file.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 def as_json(value: object) -> JsonValue:
-    """A record, or what stands in one, as JSON values.
+    """Convert a record, or a value inside one, to JSON values.
 
     Raises:
-        TypeError: the value is neither a record nor one of JSON's own.
+        TypeError: the value is neither a record nor a JSON value.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return fields_of(value)
@@ -44,7 +44,7 @@ def as_json(value: object) -> JsonValue:
 
 
 def fields_of(record: DataclassInstance) -> dict[str, JsonValue]:
-    """The fields of a record by name; one that is None by default and in fact is left out."""
+    """Return field name -> JSON value, without the fields whose default and value are None."""
     return {
         field.name: as_json(value)
         for field in fields(record)
@@ -58,21 +58,21 @@ def write_record(path: Path, record: DataclassInstance) -> None:
 
 
 def read_record(path: Path, kind: type[T]) -> T:
-    """The record that `write_record` wrote.
+    """Read a record that `write_record` wrote.
 
     Raises:
-        UserError: the file is missing or broken, or lacks a field; the message names it.
+        UserError: the file is missing or broken, or lacks a field, which the message names.
     """
     try:
         return TypeAdapter(kind).validate_python(read_json(path))
     except ValidationError as error:
         raise UserError(
-            f"{path} {explained(error)}; run `dvc repro` to write it anew, or restore it with git"
+            f"{path} {explained(error)}; run `dvc repro` to rewrite it, or restore it with git"
         ) from None
 
 
 def explained(error: ValidationError) -> str:
-    """What is wrong with the first field that is: `evaluate.ours: Field required`."""
+    """Describe the first invalid field: `is invalid (evaluate.ours: Field required)`."""
     first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "the whole of it"
-    return f"is not as it was written ({field}: {first['msg']})"
+    field = ".".join(map(str, first["loc"])) or "the whole file"
+    return f"is invalid ({field}: {first['msg']})"

@@ -1,4 +1,4 @@
-"""What a round of `make round` came to: one file a round in data/rounds/, in git."""
+"""The result of one `make round`: one file per round in data/rounds/, in git."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ class RoundSummary:
     """A round for metrics and report: counts and dev scores.
 
     Attributes:
-        kept: whether dev was better than with the last kept round, so that the plan goes on from
-            this one.
-        real: real train rows.
-        samples: accepted samples.
-        new_real: real rows that came since the last round.
-        added: samples that are new in this round.
-        retired: samples of the last round that are gone, by the rule that dropped them;
-            "not needed" where a class has enough without them.
-        macro_f1: on dev.
-        tail_recall: on dev.
-        difference: in macro-F1 to the last kept round, of the first one to no samples.
+        kept: whether dev macro-F1 was better than in the last kept round; the next plan builds on
+            the last kept round.
+        real: number of real train rows.
+        samples: number of samples in the balanced set.
+        new_real: real train rows added since the last round.
+        added: samples that the last kept round did not have.
+        retired: rule -> samples of the last kept round that it rejects now; "not needed" for
+            samples that pass but exceed what their class needs.
+        macro_f1: dev macro-F1.
+        tail_recall: dev tail recall.
+        difference: dev macro-F1 minus that of the last kept round; for the first round, minus
+            that without samples.
     """
 
     kept: bool
@@ -43,21 +44,19 @@ class Round:
     """One round.
 
     Attributes:
-        number: counts from 1.
-        kept: whether dev was better than with the last kept round, so that the plan goes on from
-            this one.
-        real: real train rows of each class.
-        samples: accepted samples of each class.
-        ids: of these samples.
-        new_real: real rows that came since the last round.
-        added: samples that are new in this round.
-        retired: samples of the last round that are gone, by the rule that dropped them;
-            "not needed" where a class has enough without them.
-        macro_f1: on dev.
-        tail_recall: on dev.
-        difference: in macro-F1 to the last kept round, of the first one to no samples.
-        predictions: of each dev row, a number in the sorted classes; the next round is compared
-            with them.
+        number: number of the round, from 1.
+        kept: see `RoundSummary`.
+        real: label -> real train rows.
+        samples: label -> samples in the balanced set.
+        ids: ids of these samples.
+        new_real: see `RoundSummary`.
+        added: see `RoundSummary`.
+        retired: see `RoundSummary`.
+        macro_f1: dev macro-F1.
+        tail_recall: dev tail recall.
+        difference: see `RoundSummary`.
+        predictions: for each dev row, the index of the predicted class in the sorted classes; the
+            next round is compared with them.
     """
 
     number: int
@@ -74,15 +73,18 @@ class Round:
     predictions: tuple[int, ...]
 
     def predictions_on(self, truth: Sequence[str]) -> list[str]:
-        """The predictions as class names.
+        """Return the predictions as class names.
+
+        Args:
+            truth: class of each dev row.
 
         Raises:
-            UserError: there are not as many as dev rows.
+            UserError: the number of dev rows has changed since the round.
         """
         if len(self.predictions) != len(truth):
             raise UserError(
-                f"round {self.number} was scored on {len(self.predictions)} dev rows, and there are "
-                f"{len(truth)}; restore the dev rows, or remove data/rounds/*.json to begin anew"
+                f"round {self.number} was scored on {len(self.predictions)} dev rows, but there "
+                f"are {len(truth)} now; restore them, or remove data/rounds/*.json to start over"
             )
         classes = sorted(self.real)
         return [classes[number] for number in self.predictions]

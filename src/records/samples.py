@@ -1,10 +1,10 @@
-"""A sample on its way: what a model wrote, then what the gate found.
+"""Records of a sample: what a model wrote, and the verdict of the gate.
 
     candidates = read_candidates(CANDIDATES)
     write_screened(ACCEPTED, screened.accepted)
 
-`Candidate` -> `Screened` -> a row of the balanced set (`src/training/balance.py`). A stage makes a
-new one and changes none; both are one JSON object a line of their files, with all fields flat.
+`Candidate` -> `Screened` -> a row of the balanced set (`src/training/balance.py`). Stages create
+new records and never change one. Files hold one JSON object per line, with all fields flat.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a model wrote for a class; of a file from elsewhere only the first three are needed.
+    """What a model wrote for a class; a file made elsewhere needs the first three fields only.
 
     Attributes:
         id: unique among the candidates.
         label: name of the class that it counts for.
-        text: as written, turns joined by `data.turn_separator`.
-        endpoint: that wrote it.
-        model: that the endpoint asked.
-        request_key: of the recorded response.
+        text: as the model wrote it, turns joined by `data.turn_separator`.
+        endpoint: name of the endpoint that wrote it.
+        model: model that the endpoint was asked for.
+        request_key: key of the recorded response.
         attempt: number of the request among those of its class.
-        seed_ids: row_id of the train rows that the prompt showed.
-        attributes: that the prompt asked for, name -> value.
-        prompt_version: of the template.
-        label_before: class that it was written for, where people or the label check gave it another.
-        extra: other fields of a file from elsewhere, kept as they came.
+        seed_ids: row_id of the seed examples in the prompt.
+        attributes: attributes that the prompt asked for, name -> value.
+        prompt_version: version of the prompt template.
+        label_before: class that it was written for, if a reviewer or the label check changed it.
+        extra: other fields of a file made elsewhere, kept unchanged.
     """
 
     id: str
@@ -58,28 +58,28 @@ class Candidate:
 
 @dataclass(frozen=True)
 class SampleScores:
-    """What was measured on a sample, whether its rule is on or not.
+    """Measurements of a sample; they are taken even if the rule that uses them is off.
 
     Attributes:
         chars: characters without turn boundaries.
-        turns: of a dialogue, 1 of an utterance.
-        language_share: words that are of `data.language`.
-        loop_share: characters that stand in loops.
-        repeated_turns: turns that say an earlier one again.
-        distinct_bigrams: share of them in the poorest window.
-        keyword_hits: keywords of its class that it holds.
-        seed_overlap: the most of it that stands in one train row of its class.
-        contamination: in one dev or test row.
-        contradiction: in one train row of another class.
-        near_duplicate: in one accepted sample of its class before it.
-        label_score: how likely it is of its class, 0 to 1.
-        label_rank: of its class among all, 1 = the likeliest.
-        neighbours: share of the most similar rows that are of its class.
+        turns: turns of a dialogue; 1 for an utterance.
+        language_share: share of the words that are in `data.language`.
+        loop_share: share of the characters that are in loops.
+        repeated_turns: share of the turns that repeat an earlier turn.
+        distinct_bigrams: distinct / all character bigrams, in the window where that is lowest.
+        keyword_hits: number of keywords of its class in the text.
+        seed_overlap: largest share of its character 3-grams in one train row of its class.
+        contamination: the same share in one dev or test row.
+        contradiction: the same share in one train row of another class.
+        near_duplicate: the same share in one earlier accepted sample of its class.
+        label_score: how likely its class is by the label check, 0 to 1.
+        label_rank: rank of its class among all classes, 1 = the likeliest.
+        neighbours: share of the most similar train rows that are of its class.
         judge_label_consistency: mean over the judges, 0 to 10.
-        judge_completeness: the same.
-        judge_naturalness: the same.
-        judge_score: weighted mean of the three.
-        judge_accepts: share of the votes for it, by weight.
+        judge_completeness: mean over the judges, 0 to 10.
+        judge_naturalness: mean over the judges, 0 to 10.
+        judge_score: mean over the judges of the weighted mean of these three, 0 to 10.
+        judge_accepts: share of the votes that accept it, weighted by voter.
     """
 
     chars: int
@@ -105,11 +105,11 @@ class SampleScores:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a sample was dropped.
+    """Why a sample was rejected.
 
     Attributes:
-        rule: a rule of `filter`, `label_check`, `judge`, or `review` for people.
-        detail: in words, with figures and the row that it repeats.
+        rule: a rule of the section `filter`, `label_check`, `judge`, or `review` (a reviewer).
+        detail: the reason in words, with figures and, if it repeats a row, that row.
     """
 
     rule: str
@@ -121,13 +121,13 @@ class Screened:
     """A candidate with the verdict of the gate.
 
     Attributes:
-        candidate: with the class that it counts for now.
-        text: in the style of the real rows, private data replaced if the gate does so.
-        scores: None of an accepted sample that comes from elsewhere.
-        private: pieces of private data found in it, by kind.
-        fault: the first one; None of an accepted sample.
-        suggested: class that the label check finds likelier, empty if none; None if not asked.
-        votes: voter -> whether it accepts; None where nobody was asked.
+        candidate: the candidate, with the class that it counts for now.
+        text: its text in the style of the real rows, private data replaced if `filter.pii` says so.
+        scores: its measurements; None for an accepted sample from a file made elsewhere.
+        private: kind of private data -> occurrences in the text.
+        fault: the first reason to reject it; None for an accepted sample.
+        suggested: class that the label check finds likelier, "" if none; None without a check.
+        votes: voter -> whether it accepts; None without a vote.
     """
 
     candidate: Candidate
@@ -140,20 +140,20 @@ class Screened:
 
     @property
     def id(self) -> str:
-        """Of the candidate."""
+        """Id of the candidate."""
         return self.candidate.id
 
     @property
     def label(self) -> str:
-        """Of the candidate."""
+        """Class that the candidate counts for."""
         return self.candidate.label
 
     @property
     def known_scores(self) -> SampleScores:
-        """The scores of a sample that the gate has seen.
+        """Scores of a sample that the gate has measured.
 
         Raises:
-            ValueError: it has none, as it comes from elsewhere.
+            ValueError: the sample comes from a file made elsewhere and has no scores.
         """
         if self.scores is None:
             raise ValueError(f"sample {self.id} was not screened")
@@ -161,7 +161,7 @@ class Screened:
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether the gate found no fault."""
         return self.fault is None
 
 
@@ -171,30 +171,30 @@ GATE_FIELDS = ("text_before_style", "scores", "private", "reason", "detail", "su
 
 
 def read_candidates(path: Path) -> list[Candidate]:
-    """The candidates of a file, in order; verdicts that an earlier gate gave are forgotten.
+    """Return the candidates of a file, in order; verdicts of an earlier gate are ignored.
 
     Raises:
-        UserError: the file is missing, a line is no JSON object, or lacks id, label or text.
+        UserError: the file is missing, a line is not a JSON object, or lacks id, label or text.
     """
     return [_candidate(row, path, number) for number, row in enumerate(read_jsonl(path), 1)]
 
 
 def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
-    """One candidate a line."""
+    """Write one candidate per line."""
     write_jsonl(path, map(_candidate_fields, candidates))
 
 
 def read_screened(path: Path) -> list[Screened]:
-    """The samples of accepted.jsonl or rejected.jsonl, in order.
+    """Return the samples of accepted.jsonl or rejected.jsonl, in order.
 
     Raises:
-        UserError: as `read_candidates`.
+        UserError: see `read_candidates`.
     """
     return [_screened(row, path, number) for number, row in enumerate(read_jsonl(path), 1)]
 
 
 def write_screened(path: Path, screened: Iterable[Screened]) -> None:
-    """One sample a line."""
+    """Write one sample per line."""
     write_jsonl(path, map(_screened_fields, screened))
 
 
@@ -221,7 +221,7 @@ def _screened_fields(one: Screened) -> dict[str, JsonValue]:
 
 
 def _candidate(row: Mapping[str, Any], path: Path, number: int) -> Candidate:
-    """One line of a file as a candidate; numbers as ids and labels are read as text."""
+    """Build a candidate from one line of a file; numeric ids and labels become text."""
     missing = [name for name in NEEDED if row.get(name) is None]
     if missing:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The headline metrics of a set of predictions, see `src/evaluation/scoring.py` for what counts how."""
+"""Headline metrics of a set of predictions; `src/evaluation/scoring.py` defines them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Scores:
     Attributes:
         macro_f1: mean F1 over the classes with test rows.
         tail_recall: mean recall over the tail classes with test rows.
-        accuracy: share of the rows that are hit.
+        accuracy: share of all rows that are predicted correctly.
         balanced_accuracy: mean recall over the classes with test rows.
-        tail_recall_micro: share of the tail classes' rows that are hit.
+        tail_recall_micro: share of the tail classes' rows that are predicted correctly.
     """
 
     macro_f1: float
@@ -28,7 +28,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class ScoreIntervals:
-    """The same with intervals, of one set of predictions or of the difference of two."""
+    """The headline metrics with intervals, of one method or of the difference between two."""
 
     macro_f1: Interval
     tail_recall: Interval

@@ -1,11 +1,11 @@
-"""Real rows and accepted samples as one train set.
+"""Merge real rows and accepted samples into one train set.
 
     real = within_head_cap(train, staying(plan.classes), "[SEP]")
     merged = merge(real, accepted, plan.classes, params.data)
     metrics = balance_metrics(merged, plan.classes, "label_raw", params.plan)
 
-Real rows are never cut or changed, and none is dropped, unless `plan.head_cap` asks for it: then as
-many rows of each class stay as `staying` says, and the others count as dropped.
+Real rows are never changed. None is dropped unless `plan.head_cap` is set: then each class keeps
+the number of rows given by `staying`, and the others count as dropped.
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ from src.records.samples import Screened
 def merge(
     train: pd.DataFrame, accepted: Sequence[Screened], classes: pd.DataFrame, data: DataParams
 ) -> pd.DataFrame:
-    """All given real rows as they came, then each class's first accepted samples, up to its need.
+    """Return the real rows, unchanged, followed by the samples that the plan needs.
 
     Args:
-        train: canonical frame of the real rows (`data/schema.py`); with a head cap those that stay,
-            one of each class at least.
-        accepted: samples that the gate let pass, in the order in which they were asked for.
+        train: canonical frame of the real rows (`data/schema.py`); with a head cap, the rows that
+            stay. At least one row of each class.
+        accepted: samples that the gate accepted, in the order of their requests; each class uses
+            the first ones.
         classes: the plan (label, needed).
         data: names of the columns.
 
     Returns:
-        the columns of train.csv in their order, empty where a sample has no value, `origin` (real
-        or synthetic), and `label_score` and `written_by` (the endpoint) of the samples.
+        the columns of train.csv in their order (empty if a sample has no value), `origin` (real or
+        synthetic), `label_score` and `written_by` (the endpoint). Real rows have neither score nor
+        endpoint.
     """
     own = csv_columns(train)
     real = own.assign(**{ORIGIN: "real", QUALITY: "", WRITER: ""})
@@ -63,17 +65,17 @@ def merge(
 
 
 def _quality(sample: Screened) -> float:
-    """The label score; 1 of a sample from elsewhere that has none."""
+    """Return the label score; 1 for a sample from a file made elsewhere, which has none."""
     score = sample.scores.label_score if sample.scores else None
     return 1.0 if score is None else score
 
 
 def used_samples(accepted: Iterable[Screened], needed: Mapping[str, int]) -> list[Screened]:
-    """The first samples of each class, as many as it needs.
+    """Return the first samples of each class, up to its need.
 
     Args:
-        accepted: samples that the gate let pass, in the order in which they were asked for.
-        needed: samples by class; a class that is not named gets none.
+        accepted: samples that the gate accepted, in the order of their requests.
+        needed: label -> samples; a class that is missing here gets none.
     """
     taken: Counter[str] = Counter()
     used = []
@@ -85,7 +87,7 @@ def used_samples(accepted: Iterable[Screened], needed: Mapping[str, int]) -> lis
 
 
 def staying(classes: pd.DataFrame) -> dict[str, int]:
-    """How many real rows of each class stay: all, or `head_cap` where there are more.
+    """Return how many real rows each class keeps: all, or `head_cap` if it has more.
 
     Args:
         classes: the plan (label, target, needed).
@@ -96,16 +98,16 @@ def staying(classes: pd.DataFrame) -> dict[str, int]:
 def within_head_cap(
     train: pd.DataFrame, staying: Mapping[str, int], separator: str | None
 ) -> pd.DataFrame:
-    """The rows that stay, in their order: of a class with too many those that cover it best.
+    """Return the rows that stay, in their order; classes above the cap keep the best coverage.
 
-    Rows are compared by character n-grams, whatever `embedding` says, so that none of them leaves
-    this machine to be dropped. 2,000 rows of 400 characters take some seconds; the similarity of
-    all pairs is held in memory, 4 bytes each.
+    Rows are compared by character n-grams, whatever `embedding` says, so that no row leaves this
+    machine only to be dropped. 2,000 rows of 400 characters take a few seconds; the similarities of
+    all pairs are held in memory, 4 bytes each.
 
     Args:
         train: columns text and label.
-        staying: how many rows of each class stay.
-        separator: between turns of a text.
+        staying: label -> number of rows that stay.
+        separator: separator between the turns of a text.
     """
     dropped: list[int] = []
     for label, rows in train.groupby("label", sort=False):
@@ -120,13 +122,13 @@ def within_head_cap(
 def balance_metrics(
     merged: pd.DataFrame, classes: pd.DataFrame, label: str, params: PlanParams
 ) -> BalanceMetrics:
-    """The inequality before and after, and each class's counts.
+    """Return the imbalance before and after balancing, and the counts of each class.
 
     Args:
         merged: from `merge`.
         classes: the plan (label, support, target, needed).
         label: column of the class name in `merged`.
-        params: the settings of the plan.
+        params: settings of the plan.
     """
     support = classes.set_index("label")["support"]
     before, after = imbalance_of_counts(support.to_numpy()), imbalance_of(merged[label])

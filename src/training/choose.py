@@ -1,14 +1,15 @@
-"""How many samples a class gets, none included, and how much one counts: chosen on dev.
+"""Choose on dev how many samples per class to use, possibly none, and how much each counts.
 
     found = choose(rows, dev, params.baseline, params.choose, resampling, tail)
     found.chosen.samples_per_class, found.chosen.why, found.curve
 
-First no samples and the largest amount, with and without class weights and with each weight of a
-sample, alone or times its label score; then every amount at the weight that was best, and as whole
-rows. Light samples bear larger amounts, so the weight comes first. Each is trained with several draws
-of the samples, and differences are bootstrapped over dev rows and draws together. Samples are used
-only if that is better than the best way without them by more than one standard error (Breiman et
-al., Classification and Regression Trees, 1984, 3.4.3); else the choice is none, and the run says so.
+The search first tries no samples and the largest number of samples, with and without class weights
+and with each sample weight, alone or times the label score. Then it tries every number at the best
+weight, and with samples weighted like real rows. The weight comes first, because samples of low
+weight can be used in larger numbers. Each choice is trained with several draws of the samples, and
+differences are bootstrapped over dev rows and draws together. Samples are used only if they beat
+the best choice without them by more than one standard error (Breiman et al., Classification and
+Regression Trees, 1984, 3.4.3); otherwise none are used, and `why` gives the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from src.training.classifier import require_two_classes
 from src.training.rows import TrainingRows
 from src.training.trial import Predicted, Trial
 
-FEWEST = 200  # resamples; a quarter of those of the evaluation is enough to choose by
+FEWEST = 200  # minimum of resamples; a quarter of those of the evaluation is enough to choose
 
 
 def choose(
@@ -39,18 +40,18 @@ def choose(
     resampling: Resampling,
     tail: frozenset[str],
 ) -> ChooseMetrics:
-    """Try the settings of `choose` on dev.
+    """Try the settings of the section `choose` on dev.
 
     Args:
-        rows: what there is to learn from; the best samples of a class first.
-        dev: rows (text, label), texts without turn separators.
-        baseline: the classifier.
-        choosing: what to try.
-        resampling: of the evaluation.
+        rows: training rows and samples; the best samples of a class first.
+        dev: dev rows (text, label), texts without turn separators.
+        baseline: settings of the classifier.
+        choosing: numbers and weights to try.
+        resampling: the bootstrap of the evaluation.
         tail: tail classes.
 
     Raises:
-        UserError: as `classifier.fit`; or no tail class has a dev row.
+        UserError: see `classifier.fit`; or no tail class has a dev row.
     """
     require_two_classes(rows.every["label"])
     fewer = replace(resampling, resamples=max(FEWEST, resampling.resamples // 4))
@@ -83,16 +84,16 @@ def choose(
 
 
 def without_samples(class_weight: bool) -> Choice:
-    """No samples."""
+    """Return the choice of no samples."""
     return Choice(0, class_weight, 1.0, False)
 
 
 def conclude(draws: Bootstrap[Choice]) -> ChooseMetrics:
-    """What stands after all was tried, with the sentence that says why; `per_model` is empty.
+    """Return the choice and its reason; `per_model` is empty.
 
     Args:
-        draws: dev scores of each choice, in the order in which they were tried, none of samples
-            among them.
+        draws: dev scores of all choices, in the order in which they were tried; they must include
+            a choice without samples.
     """
     f1 = {choice: float(observed[0]) for choice, observed in draws.observed.items()}
     free = max((choice for choice in f1 if not choice.samples_per_class), key=f1.__getitem__)
@@ -116,7 +117,7 @@ def conclude(draws: Bootstrap[Choice]) -> ChooseMetrics:
 
 
 def _recommended(draws: Bootstrap[Choice], f1: dict[Choice, float], class_weight: bool) -> int:
-    """The fewest samples within one standard error of the best amount, of samples as whole rows."""
+    """Return the smallest number within one standard error of the best, at sample weight 1."""
     whole = [choice for choice in f1 if choice.samples_per_class and choice.is_plain]
     same = [choice for choice in whole if choice.class_weight == class_weight] or whole
     top = max(same, key=f1.__getitem__)
@@ -130,7 +131,7 @@ def _tried(choice: Choice, draws: Bootstrap[Choice]) -> Tried:
 
 
 def _writers(samples: pd.DataFrame) -> dict[str, int]:
-    """Samples by the model that wrote them, by name; none of a set from elsewhere."""
+    """Return endpoint -> samples, sorted by name; empty for a set made elsewhere."""
     if WRITER not in samples:
         return {}
     counts = samples[WRITER].value_counts().drop("", errors="ignore").sort_index()
@@ -140,7 +141,10 @@ def _writers(samples: pd.DataFrame) -> dict[str, int]:
 def _by_writer(
     trial: Trial, samples: pd.DataFrame, predicted: Predicted, choice: Choice
 ) -> dict[str, list[NDArray[np.str_]]]:
-    """Dev predictions with the samples of each of several models alone, and without them."""
+    """Return dev predictions with each model's samples alone, and with all others.
+
+    Empty unless several models wrote samples.
+    """
     writers = _writers(samples)
     if len(writers) < 2:
         return {}
@@ -153,7 +157,7 @@ def _by_writer(
 
 
 def _gains(samples: pd.DataFrame, draws: Bootstrap[str]) -> dict[str, ModelGain]:
-    """What each of several models gains; `draws` are of `_by_writer`."""
+    """Return the gain of each model; `draws` are the scores of `_by_writer`."""
     return {
         writer: ModelGain(
             samples=count,

@@ -1,7 +1,7 @@
 """TF-IDF and a linear classifier, with the same settings for every method.
 
-It is small on purpose: what differs between two methods is their rows, and it trains in seconds.
-Texts come without turn separators (`dialogue.plain`).
+It is small on purpose: it trains in seconds, and differences between methods come from their rows.
+Texts must not contain turn separators (`dialogue.plain`).
 
     model = fit(build(params.baseline, data.class_weight), data.frame)
     predict(model, texts)
@@ -30,15 +30,15 @@ from src.training.smote import with_points_between
 
 
 def build(params: BaselineParams, class_weight: ClassWeight, c: float | None = None) -> Pipeline:
-    """The unfitted pipeline: steps `tfidf` and `classifier`.
+    """Return the unfitted pipeline with the steps `tfidf` and `classifier`.
 
     Args:
         params: the section `baseline`.
-        class_weight: of the classifier.
-        c: one of `params.c`, the first if not given.
+        class_weight: class weights of the classifier.
+        c: one of `params.c`; the first if None.
 
     Raises:
-        UserError: the n-gram range runs backwards.
+        UserError: the n-gram range is in the wrong order.
     """
     low, high = params.ngram_range
     if low > high:
@@ -59,23 +59,23 @@ def build(params: BaselineParams, class_weight: ClassWeight, c: float | None = N
 def fit(
     model: Pipeline, frame: pd.DataFrame, smote: Mapping[str, int] | None = None, seed: int = 0
 ) -> Pipeline:
-    """A fitted copy of the pipeline.
+    """Return a fitted copy of the pipeline.
 
-    Equal rows are learned from once, weighted by how often they are there: the optimum is the
-    same, and the thousands of copies that oversampling makes cost seconds instead of minutes.
-    Document frequencies count distinct rows, for a copy is no evidence that a term is common.
+    Equal rows are merged and weighted by their number: the optimum is the same, and the thousands
+    of copies that oversampling makes cost seconds instead of minutes. Document frequencies count
+    distinct rows, because a copy is no evidence that a term is common.
 
-    Where too few rows share terms for `min_df`, every term counts: a handful of rows should give
-    a weak classifier, not an error. Weights are kept in single precision, which halves the file.
+    If too few rows share terms to reach `min_df`, every term counts: a handful of rows should give
+    a weak classifier and not an error. Weights are kept in single precision, which halves the file.
 
     Args:
         model: from `build`.
-        frame: rows to learn from (text, label, and weight if they do not all count 1).
-        smote: points to add by class, see `methods`.
-        seed: of these points.
+        frame: rows to train on (text, label, and weight if not all weights are 1).
+        smote: label -> points to add, see `methods`.
+        seed: seed of these points.
 
     Raises:
-        UserError: the rows have one class only, or the analyzer finds nothing in the texts.
+        UserError: all rows are of one class, or the analyzer finds nothing in the texts.
     """
     return fit_each([model], frame, smote, seed)[0]
 
@@ -86,7 +86,7 @@ def fit_each(
     smote: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> list[Pipeline]:
-    """`fit` of pipelines that differ in their classifiers alone: they share one step `tfidf`."""
+    """Like `fit`, for pipelines that differ in the classifier only; they share the `tfidf` step."""
     weighted = frame if "weight" in frame.columns else frame.assign(weight=1.0)
     distinct = weighted.groupby(["text", "label"], sort=False)["weight"].sum().reset_index()
     labels = distinct["label"].to_numpy(dtype=str)
@@ -106,7 +106,7 @@ def fit_each(
 
 
 def fit_terms(tfidf: TfidfVectorizer, texts: list[str]) -> csr_matrix:
-    """The texts as TF-IDF; every term counts where too few texts share terms for `min_df`.
+    """Return the TF-IDF of the texts; every term counts if too few texts share terms for `min_df`.
 
     Raises:
         UserError: the analyzer finds nothing in the texts.
@@ -126,7 +126,7 @@ def fit_terms(tfidf: TfidfVectorizer, texts: list[str]) -> csr_matrix:
 
 
 def require_two_classes(labels: Iterable[str]) -> None:
-    """Nothing can be learned from rows of one class.
+    """Check that there are at least two classes to train on.
 
     Raises:
         UserError: there are fewer than two.
@@ -140,9 +140,9 @@ def require_two_classes(labels: Iterable[str]) -> None:
 
 
 def adjusted(model: Pipeline, labels: Sequence[str], strength: float) -> Pipeline:
-    """The fitted model with its decisions shifted by minus strength x log(class share).
+    """Return a copy of the fitted model, its decisions shifted by -strength * log(class share).
 
-    Two classes share one decision, that for the second one against the first.
+    With two classes there is one decision value, for the second class against the first.
     """
     shares = pd.Series(list(labels)).value_counts(normalize=True)
     shifted = copy.deepcopy(model)
@@ -154,7 +154,7 @@ def adjusted(model: Pipeline, labels: Sequence[str], strength: float) -> Pipelin
 
 
 def predict(model: Pipeline, texts: Sequence[str]) -> NDArray[np.str_]:
-    """One class name a text, in order."""
+    """Return one class name per text, in order."""
     predicted: NDArray[np.str_] = model.predict(list(texts)).astype(str)
     return predicted
 

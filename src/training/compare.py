@@ -1,9 +1,9 @@
-"""Every method on dev and test, and whether ours beats the best one that needs no samples.
+"""Compare all methods on dev and test, and ours with the best free method.
 
     predictions = read_method_predictions(PREDICTIONS, splits, params.evaluate)
-    compare(predictions, balance.per_class, found, params.evaluate, leakage, signature).versus_best_free
+    compare(predictions, balance.per_class, found, params.evaluate, leakage, signature).ours
 
-Dev decides which methods are compared (`free`, `ours`); test says how they do.
+Dev decides which two methods are compared (`free`, `ours`); test gives their scores.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodPredictions:
-    """What every method says of dev and test.
+    """Predictions of all methods on dev and test.
 
     Attributes:
         dev: class of each dev row.
         test: class of each test row.
-        on_dev: of each method one array of predictions a seed.
-        on_test: the same of test.
+        on_dev: method -> one array of dev predictions per seed.
+        on_test: method -> one array of test predictions per seed.
         tail: tail classes.
     """
 
@@ -67,7 +67,7 @@ class MethodPredictions:
 
     @cached_property
     def dev_scores(self) -> dict[Method, Scores]:
-        """The mean over the seeds."""
+        """Dev scores of each method, mean over its seeds."""
         return {
             method: mean_scores(self.dev, predicted, self.tail)
             for method, predicted in self.on_dev.items()
@@ -75,24 +75,24 @@ class MethodPredictions:
 
     @property
     def free(self) -> Method:
-        """The method to beat, by dev macro-F1."""
+        """The best free method, by dev macro-F1."""
         return best_free({method: scores.macro_f1 for method, scores in self.dev_scores.items()})
 
     @property
     def ours(self) -> Method:
-        """The method with samples that stands for them, by dev macro-F1."""
+        """The best method with samples, by dev macro-F1."""
         scored = (method for method in OUR_METHODS if method in self.on_test)
         return max(scored, key=lambda method: self.dev_scores[method].macro_f1)
 
     def first(self, method: Method) -> NDArray[np.str_]:
-        """Test predictions of a method's first seed."""
+        """Return the test predictions of a method's first seed."""
         return self.on_test[method][0]
 
 
 def read_method_predictions(
     folder: Path, splits: Splits, evaluate: EvaluateParams
 ) -> MethodPredictions:
-    """The predictions of all methods that are compared.
+    """Read the predictions of all methods in `evaluate.methods`.
 
     Raises:
         UserError: see `read_predictions`.
@@ -109,7 +109,7 @@ def read_method_predictions(
 def mean_scores(
     truth: pd.Series[str], seeds: Sequence[NDArray[np.str_]], tail: frozenset[str]
 ) -> Scores:
-    """Each metric's mean over the seeds."""
+    """Return the mean of each metric over the seeds."""
     scores = [astuple(score(truth, predicted, tail)) for predicted in seeds]
     return Scores(*(sum(values) / len(scores) for values in zip(*scores, strict=True)))
 
@@ -122,15 +122,15 @@ def compare(
     leakage: LeakageFigures,
     signature: str,
 ) -> EvaluateMetrics:
-    """The evaluation, without what may be missing: detectability, second classifier and rounds.
+    """Return the evaluation without its optional parts: detectability, second classifier, rounds.
 
     Args:
-        predictions: of all methods in `evaluate.methods`.
+        predictions: predictions of all methods in `evaluate.methods`.
         counts: rows of each class, from metrics/balance.json.
-        found: of `choose`.
-        evaluate: how intervals are made.
-        leakage: of the samples.
-        signature: of `evaluation.signature`.
+        found: metrics of the stage `choose`.
+        evaluate: settings of the intervals.
+        leakage: counts of the leakage check.
+        signature: from `evaluation.signature`.
 
     Raises:
         UserError: no tail class has a dev or test row.
@@ -139,7 +139,7 @@ def compare(
     draws = bootstrap(truth, predictions.on_test, tail, resampling(evaluate))
     mine, theirs = predictions.first(ours), predictions.first(free)
     changes = class_changes(truth, theirs, mine)
-    lost = head_class_regressions(changes, tail)
+    regressions = head_class_regressions(changes, tail)
     return EvaluateMetrics(
         chosen=found.chosen,
         recommended=found.recommended,
@@ -163,8 +163,8 @@ def compare(
         test_rows=len(truth),
         mcnemar=McNemarAgainst(**asdict(mcnemar(truth, mine, theirs)), against=free),
         per_class=_per_class(changes, counts),
-        head_class_regressions=lost,
-        head_class_regressions_count=len(lost),
+        head_class_regressions=regressions,
+        head_class_regressions_count=len(regressions),
         tail_false_positives=FalsePositives(
             ours=tail_false_positives(truth, mine, tail),
             best_free=tail_false_positives(truth, theirs, tail),

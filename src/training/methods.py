@@ -1,25 +1,25 @@
-"""What each method trains on: the real rows, alone or with something that may help the tail.
+"""Training data of each method: the real rows, alone or with additions for the tail.
 
-Some ways to fight imbalance need no model; generated rows have to beat them, and filtered rows
-have to beat as many unfiltered ones.
+Free methods need no samples. Samples have to beat them, and accepted samples have to beat the same
+number of unfiltered ones.
 
     data = training_frame("augmented", real, accepted, unfiltered, seed=0)
     data.frame, data.class_weight
 
-Which real rows a method is given is decided in `rows`, for every caller.
+`rows` decides which real rows a method gets, for every caller.
 
-- class_weight: weights in inverse proportion to the class sizes;
-- effective_number: weights by the effective number of rows (Cui et al., Class-Balanced Loss Based
-  on Effective Number of Samples, 2019);
-- logit_adjustment: the original classifier with its decisions shifted by the class sizes (Menon et
-  al., Long-tail learning via logit adjustment, 2021; `classifier.adjusted`);
+- class_weight: class weights in inverse proportion to the class sizes;
+- effective_number: class weights by the effective number of rows (Cui et al., Class-Balanced Loss
+  Based on Effective Number of Samples, 2019);
+- logit_adjustment: the classifier of `original` with its decisions shifted by the class sizes
+  (Menon et al., Long-tail learning via logit adjustment, 2021; `classifier.adjusted`);
 - oversample: rows of smaller classes repeated;
 - eda: copies of rows with characters or words swapped, dropped and repeated (Wei and Zou, EDA,
-  2019; without its synonyms, for which no Chinese list ships with the project);
-- smote: points between neighbours in the space of TF-IDF (Chawla et al., SMOTE, 2002); a class of
-  one row has none to go between and is repeated.
+  2019; without synonym replacement, because the project ships no Chinese synonym list);
+- smote: points between neighbours in TF-IDF space (Chawla et al., SMOTE, 2002); the row of a
+  one-row class is repeated, because there is no neighbour.
 
-The last two add as many to each class as it has accepted samples.
+The last two add as many rows or points to each class as it has accepted samples.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ ClassWeight = Literal["balanced"] | dict[str, float] | None
 Origin = Literal["real", "synthetic"]
 
 COLUMNS = ["text", "label", "origin", "weight"]
-BETA = 0.999  # of the effective number: 1 - BETA^n rows of n count, over 1 - BETA
-EDITS = 0.1  # share of a copy's characters or words that eda touches
+BETA = 0.999  # effective number of n rows: (1 - BETA^n) / (1 - BETA)
+EDITS = 0.1  # share of the characters or words of a copy that eda edits
 NO_SAMPLES = Choice(0, class_weight=False, sample_weight=1.0, by_quality=False)
 
 
 @dataclass(frozen=True)
 class MethodData:
-    """The rows of a method and the class weights of its classifier.
+    """Training rows of a method and class weights of its classifier.
 
     Attributes:
-        frame: columns text, label, origin, and weight (1 of a real row).
-        class_weight: of the classifier.
-        smote: points to add by class, in the space of the classifier's terms.
+        frame: columns text, label, origin (real or synthetic) and weight (1 for a real row).
+        class_weight: class weights of the classifier.
+        smote: label -> points to add in the TF-IDF space of the classifier.
     """
 
     frame: pd.DataFrame
@@ -67,19 +67,19 @@ def training_frame(
     seed: int,
     choice: Choice | None = None,
 ) -> MethodData:
-    """The training rows of one method; real rows come first, in their order, in every method.
+    """Return the training data of one method; real rows come first in every method, in order.
 
     Args:
-        method: which of the methods.
+        method: the method.
         real: train rows (text, label).
-        accepted: samples that passed the gate and are merged (text, label, and quality for a
-            choice that weighs by it); may be empty.
+        accepted: samples of the balanced set (text, label, and quality for a choice that weights
+            by it); may be empty.
         unfiltered: all candidates as the model wrote them (text, label, attempt); may be empty.
-            Of each class as many are taken as it has accepted rows, or all if there are fewer, so
-            that the gate is judged at equal size: the first by attempt with seed 0, drawn ones
-            with others.
-        seed: of what is drawn.
-        choice: what `chosen` uses.
+            Each class gets as many as it has accepted samples, or all if there are fewer, so that
+            the gate is judged at equal size: the first ones by attempt with seed 0, a random draw
+            with other seeds.
+        seed: seed of random draws.
+        choice: the choice of the method `chosen`; no samples if None.
     """
     rows = _rows(real, "real")
     frame = _rows_of(method, rows, accepted, unfiltered, seed, choice)
@@ -91,14 +91,14 @@ def training_frame(
 
 
 def draws_something(method: Method, accepted: pd.DataFrame, choice: Choice | None) -> bool:
-    """Whether another seed gives other rows."""
+    """Return whether another seed gives other training data."""
     if method == "chosen" and choice is not None and len(accepted):
         return 0 < choice.samples_per_class < accepted["label"].value_counts().max()
     return method in ("oversample", "eda", "smote", "unfiltered")
 
 
 def _sizes(accepted: pd.DataFrame) -> dict[str, int]:
-    """Accepted samples by class, by name."""
+    """Return label -> accepted samples, sorted by label."""
     if accepted.empty:
         return {}
     counts = accepted["label"].value_counts().sort_index()
@@ -106,7 +106,7 @@ def _sizes(accepted: pd.DataFrame) -> dict[str, int]:
 
 
 def balanced(frame: pd.DataFrame) -> dict[str, float]:
-    """Class weights in inverse proportion to what the rows of each class weigh together.
+    """Return class weights in inverse proportion to the total row weight of each class.
 
     Args:
         frame: columns label, weight.
@@ -156,9 +156,9 @@ def _rows_of(
 def with_samples(
     real: pd.DataFrame, accepted: pd.DataFrame, choice: Choice, seed: int
 ) -> pd.DataFrame:
-    """Real rows and up to so many samples of each class, with the choice's weight.
+    """Return real rows and up to `choice.samples_per_class` samples per class, with its weight.
 
-    The first ones with seed 0, drawn ones with others.
+    The first samples with seed 0, a random draw with other seeds.
     """
     rows = _rows(real, "real")
     if accepted.empty or choice.samples_per_class == 0:
@@ -170,7 +170,7 @@ def with_samples(
 
 
 def _rows(frame: pd.DataFrame, origin: Origin, weight: float | pd.Series = 1.0) -> pd.DataFrame:
-    # A frame of no records has no columns either.
+    # An empty frame may have no columns.
     named = frame if len(frame) else pd.DataFrame(columns=["text", "label"], dtype=str)
     return named.assign(origin=origin, weight=weight)[COLUMNS].reset_index(drop=True)
 
@@ -205,9 +205,9 @@ def _as_many_of_each_class(
 
 
 def _edited(real: pd.DataFrame, accepted: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Edited copies of real rows, as many of each class as it has accepted samples.
+    """Return edited copies of real rows, as many per class as it has accepted samples.
 
-    A class without real rows has nothing to copy.
+    A class without real rows gets none.
     """
     rng = np.random.default_rng(seed)
     by_class = {str(label): rows["text"].tolist() for label, rows in real.groupby("label")}
@@ -221,7 +221,7 @@ def _edited(real: pd.DataFrame, accepted: pd.DataFrame, seed: int) -> pd.DataFra
 
 
 def _edit(text: str, rng: np.random.Generator) -> str:
-    """A tenth of the words swapped, dropped or repeated; characters where spaces are rare."""
+    """Swap, drop or repeat a tenth of the words, or of the characters if spaces are rare."""
     glue = " " if text.count(" ") * 10 > len(text) else ""
     units = text.split() if glue else list(text)
     for _ in range(max(1, round(EDITS * len(units)))):

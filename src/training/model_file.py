@@ -1,9 +1,9 @@
-"""Files of fitted models: small, safe to read, and equal for equal models.
+"""Model files: small, safe to read, and byte-identical for equal models.
 
     write_model(Path("models/augmented.skops"), model)
     read_model(Path("models/augmented.skops"))
 
-A file is built only of types that skops knows, so one from elsewhere runs no code.
+Only types that skops trusts are loaded, so a file from an unknown source cannot run code.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from sklearn.pipeline import Pipeline
 from src.errors import UserError
 
 SCHEMA = "schema.json"
-# skops names objects and arrays by their memory address.
+# skops identifies objects and arrays by their memory addresses.
 ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
 
 
 def portable(model: Pipeline) -> Pipeline:
-    """The same fitted model with its vocabulary as an array of terms instead of a dict.
+    """Return the fitted model with its vocabulary as an array of terms instead of a dict.
 
-    skops describes each entry of a dict by itself: 60,000 take minutes and tens of megabytes.
-    scikit-learn rebuilds the dict from the array at the first use.
+    skops writes each dict entry separately: 60,000 entries take minutes and tens of megabytes.
+    scikit-learn rebuilds the dict from the array at first use.
     """
     tfidf = copy.copy(model["tfidf"])
     if hasattr(tfidf, "vocabulary_"):
@@ -38,7 +38,7 @@ def portable(model: Pipeline) -> Pipeline:
 
 
 def write_model(path: Path, model: Pipeline) -> None:
-    """Write a fitted model as a compressed skops file; equal models are equal bytes."""
+    """Write a fitted model as a compressed skops file; equal models give equal bytes."""
     from skops import io
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,13 +46,13 @@ def write_model(path: Path, model: Pipeline) -> None:
 
 
 def read_model(path: Path) -> Pipeline:
-    """The model that `write_model` wrote.
+    """Read a model that `write_model` wrote.
 
-    `skops.io.get_untrusted_types` is empty for it, so no type is trusted beyond skops's own list:
-    a file that holds anything else is refused before it is built.
+    Such a model needs only types that skops trusts by default (`skops.io.get_untrusted_types` is
+    empty), so no further type is trusted: a file with any other type is rejected before loading.
 
     Raises:
-        UserError: the file is missing, is no skops file, or holds types that no baseline needs.
+        UserError: the file is missing, is not a skops file, or has types that no baseline needs.
     """
     from skops import io
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -64,7 +64,7 @@ def read_model(path: Path) -> Pipeline:
     except UntrustedTypesFoundException:
         unknown = ", ".join(io.get_untrusted_types(file=path))
         raise UserError(
-            f"{path} holds {unknown}, which no baseline needs; run `dvc repro` to train a new one"
+            f"{path} has {unknown}, which no baseline needs; run `dvc repro` to train a new one"
         ) from None
     except (BadZipFile, KeyError, ValueError) as error:
         raise UserError(
@@ -73,7 +73,7 @@ def read_model(path: Path) -> Pipeline:
 
 
 def _without_addresses(archive: bytes) -> bytes:
-    """A skops archive, compressed, with addresses numbered in order and no times."""
+    """Compress a skops archive, without timestamps and with addresses replaced by numbers."""
     numbers: dict[str, str] = {}
 
     def number(match: re.Match[str]) -> str:

@@ -1,11 +1,11 @@
-"""Which rows and weights a method trains on, for every stage, command and benchmark alike.
+"""Which rows and weights a method trains on; used by all stages, commands and benchmarks.
 
     rows = read_training_rows(splits.train, BALANCED, data)
     rows_for("augmented", rows, seed=0).frame
 
-A method that needs no samples has every real row, whatever `plan.head_cap` leaves of them: it is what
-samples have to beat, and must not suffer from a cap that makes room for them. The others have the
-rows that stay. How a method makes its rows out of these is told in `methods`.
+A free method gets every real row, even those that `plan.head_cap` drops: it is what samples have to
+beat, and a cap that makes room for samples must not weaken it. The other methods get the rows that
+stay under the cap. `methods` builds the training data from these rows.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from src.training.methods import MethodData, training_frame
 
 
 def no_rows() -> pd.DataFrame:
-    """A frame of texts and labels without any."""
+    """Return an empty frame with the columns text and label."""
     return pd.DataFrame(columns=["text", "label"], dtype=str)
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What methods make their training rows of; texts without turn separators.
+    """Rows from which methods build their training data; texts without turn separators.
 
     Attributes:
         every: all real train rows (text, label).
-        kept: those that `plan.head_cap` leaves, in the same order; all without one.
-        samples: accepted and merged (text, label; quality and written_by, the label score and the
-            endpoint, where a set is read), in the order in which a class takes them.
-        unfiltered: all candidates as they were written (text, label, attempt).
+        kept: real rows that stay under `plan.head_cap`, in the same order; all rows without a cap.
+        samples: samples of the balanced set (text, label; if read from a file, also quality, the
+            label score, and written_by, the endpoint), in the order in which a class uses them.
+        unfiltered: all candidates as the models wrote them (text, label, attempt).
     """
 
     every: pd.DataFrame
@@ -53,15 +53,15 @@ def read_training_rows(
     data: DataParams,
     candidates: Sequence[Candidate] = (),
 ) -> TrainingRows:
-    """The rows of train and of a balanced set.
+    """Read the balanced set and combine it with all real train rows.
 
-    `quality` of a sample is 1 where there is no label score, as in a set made elsewhere.
+    The `quality` of a sample is 1 if it has no label score, as in a set made elsewhere.
 
     Args:
-        train: all real rows, as `load_splits` gives them.
-        balanced: the set of `balance`, with its column `origin`.
-        data: how texts are read.
-        candidates: for the method `unfiltered`.
+        train: all real rows, from `load_splits`.
+        balanced: file of the balanced set, with its column `origin`.
+        data: column names and turn separator.
+        candidates: all candidates, for the method `unfiltered`.
 
     Raises:
         UserError: see `read_split`.
@@ -84,11 +84,11 @@ def read_training_rows(
 
 
 def has_every_row(method: Method, choice: Choice | None = None) -> bool:
-    """Whether the method learns from the real rows that a head cap drops, too.
+    """Return whether the method also trains on the real rows that a head cap drops.
 
     Args:
-        method: which of the methods.
-        choice: what `chosen` uses; with no samples it is a free method.
+        method: the method.
+        choice: the choice of the method `chosen`, which is a free method without samples.
     """
     return method in FREE_METHODS or (
         method == "chosen" and (choice is None or choice.samples_per_class == 0)
@@ -98,13 +98,13 @@ def has_every_row(method: Method, choice: Choice | None = None) -> bool:
 def rows_for(
     method: Method, rows: TrainingRows, seed: int, choice: Choice | None = None
 ) -> MethodData:
-    """The rows and class weights that a method trains on.
+    """Return the rows and class weights that a method trains on.
 
     Args:
-        method: which of the methods.
-        rows: what there is.
-        seed: of what is drawn.
-        choice: what `chosen` uses; no samples if not given.
+        method: the method.
+        rows: real rows, samples and candidates.
+        seed: seed of random draws.
+        choice: the choice of the method `chosen`; no samples if None.
     """
     real = rows.every if has_every_row(method, choice) else rows.kept
     return training_frame(method, real, rows.samples, rows.unfiltered, seed, choice)

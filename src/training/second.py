@@ -1,9 +1,10 @@
-"""A second family of classifiers on the same methods, so that a gain is not one classifier's.
+"""Repeat the comparison with a second classifier, so that a gain does not rest on the first alone.
 
-    second_comparison(predictions, rows, test_texts, choice, params.evaluate, params.embedding, seed=0)
+    second_comparison(predictions, rows, texts, choice, params.evaluate, params.embedding, seed=0)
 
-Logistic regression on embeddings. Where the embedding is TF-IDF, its n-grams are first brought
-to `DIMENSIONS` by a truncated SVD (latent semantic analysis), fitted on all the training rows.
+The second classifier is logistic regression on embeddings. If the embedding is TF-IDF, its n-grams
+are first reduced to `DIMENSIONS` by truncated SVD (latent semantic analysis), fitted on the
+training rows of all methods.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ def second_comparison(
     embedding: EmbeddingParams,
     seed: int,
 ) -> Second:
-    """The methods that the verdict is about, by a classifier of another family.
+    """Score `original`, `class_weight`, the best free method and ours with the second classifier.
 
     Args:
-        predictions: of the first family, for the methods to compare and the classes of the test rows.
-        rows: what there is to learn from.
-        texts: of the test rows, without turn separators.
-        choice: what `chosen` uses.
-        evaluate: how intervals are made.
-        embedding: where texts become vectors; n-grams are those of all real rows.
-        seed: of what is drawn, and of the classifier.
+        predictions: predictions of the first classifier, which decide the methods to compare.
+        rows: real rows, samples and candidates.
+        texts: texts of the test rows, without turn separators.
+        choice: the choice of the method `chosen`.
+        evaluate: settings of the intervals.
+        embedding: settings of the embedding; n-grams are those of all real rows.
+        seed: seed of random draws and of the classifier.
     """
     free, ours = predictions.free, predictions.ours
     methods: list[Method] = list(dict.fromkeys(("original", "class_weight", free, ours)))
@@ -80,13 +81,13 @@ def second_comparison(
 def second_predictions(
     methods: Mapping[Method, MethodData], texts: Sequence[str], embed: Embed, seed: int
 ) -> dict[Method, NDArray[np.str_]]:
-    """Method -> one predicted class a text, in order.
+    """Return method -> one predicted class per text, in order.
 
     Args:
-        methods: training rows with class weights; points of SMOTE are left out.
-        texts: to predict, without turn separators.
-        embed: from texts to vectors.
-        seed: of the SVD and the classifier.
+        methods: training data of each method; SMOTE points are left out.
+        texts: texts to classify, without turn separators.
+        embed: function from texts to vectors.
+        seed: seed of the SVD and the classifier.
     """
     every = list(dict.fromkeys(text for data in methods.values() for text in data.frame["text"]))
     index = {text: number for number, text in enumerate(every)}

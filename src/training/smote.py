@@ -1,4 +1,4 @@
-"""Points between neighbours in the space of the classifier's terms.
+"""SMOTE in the TF-IDF space of the classifier.
 
 Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, 2002.
 """
@@ -22,17 +22,17 @@ def with_points_between(
     wanted: Mapping[str, int],
     seed: int,
 ) -> tuple[csr_matrix, NDArray[np.str_], NDArray[np.float64]]:
-    """The rows and, of each class, so many points between neighbours; of one row, repeats.
+    """Add points between neighbours to each class; a one-row class gets copies of its row.
 
     Args:
-        terms: of the rows, shape (rows, terms).
-        labels: their classes.
-        times: how much each row counts; a point counts 1.
-        wanted: points by class; a class without rows gets none.
-        seed: of the points.
+        terms: TF-IDF of the rows, shape (rows, terms).
+        labels: class of each row.
+        times: weight of each row; a point has weight 1.
+        wanted: label -> points to add; a class without rows gets none.
+        seed: seed of the points.
 
     Returns:
-        terms, labels and weights, the rows first, in their order.
+        terms, labels and weights; the given rows come first, in their order.
     """
     from imblearn.over_sampling import SMOTE, RandomOverSampler
 

@@ -1,9 +1,9 @@
-"""The classifier of one method: regularisation found on dev, then every seed of what it draws.
+"""Train the classifier of one method: tune it on dev, then train it once per seed.
 
     trained = train(method, rows, dev, texts, params.baseline, seeds=5, tail=tail)
     trained.model, trained.predictions[0]
 
-All methods have the same settings and the same search.
+All methods use the same settings and the same search.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from src.training.methods import MethodData, draws_something
 from src.training.rows import TrainingRows, rows_for
 from src.training.tuning import fit_method, tuned
 
-WORKERS = 2  # seeds at once
-STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4)  # of logit adjustment; the best on dev is taken
+WORKERS = 2  # seeds trained in parallel
+STRENGTHS = (0.02, 0.05, 0.1, 0.2, 0.4)  # strengths of logit adjustment tried on dev
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A method's classifier.
+    """The trained classifier of a method.
 
     Attributes:
-        model: of the first seed.
-        c: its regularisation, which all seeds have.
-        rows: how many the first seed learned from.
-        predictions: one array a seed, one class a text.
+        model: model of the first seed.
+        c: regularisation parameter C, the same for all seeds.
+        rows: number of training rows of the first seed.
+        predictions: one array per seed with one class per text.
     """
 
     model: Pipeline
@@ -57,17 +57,17 @@ def train(
     tail: frozenset[str],
     choice: Choice | None = None,
 ) -> Trained:
-    """Train a method and ask it for the class of each text.
+    """Train a method and predict the class of each text.
 
     Args:
-        method: which of the methods.
-        rows: what there is to learn from.
-        dev: rows (text, label), texts without turn separators.
-        texts: to predict, without turn separators.
-        baseline: the classifier.
-        seeds: how many; a method that draws nothing is trained once.
+        method: the method.
+        rows: real rows, samples and candidates.
+        dev: dev rows (text, label), texts without turn separators.
+        texts: texts to classify, without turn separators.
+        baseline: settings of the classifier.
+        seeds: number of seeds; a method without random draws is trained once.
         tail: tail classes.
-        choice: what `chosen` uses.
+        choice: the choice of the method `chosen`; no samples if None.
 
     Raises:
         UserError: see `classifier.fit`; or no tail class has a dev row.
@@ -78,7 +78,7 @@ def train(
     if method == "logit_adjustment":
         best = _adjusted(best, first, dev, tail)
     drawn = seeds if draws_something(method, rows.samples, choice) else 1
-    # Processes: liblinear's random numbers are one stream for all threads of a process.
+    # Processes, not threads: all threads of a process share liblinear's random number stream.
     others = Parallel(n_jobs=min(WORKERS, drawn))(
         delayed(fit_method)(baseline, rows_for(method, rows, seed, choice), c, seed)
         for seed in range(1, drawn)
@@ -95,7 +95,7 @@ def dev_predictions(
     tail: frozenset[str],
     choice: Choice | None = None,
 ) -> list[str]:
-    """What the first seed of a method says of each dev row; see `train`."""
+    """Return the dev predictions of a method's first seed; arguments as in `train`."""
     model = tuned(baseline, rows_for(method, rows, 0, choice), dev, tail)
     predicted: list[str] = predict(model, dev["text"].tolist()).tolist()
     return predicted
@@ -104,7 +104,7 @@ def dev_predictions(
 def _adjusted(
     model: Pipeline, data: MethodData, dev: pd.DataFrame, tail: frozenset[str]
 ) -> Pipeline:
-    """With the strength that is best on dev."""
+    """Return the model adjusted with the strength that has the best dev macro-F1."""
     labels, texts = data.frame["label"].tolist(), dev["text"].tolist()
     tried = [adjusted(model, labels, strength) for strength in STRENGTHS]
     return max(tried, key=lambda one: score(dev["label"], predict(one, texts), tail).macro_f1)

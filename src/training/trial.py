@@ -1,9 +1,9 @@
-"""Many choices of samples, tried on dev: the terms of the classifier are found once, in all rows.
+"""Try many choices of samples on dev.
 
     trial = Trial(rows, dev, params.baseline, seeds=3, tail=tail)
     trial.run([Choice(20, True, 0.3, False)])
 
-So the many fits take seconds.
+The TF-IDF terms are fitted once, on all rows, so that the many fits take seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from src.training.tuning import strongest
 
 WORKERS = 2
 
-Predicted = dict[Choice, list[NDArray[np.str_]]]  # dev predictions, one array a draw
+Predicted = dict[Choice, list[NDArray[np.str_]]]  # dev predictions, one array per draw
 
 
 class Trial:
@@ -42,19 +42,19 @@ class Trial:
         seeds: int,
         tail: frozenset[str],
     ) -> None:
-        """Find the terms.
+        """Fit the TF-IDF terms.
 
         Args:
-            rows: what there is to learn from.
-            dev: rows (text, label), texts without turn separators.
-            baseline: the classifier.
-            seeds: draws of the samples.
+            rows: real rows and samples.
+            dev: dev rows (text, label), texts without turn separators.
+            baseline: settings of the classifier.
+            seeds: number of draws of the samples.
             tail: tail classes.
 
         Raises:
             UserError: the analyzer finds nothing in the texts.
         """
-        # Each fit may be sent to another process: only what it needs goes along.
+        # Fits may run in other processes: keep only the columns that they need.
         self._rows = TrainingRows(
             rows.every[["text", "label"]], rows.kept[["text", "label"]], rows.samples
         )
@@ -66,13 +66,13 @@ class Trial:
         self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()
 
     def run(self, choices: Sequence[Choice], samples: pd.DataFrame | None = None) -> Predicted:
-        """Dev predictions of each choice, one array a draw.
+        """Return the dev predictions of each choice, one array per draw.
 
-        The `c` of a choice is the one that suits its first draw, as in the methods (`tuning`).
+        The `c` of a choice is tuned on its first draw, as for the methods (`tuning`).
 
         Args:
-            choices: to try.
-            samples: some of the accepted ones; all if not given.
+            choices: choices to try.
+            samples: a subset of the samples; all if None.
         """
         rows = self._rows if samples is None else replace(self._rows, samples=samples)
         values = self._baseline.c
@@ -96,14 +96,14 @@ class Trial:
         return predicted
 
     def macro_f1(self, draws: Sequence[NDArray[np.str_]]) -> float:
-        """Of dev, the mean over the draws."""
+        """Return the dev macro-F1, mean over the draws."""
         scores = [score(self._truth, draw, self._tail).macro_f1 for draw in draws]
         return sum(scores) / len(scores)
 
     def _fit_all(
         self, fits: Sequence[tuple[Choice, float, int]], rows: TrainingRows
     ) -> dict[tuple[Choice, float, int], NDArray[np.str_]]:
-        # Processes: liblinear's random numbers are one stream for all threads of a process.
+        # Processes, not threads: all threads of a process share liblinear's random number stream.
         results = Parallel(n_jobs=WORKERS)(delayed(self._fit)(rows, *fit) for fit in fits)
         return dict(zip(fits, results, strict=True))
 

@@ -1,12 +1,12 @@
-"""The strength of regularisation of each method, found on dev among the values of `baseline.c`.
+"""Tune the regularisation of each method on dev, among the values of `baseline.c`.
 
     model = tuned(params.baseline, data, dev, tail)
     other = fit_method(params.baseline, redrawn, model["classifier"].C, seed=1)
 
-Every method is tuned by the same rule, the free ones too: with one value for all, the method that it
-happens to suit would win. The rule is the strongest regularisation that is within one standard
-error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): what two
-values gain over each other on the rows of dev is mostly chance, and the simpler model travels.
+All methods, including the free ones, are tuned by the same rule: one fixed value would favour the
+method that it happens to suit. The rule takes the strongest regularisation within one standard
+error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3): dev
+differences between two values are mostly chance, and the simpler model generalises better.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ RESAMPLING = Resampling(resamples=300, confidence=0.95, seed=0)
 def tuned(
     baseline: BaselineParams, data: MethodData, dev: pd.DataFrame, tail: frozenset[str]
 ) -> Pipeline:
-    """The method's classifier of the first seed, with the value that the rule of the module gives.
+    """Return the method's classifier of the first seed, with the tuned value.
 
     Args:
-        baseline: the classifier and the values to try.
-        data: rows to learn from.
-        dev: rows (text, label), texts without turn separators.
+        baseline: settings of the classifier, and the values to try.
+        data: training data of the method.
+        dev: dev rows (text, label), texts without turn separators.
         tail: tail classes.
     """
     unfitted = [build(baseline, data.class_weight, c) for c in baseline.c]
@@ -47,11 +47,11 @@ def strongest(
     predicted: Mapping[float, Sequence[Predictions]],
     tail: frozenset[str],
 ) -> float:
-    """The smallest value whose dev macro-F1 is within one standard error of the best one's.
+    """Return the smallest value whose dev macro-F1 is within one standard error of the best.
 
     Args:
         truth: class of each dev row.
-        predicted: value -> predictions, one array a draw.
+        predicted: value -> dev predictions, one array per draw.
         tail: tail classes.
     """
     if len(predicted) == 1:
@@ -67,6 +67,6 @@ def strongest(
 
 
 def fit_method(baseline: BaselineParams, data: MethodData, c: float, seed: int) -> Pipeline:
-    """The method's classifier with this value."""
+    """Return the method's classifier, fitted with this value and seed."""
     seeded = baseline.model_copy(update={"seed": baseline.seed + seed})
     return fit(build(seeded, data.class_weight, c), data.frame, data.smote, seed)

@@ -1,4 +1,4 @@
-"""params.yaml: what is wrong is named with key, value and remedy; what is there is read by code."""
+"""params.yaml: errors name key, value and remedy; every setting is read by code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from src.config.filter import FilterParams
 from src.config.load import load
-from src.config.params import Params, load_params
+from src.config.params import MOVED, Params, load_params
 from src.config.plan import PlanParams
 from src.config.section import Section
 from src.errors import UserError
@@ -23,7 +23,7 @@ SHIPPED = Path("params.yaml")
 
 
 def write_params(folder: Path, path: tuple[str | int, ...], value: object = ...) -> Path:
-    """The shipped settings with one value changed, or removed where it is `...`."""
+    """Write the shipped settings with one value changed, or removed if it is `...`."""
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     position = raw
     for part in path[:-1]:
@@ -38,7 +38,7 @@ def write_params(folder: Path, path: tuple[str | int, ...], value: object = ...)
 
 
 def test_the_shipped_settings_are_legal() -> None:
-    """The file in the repository loads, and names every section and key itself."""
+    """The params.yaml in the repository loads and contains every section."""
     params = load_params()
     assert params.llm.endpoints[0].embedded
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
@@ -115,7 +115,7 @@ def test_the_shipped_settings_are_legal() -> None:
             ("evaluate", "methods"),
             ["original", "augmented"],
             "evaluate: methods must include ['class_weight', 'oversample']: "
-            "every verdict is against them",
+            "results are compared with them",
             id="methods-without-competitors",
         ),
     ],
@@ -123,7 +123,7 @@ def test_the_shipped_settings_are_legal() -> None:
 def test_a_wrong_setting_is_named(
     path: tuple[str | int, ...], value: object, expected: str, tmp_path: Path
 ) -> None:
-    """Key, value and what to do about it, in one line."""
+    """The error is one line with key, value and remedy."""
     file = write_params(tmp_path, path, value)
     with pytest.raises(UserError) as error:
         load_params(file)
@@ -137,30 +137,30 @@ def test_a_wrong_setting_is_named(
         pytest.param(
             {"endpoints": ["chat"]},
             {"enabled": False},
-            "filter: judge.classifier is true and label_check.enabled is false, so that there is "
-            "no label check to vote; enable it, or set judge.classifier: false",
+            "filter: judge.classifier is true but label_check.enabled is false, so the label check "
+            "cannot vote; enable it, or set judge.classifier: false",
             id="nothing-to-vote",
         ),
         pytest.param(
             {"endpoints": ["chat", "classifier"]},
             {},
-            "filter.judge: an endpoint is called 'classifier', which is the name under which the "
-            "label check votes; rename the endpoint, or set classifier: false",
-            id="two-voters-of-one-name",
+            "filter.judge: an endpoint is called 'classifier', but that is the name of the label "
+            "check's vote; rename the endpoint, or set classifier: false",
+            id="two-voters-with-the-same-name",
         ),
         pytest.param(
             {"endpoints": ["chat"]},
             {"action": "relabel"},
-            "filter: label_check.action is relabel and judge.classifier is true: a check that votes "
-            "moves no samples; set action: drop, or judge.classifier: false",
-            id="moves-or-votes",
+            "filter: label_check.action is relabel but judge.classifier is true, and a label check "
+            "that votes relabels nothing; set action: drop, or judge.classifier: false",
+            id="relabels-or-votes",
         ),
     ],
 )
 def test_a_classifier_that_cannot_vote_is_refused(
     judge: dict[str, Any], label_check: dict[str, Any], expected: str, tmp_path: Path
 ) -> None:
-    """With what to do; without its vote the same settings are legal."""
+    """The error names the remedy; with judge.classifier: false the same settings are valid."""
     shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["filter"]
     changed = {"label_check": {**shipped["label_check"], **label_check}}
     votes = {**shipped["judge"], "enabled": True, "classifier": True, **judge}
@@ -174,25 +174,22 @@ def test_a_classifier_that_cannot_vote_is_refused(
     assert label_check.items() <= read.label_check.model_dump().items()
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        pytest.param("choose", "choose", id="choose"),
-        pytest.param("report_language", "report.language", id="language"),
-    ],
-)
-def test_a_setting_that_has_moved_is_named_with_its_new_place(
+@pytest.mark.parametrize(("old", "new"), MOVED.items(), ids=MOVED)
+def test_a_renamed_setting_is_reported_with_its_new_name(
     old: str, new: str, tmp_path: Path
 ) -> None:
-    """An older params.yaml says where to go, and not that a key is unknown."""
-    file = write_params(tmp_path, ("evaluate", old), {})
+    """An old params.yaml gives the new name, which exists, instead of an unknown key."""
+    file = write_params(tmp_path, tuple(old.split(".")), {})
     with pytest.raises(UserError) as error:
         load_params(file)
-    assert str(error.value) == f"{file}: evaluate.{old} has moved; call it {new}"
+    assert str(error.value) == f"{file}: {old} is now called {new}; rename it"
+    found = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    for key in new.split("."):
+        found = found[key]
 
 
 def test_a_stage_reads_its_own_section(tmp_path: Path) -> None:
-    """A mistake elsewhere in the file is not its concern; the whole file is checked before."""
+    """`load` ignores mistakes in other sections; `cli.stage` checks the whole file first."""
     file = write_params(tmp_path, ("plan", "minority_ratio"), 2)
     assert load(FilterParams, file).diversity == 0.5
     with pytest.raises(UserError, match=r"plan\.minority_ratio is 2"):
@@ -200,14 +197,14 @@ def test_a_stage_reads_its_own_section(tmp_path: Path) -> None:
 
 
 def test_a_missing_section_is_named(tmp_path: Path) -> None:
-    """By its name alone."""
+    """The error names the section."""
     file = write_params(tmp_path, ("plan",), ...)
     with pytest.raises(UserError, match=f"{file}: plan is missing; add it"):
         load(PlanParams, file)
 
 
-def test_all_of_a_process_see_the_same_settings(tmp_path: Path) -> None:
-    """Whoever edits the file while a stage runs changes the next run, not half of this one."""
+def test_a_process_sees_one_set_of_settings(tmp_path: Path) -> None:
+    """Editing the file while a stage runs changes the next run, not half of this one."""
     file = write_params(tmp_path, ("plan", "target_per_class"), 7)
     assert load_params(file).plan.target_per_class == 7
     write_params(tmp_path, ("plan", "target_per_class"), 8)
@@ -215,7 +212,7 @@ def test_all_of_a_process_see_the_same_settings(tmp_path: Path) -> None:
 
 
 def test_endpoint_names_differ(tmp_path: Path) -> None:
-    """Two endpoints of one name could not be told apart."""
+    """Two endpoints with the same name are rejected."""
     endpoint = {"name": "a", "base_url": "embedded", "model": "m", "api": "completions"}
     file = write_params(tmp_path, ("llm", "endpoints"), [endpoint, endpoint])
     with pytest.raises(UserError, match=r"llm: endpoint names must differ, got \['a', 'a'\]"):
@@ -223,7 +220,7 @@ def test_endpoint_names_differ(tmp_path: Path) -> None:
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
-    """Two mistakes, one run."""
+    """One run reports both mistakes."""
     file = write_params(tmp_path, ("plan",), {"minority_ratio": 2})
     with pytest.raises(UserError, match=r"minority_ratio is 2.*; plan\.overrides is missing"):
         load_params(file)
@@ -242,7 +239,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_file_is_named(content: bytes, expected: str, tmp_path: Path) -> None:
-    """What is no YAML mapping is an error of the user's, not a traceback."""
+    """A file that is not a YAML mapping is a user error, not a traceback."""
     file = tmp_path / "params.yaml"
     file.write_bytes(content)
     with pytest.raises(UserError) as error:
@@ -252,20 +249,20 @@ def test_a_broken_file_is_named(content: bytes, expected: str, tmp_path: Path) -
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """The remedy is to run from the root."""
+    """The remedy is to run from the project's root."""
     file = tmp_path / "params.yaml"
     with pytest.raises(UserError, match=f"{file} not found; run from the project's root"):
         load_params(file)
 
 
 def test_settings_are_frozen() -> None:
-    """No code changes a setting while it runs."""
+    """Code cannot change a setting."""
     with pytest.raises(ValidationError, match="frozen"):
         load_params().plan.target_per_class = 5
 
 
 def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str, set[str]]]:
-    """(dotted path, name, what code calls the section) of every setting below a section."""
+    """Yield (dotted path, name, names of its section in code) for every setting of a section."""
     owner = {model.__name__, path.rstrip(".").rpartition(".")[2]}
     for name, field in model.model_fields.items():
         yield f"{path}{name}", name, owner
@@ -283,7 +280,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 @cache
 def names_by_module() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
-    """Of each module outside config: the attributes that it reads, and all names in it."""
+    """For each module outside config: the attributes that it reads, and all names in it."""
     modules = []
     for path in sorted(Path("src").rglob("*.py")):
         if path.parts[1] != "config":
@@ -303,17 +300,17 @@ def names_by_module() -> tuple[tuple[frozenset[str], frozenset[str]], ...]:
     ],
 )
 def test_every_setting_is_read(name: str, owner: set[str]) -> None:
-    """A key that no code reads would promise what does not happen.
+    """A setting that no code reads would have no effect.
 
-    It must be an attribute in a module that also names its section, since several sections have
-    keys of one name.
+    Its name must be an attribute in a module that also names its section, because several sections
+    have keys with the same name.
     """
     assert any(name in read and named & owner for read, named in names_by_module())
 
 
 @pytest.mark.parametrize("key", SECTIONS)
 def test_every_section_is_loaded(key: str) -> None:
-    """By its class, whose name in the file is the field's."""
+    """Code loads every section by its class, and `KEY` is the field name in `Params`."""
     section = SECTIONS[key]
     assert key == section.KEY
     assert any({"load", section.__name__} <= named for _, named in names_by_module())

@@ -1,4 +1,4 @@
-"""Paired tests: golden tables computed by hand, and agreement with scipy."""
+"""Paired tests: hand-computed golden tables, and agreement with scipy."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from src.records.metrics.evaluate import McNemar
 @pytest.mark.parametrize(
     ("one", "other", "exact", "mid_p"),
     [
-        # 2 (1 + 8) / 2^8 and less 8 / 2^8: the example of Fagerland and others (2013), 1 against 7
+        # 2 (1 + 8) / 2^8, and 8 / 2^8 less for mid-p: the example of Fagerland et al. (2013)
         pytest.param(1, 7, 18 / 256, 10 / 256, id="published"),
         pytest.param(6, 0, 2 / 64, 1 / 64, id="six-to-none"),
         pytest.param(0, 5, 2 / 32, 1 / 32, id="none-to-five"),
         pytest.param(2, 3, 1.0, 1 - 10 / 32, id="nearly-even"),  # 2 (1 + 5 + 10) / 32
-        pytest.param(2, 2, 1.0, 1 - 6 / 32, id="even"),  # and less half of 6 / 16
+        pytest.param(2, 2, 1.0, 1 - 6 / 32, id="even"),  # minus half of 6 / 16
         pytest.param(1, 0, 1.0, 0.5, id="one"),
         pytest.param(0, 0, 1.0, 1.0, id="none"),
     ],
 )
-def test_p_by_hand(one: int, other: int, exact: float, mid_p: float) -> None:
-    """Binomial coefficients, summed and doubled; mid-p leaves half of the observed out a side."""
+def test_golden_p(one: int, other: int, exact: float, mid_p: float) -> None:
+    """Binomial coefficients, summed and doubled; mid-p subtracts half the observed per side."""
     assert binomial_p(one, other) == pytest.approx(exact)
     assert binomial_p(other, one) == pytest.approx(exact)
     assert binomial_p(one, other, mid_p=True) == pytest.approx(mid_p)
@@ -43,14 +43,14 @@ def test_p_by_hand(one: int, other: int, exact: float, mid_p: float) -> None:
 
 @given(one=st.integers(0, 400), other=st.integers(0, 400))
 def test_p_is_that_of_scipy(one: int, other: int) -> None:
-    """The exact p is scipy's two-sided binomial test; mid-p is at most as large, above 0."""
+    """The exact p equals scipy's two-sided binomial test; mid-p is above 0 and not larger."""
     expected = binomtest(one, one + other, 0.5).pvalue if one + other else 1.0
     assert binomial_p(one, other) == pytest.approx(expected)
     assert 0 < binomial_p(one, other, mid_p=True) <= binomial_p(one, other)
 
 
 def test_only_rows_on_which_the_two_differ_count() -> None:
-    """Missing and unknown predictions are wrong; rows that both hit or both miss change nothing."""
+    """Missing and unknown predictions are wrong; rows both hit or both miss have no effect."""
     truth = ["a"] * 8 + ["b"] * 4
     theirs = ["a"] + [None] * 7 + ["b", "b", "a", "x"]
     ours = [""] + ["a"] * 7 + ["b", "b", "a", "y"]
@@ -70,14 +70,14 @@ def test_only_rows_on_which_the_two_differ_count() -> None:
         pytest.param([], [], id="none"),
     ],
 )
-def test_holm_by_hand(p: list[float], adjusted: list[float]) -> None:
-    """The smallest times their number, the next times one less, never below one before it."""
+def test_golden_holm(p: list[float], adjusted: list[float]) -> None:
+    """The smallest p times their number, the next times one less, never decreasing."""
     assert holm(np.array(p)).tolist() == pytest.approx(adjusted)
 
 
 @given(st.lists(st.floats(0, 1), max_size=20))
 def test_holm_lies_between_p_and_bonferroni_and_keeps_the_order(p: list[float]) -> None:
-    """Never below p, never above Bonferroni's, and as ordered as the p values."""
+    """Never below p, never above Bonferroni's, and in the order of the p-values."""
     values = np.array(p)
     adjusted = holm(values)
     assert (adjusted >= values).all()
@@ -91,8 +91,8 @@ BEFORE = ["big"] * 10 + ["up"] + [None] * 7 + ["five"] * 5
 AFTER = ["big"] + ["up"] * 9 + ["big"] + ["up"] * 7 + ["big"] * 5
 
 
-def test_changes_by_hand() -> None:
-    """Counts, exact p, and Holm over the two classes that could show anything."""
+def test_golden_changes() -> None:
+    """Counts, exact p, and Holm over the two measurable classes."""
     big, up = 2 / 512, 18 / 256  # nine of nine; seven of eight
     pd.testing.assert_frame_equal(
         class_changes(TRUTH, BEFORE, AFTER).set_index("label"),
@@ -122,8 +122,8 @@ def test_changes_by_hand() -> None:
         pytest.param(6, True, id="six-at-best-0.03125"),
     ],
 )
-def test_few_rows_can_prove_nothing(rows: int, measurable: bool) -> None:
-    """A class is measurable from the number of rows at which the test can reach 0.05."""
+def test_few_rows_are_not_measurable(rows: int, measurable: bool) -> None:
+    """A class is measurable from the number of rows at which p can fall below 0.05."""
     changes = class_changes(["a"] * rows, ["a"] * rows, [None] * rows)
     assert changes["measurable"].tolist() == [measurable]
     assert (head_class_regressions(changes, frozenset()) == ("a",)) is measurable
@@ -132,7 +132,7 @@ def test_few_rows_can_prove_nothing(rows: int, measurable: bool) -> None:
 @pytest.mark.parametrize(
     ("tail", "alpha", "expected"),
     [
-        pytest.param(set(), 0.05, ("big",), id="only-sure-losses"),
+        pytest.param(set(), 0.05, ("big",), id="significant-losses-only"),
         pytest.param({"big"}, 0.05, (), id="a-tail-class-is-no-head"),
         pytest.param(set(), 0.005, (), id="adjusted-p-counts"),
         pytest.param(set(), 0.08, ("big",), id="a-gain-is-no-loss"),
@@ -148,7 +148,7 @@ PREDICTION = st.sampled_from(["a", "b", "c", "x", None])
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), PREDICTION, PREDICTION), min_size=1, max_size=40))
 def test_recalls_and_counts_agree_with_scoring(rows: list[tuple]) -> None:
-    """Recalls are those of `scoring.per_class`; gains and losses add up to McNemar's counts."""
+    """Recalls equal `scoring.per_class`; gained and lost add up to McNemar's counts."""
     truth, before, after = (list(column) for column in zip(*rows, strict=True))
     changes = class_changes(truth, before, after)
     for predicted, column in ((before, "recall_before"), (after, "recall_after")):
@@ -166,14 +166,14 @@ def test_recalls_and_counts_agree_with_scoring(rows: list[tuple]) -> None:
     ("predicted", "expected"),
     [
         pytest.param(["h", "h", "t", "u"], 0, id="all-right"),
-        pytest.param(["t", "h", "t", "u"], 1, id="a-head-row-called-tail"),
+        pytest.param(["t", "h", "t", "u"], 1, id="a-head-row-predicted-as-tail"),
         pytest.param(["h", "h", "u", "t"], 2, id="tail-rows-mixed-up"),
         pytest.param(["h", "h", "h", "h"], 0, id="tail-rows-missed"),
         pytest.param(["v", None, "", "x"], 1, id="a-tail-class-without-test-rows"),
     ],
 )
 def test_tail_false_positives(predicted: list[str | None], expected: int) -> None:
-    """Rows of other classes that are called a tail class, whichever they are."""
+    """Counts rows of any other class for which a tail class is predicted."""
     truth = ["h", "h", "t", "u"]
     assert tail_false_positives(truth, predicted, {"t", "u", "v"}) == expected
     assert tail_false_positives(truth, np.array(predicted, dtype=object), {"t", "u", "v"}) == (
@@ -181,8 +181,8 @@ def test_tail_false_positives(predicted: list[str | None], expected: int) -> Non
     )
 
 
-def test_a_prediction_too_few_is_refused() -> None:
-    """The error of scoring comes through, wherever it is short."""
+def test_a_missing_prediction_is_an_error() -> None:
+    """Each function raises the error of scoring if predictions are missing."""
     for call in (
         lambda: mcnemar(["a", "b"], ["a"], ["a", "b"]),
         lambda: class_changes(["a", "b"], ["a", "b"], ["a"]),

@@ -1,4 +1,4 @@
-"""Predictions are written by method, and read again for the rows that they are of."""
+"""Files of predictions: written per method, and read for the same rows only."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_predictions_come_back_split_by_split(folder: Path) -> None:
-    """Ids and class names stay text; one array a seed, in the order of the rows."""
+def test_predictions_round_trip_per_split(folder: Path) -> None:
+    """Ids and class names stay text; one array per seed, in the order of the rows."""
     on_dev = read_predictions(folder, "dev", DEV, ["eda"])
     on_test = read_predictions(folder, "test", TEST, ["eda"])
     assert [predicted.tolist() for predicted in on_dev["eda"]] == [["a", "NA"], ["b", "b"]]
@@ -38,8 +38,8 @@ def test_predictions_come_back_split_by_split(folder: Path) -> None:
 
 
 def test_predictions_of_other_rows_are_refused(folder: Path) -> None:
-    """So are those that are not there."""
-    with pytest.raises(UserError, match=r"eda\.csv is of other dev rows; run `dvc repro`"):
+    """Predictions of other rows and missing files are errors."""
+    with pytest.raises(UserError, match=r"eda\.csv has other dev rows; run `dvc repro`"):
         read_predictions(folder, "dev", DEV.iloc[::-1], ["eda"])
     with pytest.raises(
         UserError, match=r"smote\.csv not found; run `dvc repro` to train the method"

@@ -1,4 +1,4 @@
-"""Scores: golden tables computed by hand, and agreement with scikit-learn."""
+"""Scores: hand-computed golden tables, and agreement with scikit-learn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def approx(*values: str) -> object:
     [
         pytest.param(TRUTH, "1", "1", "1", "1", "1", id="all-right"),
         # a 3/4 (tp 3, fp 1, fn 1); b 1/2 (1, 1, 1); c 4/7 (2, 2, 1); d 0 (0, 0, 1)
-        # recalls 3/4, 1/2, 2/3, 0; of the three rows of b and d one is hit
+        # recalls 3/4, 1/2, 2/3, 0; one of the three rows of b and d is correct
         pytest.param(
             ["a", "a", "a", "b", "b", "c", "c", "c", "a", "c"],
             "51/112",
@@ -68,14 +68,14 @@ def approx(*values: str) -> object:
             *("27/28", "1", "9/10", "15/16", "1"),
             id="unknown-class-is-an-error",
         ),
-        # d is never hit: f1 0, and 0 of the two tail classes' recall (b 1, d 0), yet one row of three
+        # d is never correct: f1 0, tail recall (1 + 0) / 2, and two of the three tail rows
         pytest.param(
-            [*TRUTH[:9], "z"], *("3/4", "1/2", "9/10", "3/4", "2/3"), id="last-tail-row-lost"
+            [*TRUTH[:9], "z"], *("3/4", "1/2", "9/10", "3/4", "2/3"), id="last-tail-row-missed"
         ),
         pytest.param([None] * 10, "0", "0", "0", "0", "0", id="no-prediction-at-all"),
     ],
 )
-def test_headline_metrics_by_hand(
+def test_golden_headline_metrics(
     predicted: list[str | None],
     macro_f1: str,
     tail_recall: str,
@@ -83,27 +83,27 @@ def test_headline_metrics_by_hand(
     balanced_accuracy: str,
     micro: str,
 ) -> None:
-    """Every row counts, whatever was predicted; tail classes are b, d and one without rows."""
+    """Every row counts; the tail classes are b, d and one without test rows."""
     scores = score(TRUTH, predicted, frozenset({"b", "d", "unseen"}))
     assert list(astuple(scores)) == approx(
         macro_f1, tail_recall, accuracy, balanced_accuracy, micro
     )
 
 
-def test_the_metrics_have_the_names_that_others_read() -> None:
-    """In the order in which `headline` gives them."""
+def test_metric_names() -> None:
+    """The names of the metrics, in the order of `headline`."""
     expected = "macro_f1 tail_recall accuracy balanced_accuracy tail_recall_micro"
     assert list(METRICS) == expected.split()
 
 
 def test_absent_classes_are_not_averaged() -> None:
-    """A class with train rows and no test row neither helps nor harms the mean."""
+    """A class with train rows but without test rows does not affect the mean."""
     scores = score(["a", "b"], ["a", "b"], frozenset({"b", "unseen"}))
     assert (scores.macro_f1, scores.tail_recall) == (1, 1)
 
 
-def test_per_class_by_hand() -> None:
-    """One row a class with test rows, 0 where a class is never predicted, with its support."""
+def test_golden_per_class() -> None:
+    """One row per class with test rows; precision is 0 if the class is never predicted."""
     table = per_class(TRUTH, ["a", "a", "a", "b", "b", "c", "c", "c", "a", None])
     expected = pd.DataFrame(
         {
@@ -117,8 +117,8 @@ def test_per_class_by_hand() -> None:
     pd.testing.assert_frame_equal(table, expected)
 
 
-def test_confusion_by_hand() -> None:
-    """Rows sum to the support; other classes and missing predictions have columns of their own."""
+def test_golden_confusion() -> None:
+    """Rows sum to the support; other classes and missing predictions have their own columns."""
     table = confusion(["b", "a", "a", "b"], ["a", "a", "z", None])
     assert table.index.tolist() == ["a", "b"]
     assert table.columns.tolist() == ["a", "b", "z", "(no prediction)"]
@@ -126,20 +126,20 @@ def test_confusion_by_hand() -> None:
     assert (table.index.name, table.columns.name) == ("true", "predicted")
 
 
-def test_confusion_of_right_responses_is_square() -> None:
-    """Columns that nothing needs are not there."""
+def test_confusion_of_correct_predictions_is_square() -> None:
+    """There are no columns for other classes or missing predictions."""
     table = confusion(["b", "a"], np.array(["b", "a"]))
     assert table.columns.tolist() == ["a", "b"]
     assert table.to_numpy().tolist() == [[1, 0], [0, 1]]
 
 
 def test_tail_classes_are_counted_in_train() -> None:
-    """At most the given number of train rows."""
+    """Classes with at most the given number of train rows."""
     assert tail_classes(["a"] * 3 + ["b"] * 2 + ["c"], 2) == {"b", "c"}
 
 
-def test_a_tail_without_test_rows_is_explained() -> None:
-    """Tail recall of nothing is an error that names the setting."""
+def test_a_tail_without_test_rows_is_an_error() -> None:
+    """The error names the setting."""
     with pytest.raises(UserError, match=r"none of the 1 classes .* evaluate\.tail_max_support"):
         score(["a"], ["a"], frozenset({"unseen"}))
 
@@ -151,16 +151,14 @@ def test_a_tail_without_test_rows_is_explained() -> None:
         pytest.param(["a", ""], ["a", "a"], "true label is missing", id="no-label"),
     ],
 )
-def test_rows_that_do_not_pair_are_refused(
-    truth: list[str], predicted: list[str], message: str
-) -> None:
-    """Rows are never dropped to make lengths fit."""
+def test_unequal_lengths_are_an_error(truth: list[str], predicted: list[str], message: str) -> None:
+    """Rows are never dropped to make lengths equal."""
     with pytest.raises(ValueError, match=message):
         encode(truth, predicted)
 
 
-def test_encode_puts_everything_else_behind_the_classes() -> None:
-    """Classes are sorted; what is none of them shares one code."""
+def test_encode_gives_other_predictions_the_last_code() -> None:
+    """Classes are sorted; predictions that are none of them share one code."""
     coded = encode(["b", "a", "b"], ["a", "z", None])
     assert coded.classes == ("a", "b")
     assert coded.truth.tolist() == [1, 0, 1]
@@ -173,8 +171,8 @@ PAIRS = st.lists(st.tuples(LABELS, st.sampled_from([*"abcdez", "", None])), min_
 
 @settings(deadline=None)
 @given(PAIRS)
-def test_scores_are_those_of_scikit_learn(pairs: list[tuple[str, str | None]]) -> None:
-    """With a stand-in for missing predictions and `labels=` the classes with test rows."""
+def test_scores_agree_with_scikit_learn(pairs: list[tuple[str, str | None]]) -> None:
+    """With a placeholder for missing predictions, and `labels=` the classes with test rows."""
     truth, predicted = zip(*pairs, strict=True)
     classes = sorted(set(truth))
     tail = sorted({"a", "b"} & set(truth))
@@ -199,10 +197,10 @@ def test_scores_are_those_of_scikit_learn(pairs: list[tuple[str, str | None]]) -
 
 @settings(deadline=None)
 @given(PAIRS, st.data())
-def test_a_weight_is_a_row_counted_that_often(
+def test_a_weight_equals_repeated_rows(
     pairs: list[tuple[str, str | None]], data: st.DataObject
 ) -> None:
-    """Weighted scores are those of the rows written out; classes weighing 0 are not averaged."""
+    """Weighted scores equal those of repeated rows; classes of weight 0 are left out."""
     weights = data.draw(st.lists(st.integers(0, 3), min_size=len(pairs), max_size=len(pairs)))
     written_out = [pair for pair, times in zip(pairs, weights, strict=True) for _ in range(times)]
     assume(any(label == "a" for label, _ in written_out))

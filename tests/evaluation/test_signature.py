@@ -1,4 +1,4 @@
-"""The signature: equal only where the numbers are."""
+"""The signature changes if, and only if, settings, data or version change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from src.evaluation.signature import signature
 
 
 def test_the_signature_names_what_decides_the_numbers(tmp_path: Path, data: DataParams) -> None:
-    """Settings, data and version; another row of test is another signature."""
+    """It contains settings, data digest and version; one more test row changes it."""
     files = {split: tmp_path / f"{split}.csv" for split in ("train", "dev", "test")}
     for split, path in files.items():
         path.write_text(split, encoding="utf-8")

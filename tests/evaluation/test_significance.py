@@ -1,4 +1,4 @@
-"""The bootstrap: paired, stratified, repeatable; and the choice of the method to beat."""
+"""The bootstrap is paired, stratified and reproducible; and the choice of the best free method."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMALL = Resampling(200, 0.95, seed=0)
 
 
 def noisy(right: float, seed: int) -> list[str | None]:
-    """Predictions that are right about that often, else missing."""
+    """Predictions that are right with this probability, otherwise missing."""
     hits = np.random.default_rng(seed).random(len(TRUTH)) < right
     return [label if hit else None for label, hit in zip(TRUTH, hits, strict=True)]
 
@@ -53,7 +53,7 @@ def run(drawn: Resampling = SMALL) -> Bootstrap[str]:
 
 
 def test_values_are_the_scores_of_all_rows() -> None:
-    """The value of an interval is the metric itself, not the mean of the resamples."""
+    """The value of an interval is the metric itself, not the mean over the resamples."""
     draws, expected = run(), score(TRUTH, noisy(0.5, 1), TAIL)
     for metric in METRICS:
         interval = of(draws.scores("original"), metric)
@@ -62,7 +62,7 @@ def test_values_are_the_scores_of_all_rows() -> None:
 
 
 def test_each_class_keeps_its_rows_in_every_resample() -> None:
-    """Stratified: a class of one row that is hit is hit in all resamples, and never lost."""
+    """A correctly predicted one-row class is in every resample and always correct."""
     predicted = [None] * 90 + ["c"]
     scores = bootstrap(TRUTH, {"original": [predicted]}, TAIL, FEW).scores("original")
     expected = {
@@ -77,7 +77,7 @@ def test_each_class_keeps_its_rows_in_every_resample() -> None:
 
 
 def test_intervals_are_those_of_the_binomial() -> None:
-    """One class, 100 rows, 80 right: accuracy spreads by sqrt(0.8 * 0.2 / 100) = 0.04."""
+    """One class, 100 rows, 80 correct: accuracy spreads by sqrt(0.8 * 0.2 / 100) = 0.04."""
     predicted = ["a"] * 80 + [None] * 20
     many = Resampling(4000, 0.95, seed=0)
     draws = bootstrap(["a"] * 100, {"original": [predicted]}, {"a"}, many)
@@ -97,8 +97,8 @@ def test_differences_are_paired() -> None:
     assert draws.gain("augmented", "original") == (0, 0)
 
 
-def test_a_clear_gain_excludes_zero_and_turns_with_the_methods() -> None:
-    """Method minus reference; the reverse has the opposite sign and bounds."""
+def test_a_clear_gain_excludes_zero() -> None:
+    """Method minus reference; swapping them negates value and bounds."""
     forth, back = run().versus("augmented", "original"), run().versus("original", "augmented")
     for metric in ("macro_f1", "accuracy"):
         assert of(forth, metric).low > 0
@@ -106,8 +106,8 @@ def test_a_clear_gain_excludes_zero_and_turns_with_the_methods() -> None:
         assert of(back, metric).low == pytest.approx(-of(forth, metric).high)
 
 
-def test_a_gain_is_told_with_its_standard_error() -> None:
-    """In macro-F1: the difference, and how far it spreads over the resamples."""
+def test_a_gain_has_a_standard_error() -> None:
+    """The difference in macro-F1, and its standard deviation over the resamples."""
     draws = run()
     gain, error = draws.gain("augmented", "original")
     assert gain == draws.versus("augmented", "original").macro_f1.value
@@ -115,7 +115,7 @@ def test_a_gain_is_told_with_its_standard_error() -> None:
     assert error == pytest.approx(np.sqrt(np.mean((differences - differences.mean()) ** 2)))
 
 
-def test_adding_an_method_changes_no_other() -> None:
+def test_adding_a_method_does_not_change_the_others() -> None:
     """The resamples depend on the seed and the test rows only."""
     augmented = {"augmented": [noisy(0.9, 2)]}
     drawn = {"oversample": [noisy(0.5, n) for n in range(3)]}
@@ -130,26 +130,26 @@ def test_adding_an_method_changes_no_other() -> None:
 
 
 def test_the_value_of_several_seeds_is_their_mean() -> None:
-    """Observed is the mean of the seeds' scores; each resample is scored with one of them."""
+    """Observed is the mean over the seeds; each resample is scored with one of them."""
     seeds = [noisy(0.2, 1), noisy(0.6, 2), noisy(1.0, 3)]
     draws = bootstrap(TRUTH, {"oversample": seeds}, TAIL, Resampling(300, 0.95, seed=0))
     each = [score(TRUTH, predicted, TAIL) for predicted in seeds]
     for metric in METRICS:
         mean = sum(getattr(one, metric) for one in each) / 3
         assert of(draws.scores("oversample"), metric).value == pytest.approx(mean)
-    # The third seed is right everywhere: a resample scored with it has 1 whatever its rows.
+    # The third seed is always correct: a resample scored with it has 1, whatever its rows.
     assert (draws.resampled["oversample"][:, 2] == 1).mean() == pytest.approx(1 / 3, abs=0.09)
 
 
 def test_seeds_widen_the_interval() -> None:
-    """Two seeds, all right and all wrong: rows alone spread nothing, seeds do."""
+    """Two seeds, all correct and all wrong: rows alone have no spread, seeds do."""
     draws = bootstrap(TRUTH, {"eda": [TRUTH, [None] * 91]}, TAIL, SMALL)
     assert draws.scores("eda") == same(0.5, 0, 1)
     assert set(draws.resampled["eda"][:, 2]) == {0.0, 1.0}
 
 
-def test_one_seed_stands_for_all() -> None:
-    """A method that draws nothing is scored alike beside methods that do, as if repeated."""
+def test_one_seed_is_used_in_every_resample() -> None:
+    """A method with one seed scores as if that seed were repeated."""
     drawn = [noisy(0.4, n) for n in range(3)]
     once, thrice = (
         bootstrap(TRUTH, {"original": predicted, "eda": drawn}, TAIL, SMALL)
@@ -162,7 +162,7 @@ def test_one_seed_stands_for_all() -> None:
 
 
 def test_seeds_are_paired() -> None:
-    """The same seed in all methods: seeds that shift two methods alike leave no difference."""
+    """All methods use the same seed: seeds that shift two methods alike leave no difference."""
     seeds = [noisy(right, n) for n, right in enumerate((0.1, 0.5, 0.9))]
     draws = bootstrap(TRUTH, {"oversample": seeds, "eda": list(seeds)}, TAIL, SMALL)
     assert draws.versus("eda", "oversample") == same(0, 0, 0)
@@ -173,14 +173,14 @@ def test_seeds_are_paired() -> None:
     assert accuracy.high > 0.5
 
 
-def test_the_seed_decides() -> None:
-    """The same seed gives the same intervals, another seed others."""
+def test_the_seed_determines_the_intervals() -> None:
+    """The same seed gives the same intervals, another seed gives others."""
     assert run().scores("original") == run().scores("original")
     assert run(replace(SMALL, seed=1)).scores("original") != run().scores("original")
 
 
 def test_more_confidence_is_wider() -> None:
-    """A 99 % interval holds the 80 % one."""
+    """A 99 % interval contains the 80 % interval."""
     wide, narrow = (
         run(replace(SMALL, confidence=c)).scores("original").accuracy for c in (0.99, 0.8)
     )
@@ -194,16 +194,16 @@ def test_more_confidence_is_wider() -> None:
         pytest.param(TRUTH, frozenset({"z"}), UserError, "tail_max_support", id="no-tail"),
     ],
 )
-def test_what_cannot_be_scored_is_explained(
+def test_errors_of_scoring_are_raised(
     predicted: list[str], tail: frozenset[str], error: type[Exception], message: str
 ) -> None:
-    """The errors of scoring come through."""
+    """The bootstrap raises the errors of scoring."""
     with pytest.raises(error, match=message):
         bootstrap(TRUTH, {"original": [predicted]}, tail, FEW)
 
 
 def test_a_full_size_bootstrap_takes_seconds() -> None:
-    """4,400 rows, 34 classes, 11 methods: 200 of the 2,000 resamples within a tenth of 50 s."""
+    """4,400 rows, 34 classes, 11 methods: 200 of the 2,000 resamples in a tenth of 50 s."""
     rng = np.random.default_rng(0)
     truth = [str(c) for c in rng.integers(34, size=4400)]
     start = time.perf_counter()
@@ -211,8 +211,8 @@ def test_a_full_size_bootstrap_takes_seconds() -> None:
     assert time.perf_counter() - start < 5
 
 
-def test_the_settings_of_the_section_are_those_of_the_bootstrap() -> None:
-    """Number, confidence and seed, as params.yaml has them."""
+def test_resampling_has_the_settings_of_the_section() -> None:
+    """Number, confidence and seed as in params.yaml."""
     evaluate = load_params().evaluate
     assert resampling(evaluate) == Resampling(
         resamples=evaluate.bootstrap, confidence=evaluate.confidence, seed=evaluate.seed
@@ -230,7 +230,7 @@ def test_the_settings_of_the_section_are_those_of_the_bootstrap() -> None:
         pytest.param((0.4, 0.3, 0.2, 0.1, 0.5, 0.5, 0.6), "smote", id="last"),
     ],
 )
-def test_the_method_to_beat(dev_scores: tuple[float, ...], expected: str) -> None:
-    """The best free method that was scored, never one with samples, the earlier of equals."""
+def test_best_free(dev_scores: tuple[float, ...], expected: str) -> None:
+    """The best free method that was scored, the earlier one in a tie, never one with samples."""
     free = dict(zip(FREE_METHODS, dev_scores, strict=False))
     assert best_free(free | dict.fromkeys((*OUR_METHODS, "unfiltered"), 0.99)) == expected

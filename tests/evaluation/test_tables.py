@@ -1,4 +1,4 @@
-"""Tables of metrics/plots, by hand."""
+"""Tables of metrics/plots, computed by hand."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ COUNTS = {
 }
 
 
-def test_plots_have_one_row_a_class_with_test_rows() -> None:
-    """The largest train class first, then by name; recall and F1 before and after."""
+def test_plots_have_one_row_per_class_with_test_rows() -> None:
+    """Largest train class first, then by name; recall and F1 before and after."""
     tables = plot_tables(TRUTH, BEFORE, AFTER, COUNTS)
     assert list(tables) == ["class_counts", "recall", "confusion_before", "confusion_after"]
     assert tables["class_counts"].to_csv(index=False, lineterminator="\n") == (
@@ -40,8 +40,8 @@ def test_plots_have_one_row_a_class_with_test_rows() -> None:
         assert pairs["predicted"].tolist() == predicted.tolist()
 
 
-def test_the_learning_curve_has_one_row_a_choice() -> None:
-    """In order, with both metrics and their intervals to six digits."""
+def test_the_learning_curve_has_one_row_per_choice() -> None:
+    """In order, with both metrics and their intervals, rounded to six digits."""
     tried = Tried(5, True, 0.5, False, Interval(1 / 3, 0.25, 0.5), Interval(0.5, 0.0, 2 / 3))
     assert learning_curve([tried, tried]).to_csv(index=False, lineterminator="\n") == (
         "samples_per_class,class_weight,sample_weight,by_quality,macro_f1,macro_f1_low,"

@@ -1,3 +1,3 @@
-"""The small project and the model behind a server that the stages are tested with."""
+"""Fixtures of the stage tests: the small project and a model behind a server."""
 
 from tests.stages.conftest import model, planned, project  # noqa: F401  (fixtures)

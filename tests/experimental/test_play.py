@@ -1,4 +1,4 @@
-"""Rounds in a small project with a model behind a real server: what is kept, and when they stop."""
+"""Rounds in a small project with a model behind a real server: what is kept, when they stop."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EMPTY = Round(
 
 @pytest.fixture
 def here(project: Project, model: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small project that plans by errors, as the working directory."""
+    """A small project with an error-driven plan, as the working directory."""
     project.settings(endpoint(model.url))
 
     def by_errors(values: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ def here(project: Project, model: Model, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def play(capsys: pytest.CaptureFixture[str]) -> tuple[list[Round], str]:
-    """The pipeline up to the balanced set, then a round; all rounds and what was printed."""
+    """Run the pipeline up to the balanced set, then a round; return all rounds and the output."""
     for stage in (analyze, generate, score, filter_stage, balance):
         stage.main()
     rounds.main(repro=False)
@@ -62,21 +62,20 @@ def play(capsys: pytest.CaptureFixture[str]) -> tuple[list[Round], str]:
 
 
 def samples() -> int:
-    """How many are in the balanced set."""
+    """Number of samples in the balanced set."""
     return int((pd.read_csv(paths.BALANCED)["origin"] == "synthetic").sum())
 
 
-def test_a_round_goes_on_from_the_last_kept_one(
+def test_a_round_builds_on_the_last_kept_one(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """15 samples, then 15 more, of which the first 15 are asked of nobody again."""
+    """15 samples, then 15 more; the first 15 are not requested again."""
     played, printed = play(capsys)
     (first,) = played
     assert samples() == len(first.ids) == first.added == 15
     assert "| 1 | 162 | 15 | 15 | 0 |" in printed
-    write_round(
-        FOLDER, replace(first, kept=True)
-    )  # whatever the dev score: the plan is the matter here
+    # Kept regardless of the dev score: this test is about the plan.
+    write_round(FOLDER, replace(first, kept=True))
     (_, second), _ = play(capsys)
     assert samples() == 30
     assert set(first.ids) <= set(second.ids)
@@ -86,7 +85,7 @@ def test_a_round_goes_on_from_the_last_kept_one(
 def test_a_round_that_is_no_better_is_the_last(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its samples leave the set again, and another round does nothing until real rows come."""
+    """Its samples leave the set, and further rounds do nothing until there are new real rows."""
     (first,), _ = play(capsys)
     write_round(FOLDER, replace(first, kept=True))
     (_, second), _ = play(capsys)
@@ -101,7 +100,7 @@ def test_a_round_that_is_no_better_is_the_last(
 def test_with_patience_the_next_round_takes_a_larger_step(
     here: Path, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A miss does not end the rounds yet: its samples come again, and as many more; two do."""
+    """After one miss its samples and as many more are added; the second miss ends the rounds."""
     project.settings(lambda values: values["plan"].update(patience=1))
     (first,), _ = play(capsys)
     write_round(FOLDER, replace(first, kept=True))
@@ -110,7 +109,7 @@ def test_with_patience_the_next_round_takes_a_larger_step(
     (*_, third), _ = play(capsys)
     assert samples() == len(third.ids) == 45
     assert set(second.ids) <= set(third.ids)
-    assert third.added == 30  # to the last kept round
+    assert third.added == 30  # compared with the last kept round
     write_round(FOLDER, replace(third, kept=False))
     played, _ = play(capsys)
     assert (len(played), samples()) == (3, 15)
@@ -140,12 +139,12 @@ def test_new_real_rows_start_the_rounds_again(
 
 
 def dropped(name: str, rule: str) -> Screened:
-    """A sample that a rule dropped."""
+    """A sample rejected by a rule."""
     return Screened(Candidate(name, "a", "text"), "text", fault=Fault(rule, ""))
 
 
-def test_samples_that_went_are_counted_by_reason() -> None:
-    """By the rule that dropped them; the others had become too many."""
+def test_retired_samples_are_counted_by_reason() -> None:
+    """By the rejecting rule; the others were not needed."""
     last = replace(EMPTY, ids=("a", "b", "c", "d"))
     rejected = [dropped("b", "contradiction"), dropped("x", "length")]
     assert retired(last, ["a"], rejected) == {"contradiction": 1, "not needed": 2}

@@ -1,4 +1,4 @@
-"""Rounds are written and read again, and damaged ones are named."""
+"""Files of rounds: written, read, and checked for damage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,8 +34,8 @@ FIRST = Round(
 )
 
 
-def test_rounds_come_back_as_they_were_written(tmp_path: Path) -> None:
-    """In the order of their numbers, beyond nine as well."""
+def test_rounds_round_trip(tmp_path: Path) -> None:
+    """In the order of their numbers, also beyond nine."""
     rounds = [replace(FIRST, number=number, kept=number < 11) for number in range(1, 12)]
     for one in reversed(rounds):
         write_round(tmp_path, one)
@@ -54,8 +54,8 @@ def test_rounds_come_back_as_they_were_written(tmp_path: Path) -> None:
         pytest.param("nyn", 1, id="those-before-a-kept-one-are-over"),
     ],
 )
-def test_rounds_end_after_more_misses_than_there_is_patience(kept: str, count: int) -> None:
-    """The last ones in a row count, and only those on the real rows of today."""
+def test_rounds_stop_after_more_misses_than_patience(kept: str, count: int) -> None:
+    """Only the latest consecutive misses count, and only those on the current real rows."""
     rounds = [replace(FIRST, number=n, kept=one == "y") for n, one in enumerate(kept, 1)]
     assert misses(rounds, FIRST.real) == count
     assert [has_stopped(rounds, FIRST.real, patience) for patience in range(3)] == [
@@ -64,16 +64,16 @@ def test_rounds_end_after_more_misses_than_there_is_patience(kept: str, count: i
     assert misses(rounds, {**FIRST.real, "a": 6}) == 0
 
 
-def test_no_rounds_is_no_round(tmp_path: Path) -> None:
-    """An empty folder, and one that is not there."""
+def test_no_rounds(tmp_path: Path) -> None:
+    """An empty and a missing folder both have no rounds."""
     assert read_rounds(tmp_path) == read_rounds(tmp_path / "none") == []
     assert last_kept([]) is None
 
 
 def test_predictions_are_named_by_sorted_class() -> None:
-    """Numbers stand for the sorted class names; other dev rows are refused."""
+    """Indices refer to the sorted class names; another number of dev rows is an error."""
     assert FIRST.predictions_on(["a", "a", "b"]) == ["a", "b", "b"]
-    with pytest.raises(UserError, match="round 1 was scored on 3 dev rows, and there are 2"):
+    with pytest.raises(UserError, match="round 1 was scored on 3 dev rows, but there are 2"):
         FIRST.predictions_on(["a", "b"])
 
 
@@ -85,21 +85,21 @@ def test_predictions_are_named_by_sorted_class() -> None:
     ],
 )
 def test_a_damaged_round_is_named(content: str, message: str, tmp_path: Path) -> None:
-    """The file and the remedy."""
+    """The error names the file and the remedy."""
     (tmp_path / "1.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=message):
         read_rounds(tmp_path)
 
 
 def test_a_missing_round_is_named(tmp_path: Path) -> None:
-    """Round 2 without round 1."""
+    """Round 2 without round 1 is an error."""
     write_round(tmp_path, replace(FIRST, number=2))
     with pytest.raises(UserError, match="no round 1 but a round 2"):
         read_rounds(tmp_path)
 
 
-def test_a_round_is_written_as_it_always_was(tmp_path: Path) -> None:
-    """Golden file: one field a line, in their order."""
+def test_golden_round(tmp_path: Path) -> None:
+    """Golden file: one field per line, in order."""
     write_round(tmp_path, replace(FIRST, retired={"review": 1}))
     assert (tmp_path / "1.json").read_text(encoding="utf-8") == (
         "{\n"
@@ -119,8 +119,8 @@ def test_a_round_is_written_as_it_always_was(tmp_path: Path) -> None:
     )
 
 
-def test_a_summary_counts_what_is_long() -> None:
-    """Rows and samples of all classes; no ids and no predictions."""
+def test_a_summary_has_counts_instead_of_lists() -> None:
+    """Rows and samples over all classes; no ids and no predictions."""
     (summary,) = (fields_of(one) for one in summaries([FIRST]).values())
     assert (summary["real"], summary["samples"]) == (8, 2)
     assert not {"ids", "predictions", "number"} & summary.keys()

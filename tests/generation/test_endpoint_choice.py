@@ -147,7 +147,9 @@ def test_the_floor_must_fit(endpoint: EndpointParams) -> None:
     """Three times 0.4 is too much; endpoints that are only fallbacks do not count."""
     three = tuple(endpoint.model_copy(update={"name": name}) for name in NAMES)
     settings_ = {**only(*three).model_dump(), "explore": 0.4}
-    with pytest.raises(ValueError, match=r"explore 0\.4 is more than an equal share of the 3"):
+    with pytest.raises(
+        ValueError, match=r"explore 0\.4 is more than an equal share for each of the 3"
+    ):
         LlmParams.model_validate(settings_)
     settings_["endpoints"][2]["weight"] = 0
     assert [each.name for each in LlmParams.model_validate(settings_).ensemble] == ["a", "b"]

@@ -93,7 +93,7 @@ def test_ctrl_c_ends_a_run_at_once(project: Project, server: Server) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "stopped; run the same command again to go on"
+    assert errors.splitlines()[-1] == "stopped; run the same command again to continue"
     assert "Traceback" not in errors
     assert len(keys_of(project.path)) == 2
 

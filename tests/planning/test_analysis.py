@@ -1,4 +1,4 @@
-"""The stage analyze under the strategy gini: what is reached is in the metrics, and stated."""
+"""The stage analyze with the strategy gini: the reached coefficient is reported."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_gini_coefficient_of_the_plan_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Wanted, planned and reachable; one warning where the limits are too tight."""
+    """Wanted, planned and reachable; one warning if the limits are too tight."""
     project(tmp_path, **plan)
     monkeypatch.chdir(tmp_path)
     analyze.main()

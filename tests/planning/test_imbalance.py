@@ -1,4 +1,4 @@
-"""Inequality of the classes: Gini coefficient, ratio, entropy."""
+"""Class imbalance: Gini coefficient, ratio, entropy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COUNTS = st.lists(st.integers(1, 300), min_size=1, max_size=8)
 
 
 def labels_of(counts: dict[str, int]) -> pd.Series:
-    """A column with each label so many times."""
+    """A column with each label repeated as given."""
     return pd.Series([label for label, count in counts.items() for _ in range(count)], dtype=str)
 
 
@@ -43,7 +43,7 @@ def test_gini(counts: list[int], expected: float) -> None:
 
 @given(counts=COUNTS)
 def test_gini_is_the_mean_difference_of_all_pairs(counts: list[int]) -> None:
-    """The sorted form is the definition; 0 to 1 - 1/k; the unit does not matter."""
+    """The sorted form equals the definition; 0 to 1 - 1/k; scaling has no effect."""
     x = np.array(counts, dtype=float)
     by_pairs = np.abs(x[:, None] - x[None, :]).mean() / (2 * x.mean())
     assert gini(x) == pytest.approx(by_pairs, abs=1e-12)
@@ -66,14 +66,14 @@ def test_gini_is_the_mean_difference_of_all_pairs(counts: list[int]) -> None:
     ],
 )
 def test_entropy(counts: list[int], expected: float, classes: float) -> None:
-    """Computed by hand, in nats; its exponential is the number of classes that count."""
+    """Computed by hand, in nats; its exponential is the effective number of classes."""
     assert entropy(np.array(counts)) == pytest.approx(expected)
     assert np.exp(entropy(np.array(counts))) == pytest.approx(classes)
 
 
 @given(counts=COUNTS)
 def test_effective_classes_are_one_to_all(counts: list[int]) -> None:
-    """All of them where they are equal; the unit does not matter."""
+    """It is the number of classes if all are equal; scaling has no effect."""
     found = imbalance_of_counts(np.array(counts))
     assert 1 - 1e-9 <= found.effective_classes <= len(counts) + 1e-9
     equal = imbalance_of_counts(np.full(len(counts), counts[0]))
@@ -84,7 +84,7 @@ def test_effective_classes_are_one_to_all(counts: list[int]) -> None:
 
 
 def test_cmcc_34() -> None:
-    """The published counts: 12,799 rows, Gini 0.651, 1,961 to 1, as good as 16 equal classes."""
+    """The published figures: 12,799 rows, Gini 0.651, ratio 1,961, 16 effective classes."""
     classes = pd.read_csv("data/raw/cmcc34_classes.csv")
     measured = imbalance_of(labels_of(dict(zip(classes["name"], classes["train"], strict=True))))
     assert measured == Imbalance(
@@ -98,7 +98,7 @@ def test_cmcc_34() -> None:
 
 
 def test_the_figures_have_the_keys_of_the_metrics_file() -> None:
-    """Those of metrics/analyze.json."""
+    """The keys of metrics/analyze.json."""
     assert fields_of(imbalance_of(labels_of({"a": 3, "b": 1}))) == {
         "rows": 4,
         "classes": 2,

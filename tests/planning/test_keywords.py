@@ -27,18 +27,18 @@ CALLS = rows(
 
 
 def test_a_word_of_one_class_is_mined() -> None:
-    """What stands in all rows of one class and in no other comes first."""
+    """A word in all rows of one class and in no other row comes first."""
     assert mine_keywords(*CALLS, "zh", 1) == {BILL: (BILL,), CARD: (CARD,), LEAVE: (LEAVE,)}
 
 
 def test_no_word_is_part_of_another() -> None:
-    """The better one of two that overlap stays."""
+    """The better of two overlapping words is kept."""
     for words in mine_keywords(*CALLS, "zh", 20).values():
         assert not any(a in b for a in words for b in words if a != b)
 
 
 def test_no_word_crosses_turns_or_holds_punctuation() -> None:
-    """Spaces part turns, and the plan joins keywords by semicolons."""
+    """Spaces separate turns, and the plan joins keywords with semicolons."""
     texts, labels = rows(("a", ["甲;乙 丙，丁"] * 3 + ["甲;乙 丙，丁！"]), ("b", ["戊己庚辛"] * 4))
     words = [w for found in mine_keywords(texts, labels, "zh", 40).values() for w in found]
     assert words
@@ -46,7 +46,7 @@ def test_no_word_crosses_turns_or_holds_punctuation() -> None:
 
 
 def test_english_words_are_words() -> None:
-    """Lower-case words, not parts of them."""
+    """Keywords are lower-case words, not parts of words."""
     texts, labels = rows(
         ("card", ["Where is the Card", "the card was lost"]),
         ("top_up", ["why did the top_up fail", "the top_up seems to fail"]),
@@ -57,7 +57,7 @@ def test_english_words_are_words() -> None:
 
 
 def test_a_word_in_one_row_is_no_keyword() -> None:
-    """Unless the class has but that row."""
+    """Unless the class has only that row."""
     texts, labels = rows(
         ("a", ["补卡 明天", "补卡 后天"]), ("b", ["销户 再见"]), ("c", ["话费 多少", "话费 几块"])
     )
@@ -68,7 +68,7 @@ def test_a_word_in_one_row_is_no_keyword() -> None:
 
 
 def test_a_row_counts_once() -> None:
-    """A call that repeats a word ten times does not outweigh a word of every call."""
+    """A call that repeats a word ten times does not outweigh a word in every call."""
     texts, labels = rows(
         ("a", ["补卡 " + "啊呀" * 10, "补卡 啊呀", "补卡 嗯"]), ("b", ["销户 哦", "销户 呃"])
     )
@@ -76,6 +76,6 @@ def test_a_row_counts_once() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_at_most_so_many(limit: int) -> None:
-    """`keywords_per_class` is a limit."""
+def test_the_number_of_keywords_is_limited(limit: int) -> None:
+    """`keywords_per_class` is the maximum."""
     assert all(len(words) <= limit for words in mine_keywords(*CALLS, "zh", limit).values())

@@ -1,4 +1,4 @@
-"""The plan file: written by analyze, read by the stages after it."""
+"""The plan file: written by analyze, read by later stages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_plan_is_read(tmp_path: Path) -> None:
 
 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:
-    """The remedy is the stage that writes it."""
+    """The error names the stage that writes it."""
     file = tmp_path / "plan.csv"
     with pytest.raises(UserError, match=f"{file} not found; run `dvc repro analyze` to make it"):
         read_plan(file)

@@ -1,4 +1,4 @@
-"""Strategies: how many rows each class is to have, and the limits that hold in all of them."""
+"""Strategies: planned class sizes, and the limits that apply to all strategies."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ CAPS = st.none() | st.integers(1, 300)
 
 
 def counts_of(counts: list[int]) -> pd.Series:
-    """Rows by label as `targets` takes them: the largest class first."""
+    """Rows by label as `targets` expects them: largest class first."""
     ordered = sorted(counts, reverse=True)
     return pd.Series(ordered, index=[f"c{i}" for i in range(len(ordered))], dtype="int64")
 
 
 def labels_of(counts: dict[str, int]) -> pd.Series:
-    """A column with each label so many times."""
+    """A column with each label repeated as given."""
     return pd.Series([label for label, count in counts.items() for _ in range(count)], dtype=str)
 
 
 def with_settings(**change: Any) -> PlanParams:  # noqa: ANN401  (of any setting)
-    """The settings above, some changed."""
+    """The settings above with some changed."""
     return PARAMS.model_copy(update=change)
 
 
@@ -122,14 +122,14 @@ TRAIN = {"e": 1, "d": 10, "b": 23, "c": 10, "a": 332, "f": 104}
     ],
 )
 def test_plan(change: dict[str, object], expected: list[tuple[object, ...]]) -> None:
-    """Worked out by hand: label, support, tier, target, needed; largest first, then by name."""
+    """Computed by hand: label, support, tier, target, needed; largest first, then by name."""
     plan = plan_classes(labels_of(TRAIN), PARAMS.model_copy(update=change))
     assert list(plan) == ["label", "support", "tier", "target", "needed"]
     assert list(plan.itertuples(index=False, name=None)) == expected
 
 
 def test_an_override_of_an_unknown_class_is_named() -> None:
-    """Setting, class and remedy."""
+    """The error names setting, class and remedy."""
     params = PARAMS.model_copy(update={"overrides": {"a": 5, "z": 5}})
     with pytest.raises(UserError, match=r"plan.overrides: no class 'z' in train; correct the name"):
         plan_classes(labels_of({"a": 3}), params)
@@ -146,7 +146,7 @@ def test_an_override_of_an_unknown_class_is_named() -> None:
 def test_a_plan_never_cuts_a_class(
     counts: list[int], target: int, ratio: float, override: int, shuffle: Random
 ) -> None:
-    """Targets are the support or more, needs the difference, and the order of rows is no matter."""
+    """Target >= support, needed is the difference, and the order of rows does not matter."""
     labels = labels_of({f"c{i}": count for i, count in enumerate(counts)})
     params = PARAMS.model_copy(
         update={
@@ -168,8 +168,8 @@ def test_a_plan_never_cuts_a_class(
 
 
 @given(counts=COUNTS, target=st.integers(1, 400), ratio=st.floats(0, 1))
-def test_quota_fills_minority_classes_alone(counts: list[int], target: int, ratio: float) -> None:
-    """Class by class: those below the ratio of the mean up to the target, the others as they are."""
+def test_quota_fills_minority_classes_only(counts: list[int], target: int, ratio: float) -> None:
+    """Classes below the ratio are filled up to the target, the others stay unchanged."""
     mean = sum(counts) / len(counts)
     expected = [
         max(count, target) if count < ratio * mean else count
@@ -203,14 +203,14 @@ def test_quota_fills_minority_classes_alone(counts: list[int], target: int, rati
     ],
 )
 def test_targets(strategy: Strategy, change: dict[str, object], expected: list[int]) -> None:
-    """Worked out by hand for classes of 400, 100 and 40 rows, the mean being 180."""
+    """Computed by hand for classes of 400, 100 and 40 rows, mean 180."""
     found = targets(strategy, counts_of([400, 100, 40]), with_settings(**change))
     assert found.tolist() == expected
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_overrides_win(strategy: Strategy) -> None:
-    """Zero is none; more rows than the class has is so many."""
+    """0 means no samples; a number above the class size is its target."""
     params = with_settings(overrides={"c1": 0, "c2": 90}, minority_ratio=1.0, beta=0.9)
     found = targets(strategy, counts_of([400, 100, 40, 2]), params)
     assert found[:3].tolist() == [400, 100, 90]
@@ -246,13 +246,13 @@ def test_overrides_win(strategy: Strategy) -> None:
     ],
 )
 def test_limits(change: dict[str, object], expected: list[int]) -> None:
-    """Worked out by hand for the strategy floor and classes of 400, 100, 40 and one row."""
+    """Computed by hand for the strategy floor and classes of 400, 100, 40 and 1 rows."""
     found = targets("floor", counts_of([400, 100, 40, 1]), with_settings(**change))
     assert found.tolist() == expected
 
 
 def test_a_capped_class_needs_nothing() -> None:
-    """Its target is the cap, and what stays is that many real rows."""
+    """Its target is the cap, and that many real rows stay."""
     plan = plan_classes(labels_of(TRAIN), with_settings(head_cap=110))
     assert plan.loc[plan["label"] == "a", ["support", "target", "needed"]].to_numpy().tolist() == [
         [332, 110, 0]
@@ -283,7 +283,7 @@ def test_limits_hold_in_every_strategy(
     cap: int | None,
     override: int,
 ) -> None:
-    """Never below the rows that stay, never more samples than allowed, none above the cap."""
+    """Never below the rows that stay, above the allowed samples, or above the cap."""
     rows = counts_of(counts)
     params = with_settings(
         strategy=strategy,
@@ -296,7 +296,7 @@ def test_limits_hold_in_every_strategy(
         overrides={"c0": override},
     )
     found = targets(strategy, rows, params)
-    # the class with an override keeps so many real rows
+    # the class with an override keeps at least that many real rows
     caps = np.full(len(counts), 10**6 if cap is None else cap)
     caps[0] = max(caps[0], override)
     kept = np.minimum(rows.to_numpy(), caps)
@@ -319,7 +319,7 @@ def test_limits_hold_in_every_strategy(
 def test_the_order_of_classes_stays(
     counts: list[int], strategy: Strategy, goal: float, share: float | None, cap: int | None
 ) -> None:
-    """A class with more real rows has not fewer in the end, but for one row of the last level."""
+    """A class with more real rows stays the larger one, up to one row."""
     params = with_settings(target_gini=goal, max_synthetic_share=share, head_cap=cap)
     found = targets(strategy, counts_of(counts), params)
     assert (np.diff(found) <= 1).all()
@@ -338,7 +338,7 @@ def test_the_order_of_classes_stays(
 def test_a_stronger_setting_never_asks_for_less(
     counts: list[int], strategy: Strategy, name: str, stronger: list[float]
 ) -> None:
-    """Of no class."""
+    """A stronger setting never lowers the target of a class."""
     found = [
         targets(strategy, counts_of(counts), with_settings(**{name: value})) for value in stronger
     ]
@@ -354,10 +354,10 @@ def test_a_stronger_setting_never_asks_for_less(
     total=SHARE,
     cap=st.none() | st.integers(1, 3000),
 )
-def test_the_gini_coefficient_is_hit_or_its_bound_named(
+def test_the_gini_target_is_reached_or_its_bound_reported(
     counts: list[int], goal: float, share: float | None, total: float | None, cap: int | None
 ) -> None:
-    """At or below what was wanted and above it with one row fewer, or else the lowest there is."""
+    """The target is met with no row to spare, or else the lowest possible value is reached."""
     params = with_settings(
         strategy="gini",
         target_gini=goal,
@@ -379,7 +379,7 @@ def test_the_gini_coefficient_is_hit_or_its_bound_named(
         if plan["needed"].sum():
             fewer = gini(water_fill(kept, target, int(plan["needed"].sum()) - 1))
             assert fewer > goal
-            # a row moves the coefficient by 2 / rows at the most
+            # a row changes the coefficient by at most 2 / rows
             assert planned >= goal - max(0.005, 2 / target.sum())
 
 
@@ -392,7 +392,7 @@ def test_the_gini_coefficient_is_hit_or_its_bound_named(
 def test_no_way_to_reach_a_gini_coefficient_is_cheaper(
     classes: list[tuple[int, int]], samples: int, goal: float
 ) -> None:
-    """Against every way to add so many rows, those that go above the largest class included."""
+    """Compared with every way to add rows, including beyond the largest class."""
     start = np.array([rows for rows, _ in classes])
     most = start + np.array([room for _, room in classes])
     ways = [
@@ -412,8 +412,8 @@ def test_no_way_to_reach_a_gini_coefficient_is_cheaper(
     classes=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=6),
     samples=st.integers(0, 60),
 )
-def test_water_rises_row_by_row(classes: list[tuple[int, int]], samples: int) -> None:
-    """Each sample goes to the smallest class with room, the last of equal ones."""
+def test_water_fill_goes_row_by_row(classes: list[tuple[int, int]], samples: int) -> None:
+    """Each sample goes to the smallest class with room, the last one in a tie."""
     start = np.array([rows for rows, _ in classes])
     most = start + np.array([room for _, room in classes])
     expected = start.copy()
@@ -426,8 +426,8 @@ def test_water_rises_row_by_row(classes: list[tuple[int, int]], samples: int) ->
     assert water_fill(start, most, samples).tolist() == expected.tolist()
 
 
-def test_what_is_not_reachable_is_reported() -> None:
-    """By hand: a class of two rows may have two samples; above that only the head would grow."""
+def test_an_unreachable_gini_is_reported() -> None:
+    """A class of two rows may get two samples; beyond that only the head would grow."""
     params = with_settings(strategy="gini", target_gini=0.2, max_synthetic_share=0.5)
     plan = plan_classes(labels_of({"a": 10, "b": 2}), params)
     assert plan["target"].tolist() == [10, 4]
@@ -437,13 +437,13 @@ def test_what_is_not_reachable_is_reported() -> None:
 
 
 def test_other_strategies_have_no_gini_goal() -> None:
-    """The number in the settings is not theirs."""
+    """They ignore target_gini."""
     params = with_settings(target_gini=0.2)
     assert gini_goal(plan_classes(labels_of({"a": 10, "b": 2}), params), params) is None
 
 
 def test_strategies_are_compared() -> None:
-    """One line each, at the settings that there are; by hand for classes of 3 rows and one."""
+    """One entry per strategy; computed by hand for classes of 3 rows and 1 row."""
     table = compare(counts_of([3, 1]), with_settings(target_per_class=2, minority_ratio=0.9))
     assert list(table) == list(STRATEGIES)
     assert table["quota"] == BalanceFigures(
@@ -454,7 +454,7 @@ def test_strategies_are_compared() -> None:
         effective_classes=pytest.approx(1.9601317042),
     )
     assert table["power"].needed == 1  # the square root of 3 is 1.7
-    assert table["gini"].needed == 0  # 0.25 is below the one that is shown
+    assert table["gini"].needed == 0  # 0.25 is below SHOWN_GINI
     assert SHOWN_GINI > 0.25
 
 
@@ -475,8 +475,8 @@ def test_strategies_are_compared() -> None:
         ),
         pytest.param(
             {"strategy": "gini"},
-            "plan: strategy gini needs target_gini, the Gini coefficient to reach (such as 0.35), "
-            "got None",
+            "plan: strategy gini needs target_gini, the Gini coefficient to reach (for example "
+            "0.35), got None",
             id="gini-without-a-target",
         ),
         pytest.param(
@@ -486,14 +486,14 @@ def test_strategies_are_compared() -> None:
         ),
         pytest.param(
             {"head_cap": 50},
-            "plan: head_cap 50 is below target_per_class 100: a class would be cut to fewer rows "
-            "than others are filled up to; raise head_cap or lower target_per_class",
+            "plan: head_cap 50 is below target_per_class 100: large classes would be cut to fewer "
+            "rows than small ones are filled up to; raise head_cap or lower target_per_class",
             id="head-cap-below-the-target",
         ),
     ],
 )
 def test_a_wrong_setting_is_named(change: dict[str, object], expected: str, tmp_path: Path) -> None:
-    """Key, value and what to do about it, in one line."""
+    """The error is one line with key, value and remedy."""
     raw = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     raw["plan"] |= {"target_per_class": 100} | change
     file = tmp_path / "params.yaml"
@@ -503,7 +503,7 @@ def test_a_wrong_setting_is_named(change: dict[str, object], expected: str, tmp_
     assert str(error.value) == f"{file}: {expected}"
 
 
-def test_a_small_head_cap_is_no_matter_to_other_strategies(tmp_path: Path) -> None:
+def test_other_strategies_allow_a_small_head_cap(tmp_path: Path) -> None:
     """They do not fill up to target_per_class."""
     raw = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     raw["plan"] |= {"strategy": "power", "target_per_class": 100, "head_cap": 50}

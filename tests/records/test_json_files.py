@@ -1,4 +1,4 @@
-"""Records as files: what is written is read, and a file that is none is named."""
+"""Records as JSON files: round trip, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from src.records.json_files import as_json, read_record, write_record
 
 @dataclass(frozen=True)
 class Inner:
-    """A record in a record."""
+    """A nested record."""
 
     name: str
     interval: Interval
@@ -25,7 +25,7 @@ class Inner:
 
 @dataclass(frozen=True)
 class Outer:
-    """All kinds of fields."""
+    """A record with all kinds of fields."""
 
     count: int
     share: float | None
@@ -48,7 +48,7 @@ outer = st.builds(
 
 
 @given(record=outer)
-def test_what_is_written_is_read(record: Outer, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_records_round_trip(record: Outer, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nested records, tuples, mappings, None."""
     path = tmp_path_factory.mktemp("records") / "outer.json"
     write_record(path, record)
@@ -56,14 +56,14 @@ def test_what_is_written_is_read(record: Outer, tmp_path_factory: pytest.TempPat
 
 
 def test_none_by_default_is_left_out(tmp_path: Path) -> None:
-    """Any other None is a figure that is not known, and says so."""
+    """A None without a None default is written as null."""
     path = tmp_path / "outer.json"
     write_record(path, Outer(1, None, ()))
     assert read_json(path) == {"count": 1, "share": None, "inner": [], "by_name": {}}
 
 
-def test_what_a_newer_writer_adds_is_ignored(tmp_path: Path) -> None:
-    """An older reader takes a newer file."""
+def test_unknown_fields_are_ignored(tmp_path: Path) -> None:
+    """Older code can read a newer file."""
     path = tmp_path / "interval.json"
     path.write_text('{"value": 1, "low": 0, "high": 2, "seed": 7}', encoding="utf-8")
     assert read_record(path, Interval) == Interval(1.0, 0.0, 2.0)
@@ -74,20 +74,20 @@ def test_what_a_newer_writer_adds_is_ignored(tmp_path: Path) -> None:
     [
         pytest.param(
             '{"value": 1, "low": 0}',
-            "is not as it was written (high: Field required); run `dvc repro`",
+            "is invalid (high: Field required); run `dvc repro`",
             id="missing",
         ),
         pytest.param(
             '{"value": "much", "low": 0, "high": 2}',
-            "is not as it was written (value: Input should be a valid number",
+            "is invalid (value: Input should be a valid number",
             id="of-another-kind",
         ),
-        pytest.param("[1]", "is not as it was written (the whole of it: ", id="a-list"),
+        pytest.param("[1]", "is invalid (the whole file: ", id="a-list"),
         pytest.param('{"value": ', "line 1: not valid JSON", id="broken"),
     ],
 )
-def test_a_file_of_another_form_is_named(content: str, expected: str, tmp_path: Path) -> None:
-    """File, field and remedy in one line."""
+def test_an_invalid_file_is_named(content: str, expected: str, tmp_path: Path) -> None:
+    """The error names file, field and remedy in one line."""
     path = tmp_path / "interval.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(UserError) as error:
@@ -96,7 +96,7 @@ def test_a_file_of_another_form_is_named(content: str, expected: str, tmp_path: 
     assert "\n" not in str(error.value)
 
 
-def test_only_values_of_json_are_written() -> None:
-    """A path, a set or a frame in a record is a mistake of ours."""
+def test_only_json_values_are_written() -> None:
+    """A path, a set or a frame in a record is a programming error."""
     with pytest.raises(TypeError, match="has no form in JSON"):
         as_json({"path": Path("a")})

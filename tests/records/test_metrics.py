@@ -1,4 +1,4 @@
-"""The metrics files of a real run are the records that say what is in them."""
+"""The metrics files of real runs fit the records that document them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ KINDS: dict[str, type[Any]] = {
 def test_a_metrics_file_is_its_record(
     name: str, run: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Read and written again it is the same bytes: no field is missing, and none is unknown.
+    """Reading and rewriting gives the same bytes: no field is missing, and none is unknown.
 
-    The kept run, on which reports are tested, has the form of a run of today.
+    This also keeps `kept_run`, which the tests of the reports use, in the current format.
     """
     folder = Path() if run == "shipped" else request.getfixturevalue(run)
     written = folder / METRICS / f"{name}.json"

@@ -1,4 +1,4 @@
-"""Samples as files: candidates, what the gate made of them, and files from elsewhere."""
+"""Samples as files: candidates, screened samples, and files made elsewhere."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ screened = st.builds(
 def test_candidates_round_trip(
     written: list[Candidate], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever characters are in them."""
+    """With any characters."""
     path = tmp_path_factory.mktemp("samples") / "candidates.jsonl"
     write_candidates(path, written)
     assert read_candidates(path) == written
@@ -76,14 +76,14 @@ def test_candidates_round_trip(
 def test_screened_samples_round_trip(
     written: list[Screened], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """With scores, votes and faults, or without."""
+    """With and without scores, votes and faults."""
     path = tmp_path_factory.mktemp("samples") / "accepted.jsonl"
     write_screened(path, written)
     assert read_screened(path) == written
 
 
-def test_all_fields_stand_flat_in_a_line(tmp_path: Path) -> None:
-    """`text` is what is trained on, `text_before_style` what the model wrote."""
+def test_all_fields_are_flat(tmp_path: Path) -> None:
+    """`text` is the text for training, `text_before_style` what the model wrote."""
     path = tmp_path / "rejected.jsonl"
     write_screened(path, [replace(PASSED, fault=Fault("length", "6 characters"))])
     (line,) = read_jsonl(path)
@@ -95,7 +95,7 @@ def test_all_fields_stand_flat_in_a_line(tmp_path: Path) -> None:
     assert {"fault", "candidate", "suggested", "votes", "extra"}.isdisjoint(line)
 
 
-def test_what_the_gate_found_is_forgotten_when_read_as_candidates(tmp_path: Path) -> None:
+def test_verdicts_are_ignored_when_read_as_candidates(tmp_path: Path) -> None:
     """The accepted samples of an earlier run can be screened again."""
     path = tmp_path / "accepted.jsonl"
     write_screened(path, [PASSED])
@@ -104,7 +104,7 @@ def test_what_the_gate_found_is_forgotten_when_read_as_candidates(tmp_path: Path
 
 
 def test_a_file_from_elsewhere_needs_three_fields_and_keeps_the_others(tmp_path: Path) -> None:
-    """Ids and labels that are numbers are read as text; what nobody knows is written back."""
+    """Numeric ids and labels become text; unknown fields are written back."""
     path = tmp_path / "mine.jsonl"
     own = {"id": 7, "label": 3, "text": "hello", "source": {"page": 2}, "model": None}
     write_jsonl(path, [own])
@@ -126,20 +126,18 @@ def test_a_file_from_elsewhere_needs_three_fields_and_keeps_the_others(tmp_path:
         pytest.param({"id": "1", "label": "a", "text": None}, "has no 'text'", id="null"),
         pytest.param(
             {"id": "1", "label": "a", "text": ["b"]},
-            "is not as it was written (text: Input should be a valid string); correct it",
+            "is invalid (text: Input should be a valid string); correct it",
             id="a-list-of-turns",
         ),
         pytest.param(
             {"id": "1", "label": "a", "text": "b", "seed_ids": "r1"},
-            "is not as it was written (seed_ids: ",
+            "is invalid (seed_ids: ",
             id="seeds-that-are-no-list",
         ),
     ],
 )
-def test_a_line_that_is_no_sample_is_named(
-    line: dict[str, object], expected: str, tmp_path: Path
-) -> None:
-    """File, number, field and remedy."""
+def test_an_invalid_sample_is_named(line: dict[str, object], expected: str, tmp_path: Path) -> None:
+    """The error names file, sample number, field and remedy."""
     path = tmp_path / "mine.jsonl"
     write_jsonl(path, [{"id": "0", "label": "a", "text": "b"}, line])
     with pytest.raises(UserError) as error:

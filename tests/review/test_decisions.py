@@ -77,7 +77,7 @@ def test_no_file_is_no_decision(tmp_path: Path) -> None:
         pytest.param("", "no column 'id'; it has none", id="empty-file"),
         pytest.param(
             HEADER + "x,accept,a,,李,1\nx,reject,a,,李,2\n",
-            "line 3: '李' decided on 'x' in line 2 already; keep one",
+            "line 3: '李' already decided on 'x' in line 2; keep one",
             id="duplicate",
         ),
         pytest.param(HEADER + ",accept,a,,李,1\n", "line 2: id is empty", id="no-id"),

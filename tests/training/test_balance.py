@@ -1,4 +1,4 @@
-"""Balancing: real rows as they came, then samples up to the need of each class."""
+"""Balancing: unchanged real rows, then samples up to the need of each class."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PLAN = pd.DataFrame({"label": ["a", "b"], "support": [2, 1], "target": [2, 3], "
 
 
 def train_of(folder: Path, content: str, data: DataParams) -> pd.DataFrame:
-    """A train set as balance sees it."""
+    """A train set as balance reads it."""
     file = folder / "train.csv"
     file.write_text(content, encoding="utf-8")
     return read_split(file, data, {})
@@ -74,8 +74,8 @@ def sample(number: int, label: str, endpoint: str = "glm") -> Screened:
 
 
 def test_samples_follow_the_real_rows(tmp_path: Path) -> None:
-    """Golden file: columns and their order kept, empty where a sample has no value."""
-    # of a sample from elsewhere nobody knows who wrote it
+    """Golden file: columns keep their order, empty if a sample has no value."""
+    # a sample from a file made elsewhere has no known writer
     samples = [sample(1, "b"), sample(2, "a"), sample(3, "b", endpoint=""), sample(4, "b")]
     merged = merge(train_of(tmp_path, CSV, DATA), samples, PLAN, DATA)
     assert merged.to_csv(index=False, lineterminator="\n") == (
@@ -125,7 +125,7 @@ def test_samples_follow_the_real_rows(tmp_path: Path) -> None:
 def test_any_column_names_work(
     content: str, names: dict[str, str | None], added: list[str], tmp_path: Path
 ) -> None:
-    """The balanced file is the user's file, with three columns and some rows more."""
+    """The balanced file has the user's columns and three more."""
     data = DATA.model_copy(update=names)
     merged = merge(train_of(tmp_path, content, data), [sample(1, "b")], PLAN, data)
     header, *real = content.splitlines()
@@ -137,7 +137,7 @@ def test_any_column_names_work(
 
 
 def test_a_balanced_file_is_read_again(tmp_path: Path) -> None:
-    """As convert and train-baseline do."""
+    """As convert and train-baseline read it."""
     merged = merge(train_of(tmp_path, CSV, DATA), [sample(1, "b")], PLAN, DATA)
     again = train_of(tmp_path, merged.to_csv(index=False), DATA)
     assert again["row_id"].tolist() == ["c1", "c2", "c3", "s1"]
@@ -147,7 +147,7 @@ def test_a_balanced_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_each_class_uses_the_first_samples_that_it_needs() -> None:
-    """In their order; a class that needs none, or that no plan names, uses none."""
+    """In order; a class with no need, or missing from the plan, uses none."""
     accepted = [sample(number, label) for number, label in enumerate("abacxab")]
     used = used_samples(accepted, {"a": 2, "b": 5, "c": 0})
     assert [one.id for one in used] == ["s0", "s1", "s2", "s6"]
@@ -157,21 +157,21 @@ def test_each_class_uses_the_first_samples_that_it_needs() -> None:
 @pytest.mark.parametrize(
     "scores",
     [
-        pytest.param(None, id="from-elsewhere"),
-        pytest.param(replace(MEASURED, label_score=None), id="not-asked"),
+        pytest.param(None, id="made-elsewhere"),
+        pytest.param(replace(MEASURED, label_score=None), id="no-label-score"),
     ],
 )
-def test_a_sample_without_a_label_score_counts_whole(
+def test_a_sample_without_a_label_score_has_quality_1(
     scores: SampleScores | None, tmp_path: Path
 ) -> None:
-    """Its quality is 1."""
+    """Without scores and without a label score."""
     unscored = replace(sample(1, "b"), scores=scores)
     merged = merge(train_of(tmp_path, CSV, DATA), [unscored], PLAN, DATA)
     assert merged["label_score"].tolist() == ["", "", "", "1.000000"]
 
 
 def test_without_samples_nothing_is_added(tmp_path: Path) -> None:
-    """The real rows alone, and the columns all the same."""
+    """The real rows with the same columns."""
     merged = merge(train_of(tmp_path, CSV, DATA), [], PLAN, DATA)
     assert merged["origin"].tolist() == ["real"] * 3
     assert all(dtype == "str" for dtype in merged.dtypes)
@@ -192,7 +192,7 @@ def test_without_samples_nothing_is_added(tmp_path: Path) -> None:
 def test_merging_keeps_every_real_row(
     rows: list[tuple[str, str]], labels: list[str], needs: list[int], tmp_path: Path
 ) -> None:
-    """Real rows first and unchanged; of each class its first samples, at most as many as needed."""
+    """Real rows first and unchanged, then each class's first samples, at most its need."""
     data = DATA.model_copy(update={"label_column": "name", "id_column": None})
     csv = pd.DataFrame(rows, columns=["words", "name"]).to_csv(index=False)
     train = train_of(tmp_path, csv, data)
@@ -212,7 +212,7 @@ def test_merging_keeps_every_real_row(
 
 
 def test_metrics(tmp_path: Path) -> None:
-    """By hand: before 2 and 1 rows, after 2 and 2; one of the two that were needed is missing."""
+    """By hand: 2 and 1 rows before, 2 and 2 after; one of two needed samples is missing."""
     merged = merge(train_of(tmp_path, CSV, DATA), [sample(1, "b")], PLAN, DATA)
     found = as_json(balance_metrics(merged, PLAN, "name", PARAMS))
     assert isinstance(found, dict)
@@ -255,7 +255,7 @@ def test_metrics(tmp_path: Path) -> None:
 
 
 def test_dropped_rows_are_counted(tmp_path: Path) -> None:
-    """With a head cap, what was before is train, and what is after the set without them."""
+    """With a head cap, before is all train rows, and after is the set without dropped rows."""
     plan = pd.DataFrame({"label": ["a", "b"], "support": [2, 1], "target": [1, 1], "needed": 0})
     train = train_of(tmp_path, CSV, DATA)
     real = within_head_cap(train, staying(plan), DATA.turn_separator)
@@ -267,7 +267,7 @@ def test_dropped_rows_are_counted(tmp_path: Path) -> None:
 
 
 def test_rows_that_cover_the_class_stay(tmp_path: Path) -> None:
-    """Of three kinds of rows one each, in their order; small classes are whole."""
+    """One row of each of three kinds stays, in order; small classes keep all rows."""
     texts = ["我要补卡", "我要补卡啊", "查话费余额", "查话费余额吧", "宽带坏了", "宽带坏了呢"]
     csv = "words,call,nr,name\n丁,x,1,b\n" + "".join(
         f"{text},c{n},0,a\n" for n, text in enumerate(texts)
@@ -280,7 +280,7 @@ def test_rows_that_cover_the_class_stay(tmp_path: Path) -> None:
 
 
 def test_without_a_head_cap_all_rows_stay(tmp_path: Path) -> None:
-    """What the plan needs is no row less."""
+    """The plan drops no real row."""
     train = train_of(tmp_path, CSV, DATA)
     assert staying(PLAN) == {"a": 2, "b": 1}
     pd.testing.assert_frame_equal(within_head_cap(train, staying(PLAN), None), train)

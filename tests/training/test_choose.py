@@ -1,4 +1,4 @@
-"""The amount of samples: chosen on dev, none included, and guarded against noise."""
+"""The number of samples is chosen on dev, may be 0, and must beat noise."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ BASELINE = BaselineParams(
 
 
 def rows(counts: dict[str, int], name: str, words: dict[str, str] = WORDS) -> pd.DataFrame:
-    """Texts of two words of their class among words of every class."""
+    """Texts with two words of their class among words of every class."""
     rng = Random(name)
     made = [
         (" ".join(rng.choices(words[label].split(), k=2) + rng.choices(SHARED, k=6)), label)
@@ -72,7 +72,7 @@ def rows(counts: dict[str, int], name: str, words: dict[str, str] = WORDS) -> pd
 REAL = rows(TRAIN_ROWS, "real")
 DEV = rows(dict.fromkeys(WORDS, 20), "dev")
 HELPFUL = rows(dict.fromkeys(sorted(TAIL), 20), "samples").assign(quality=0.5)
-# Samples of each tail class that are texts of the other one.
+# Samples labelled with one tail class whose texts are of the other one.
 WRONG = rows(
     dict.fromkeys(sorted(TAIL), 20), "samples", {"lost": WORDS["invoice"], "invoice": WORDS["lost"]}
 ).assign(quality=0.5)
@@ -87,25 +87,25 @@ RESAMPLING = Resampling(800, 0.95, seed=0)
 
 
 def settings(**tried: object) -> ChooseParams:
-    """The shipped settings with few draws and these things to try."""
+    """The shipped settings with few draws and these values to try."""
     few = {"samples_per_class": (0, 5, 20), "sample_weights": (0.5, 1.0), "seeds": 2}
     return load_params().choose.model_copy(update=few | tried)
 
 
 def run(accepted: pd.DataFrame, real: pd.DataFrame = REAL, **tried: object) -> ChooseMetrics:
-    """What is chosen for the planted rows."""
+    """Run `choose` on the planted rows."""
     rows = TrainingRows(real, real, accepted)
     return choose(rows, DEV, BASELINE, settings(**tried), RESAMPLING, TAIL)
 
 
 def choice_of(one: Choice) -> Choice:
-    """The choice alone, without its scores or the sentence."""
+    """The choice alone, without its scores or reason."""
     own: dict[str, Any] = {field.name: getattr(one, field.name) for field in fields(Choice)}
     return Choice(**own)
 
 
 def choices(found: ChooseMetrics) -> list[Choice]:
-    """All that was tried, in order."""
+    """All choices that were tried, in order."""
     return [choice_of(one) for one in found.curve]
 
 
@@ -116,19 +116,19 @@ def values(found: ChooseMetrics) -> dict[Choice, float]:
 
 @cache
 def helped() -> ChooseMetrics:
-    """What is chosen where samples help."""
+    """The result if samples help."""
     return run(HELPFUL)
 
 
 def best_weighed(curve: tuple[Tried, ...]) -> Choice:
-    """The best way with the largest amount at a weight that the settings name."""
+    """The best choice with the largest number and one of the weights in the settings."""
     largest = max(one.samples_per_class for one in curve)
     weighed = [one for one in curve[2:] if one.samples_per_class == largest]
     return choice_of(max(weighed, key=lambda one: one.macro_f1.value))
 
 
 def test_samples_that_help_are_chosen() -> None:
-    """Texts of the rare classes raise dev scores beyond noise; the sentence has the numbers."""
+    """Texts of the rare classes raise dev scores beyond noise; `why` has the numbers."""
     chosen, scores = helped().chosen, values(helped())
     assert chosen.samples_per_class > 0
     assert chosen.why.startswith("dev macro-F1 +")
@@ -138,7 +138,7 @@ def test_samples_that_help_are_chosen() -> None:
 
 
 def test_samples_of_the_wrong_classes_are_not() -> None:
-    """Samples that are calls of other classes do not raise dev scores: the choice is none."""
+    """Samples that are calls of other classes do not raise dev scores: none are chosen."""
     found = run(WRONG)
     assert found.chosen.samples_per_class == 0
     assert found.chosen.sample_weight == 1
@@ -151,12 +151,12 @@ def test_samples_of_the_wrong_classes_are_not() -> None:
 
 
 def test_no_samples_are_always_tried() -> None:
-    """0 is on the curve with and without class weights, whether the settings name it or not."""
+    """The curve has 0 with and without class weights, even if the settings do not."""
     assert choices(run(HELPFUL, samples_per_class=(20,)))[:2] == [NONE, NONE_WEIGHTED]
 
 
 def test_the_curve_is_in_the_order_of_trying() -> None:
-    """No samples, the largest amount at every weight, then all at the best one and as whole rows."""
+    """No samples, the largest number at every weight, then all numbers at the best weight and 1."""
     found = run(HELPFUL, samples_per_class=(20, 5), sample_weights=(0.25, 0.5))
     curve = choices(found)
     assert curve[:2] == [NONE, NONE_WEIGHTED]
@@ -175,8 +175,8 @@ def test_the_curve_is_in_the_order_of_trying() -> None:
     ]
 
 
-def test_each_choice_takes_the_regularisation_that_suits_its_first_draw() -> None:
-    """The strongest within noise there, as of the methods; more draws change the score, not the `c`."""
+def test_each_choice_is_tuned_on_its_first_draw() -> None:
+    """The rule of `tuning`; more draws change the score, not the `c`."""
 
     def scores(c: tuple[float, ...], draws: int) -> list[float]:
         baseline = BASELINE.model_copy(update={"c": c})
@@ -194,8 +194,8 @@ def test_each_choice_takes_the_regularisation_that_suits_its_first_draw() -> Non
     assert scores(both, 4) == [pair[c] for pair, c in zip(of_all, taken, strict=True)]
 
 
-def test_each_of_several_models_is_told_by_what_it_gains() -> None:
-    """One writes samples that help, the other samples of the wrong classes."""
+def test_each_of_several_models_has_a_gain() -> None:
+    """One model writes samples that help, the other samples of the wrong classes."""
     chosen = run(TWO_WRITERS)
     assert list(chosen.per_model) == ["bad", "good"]
     bad, good = chosen.per_model["bad"], chosen.per_model["good"]
@@ -206,7 +206,7 @@ def test_each_of_several_models_is_told_by_what_it_gains() -> None:
 
 
 def test_the_gains_of_two_models_add_up() -> None:
-    """Without the one is the other alone: so much and the one on top are what all samples gain."""
+    """One alone plus the other on top equals the gain of all samples."""
     chosen = run(TWO_WRITERS)
     best = best_weighed(chosen.curve)
     scores = values(chosen)
@@ -224,27 +224,27 @@ def test_the_gains_of_two_models_add_up() -> None:
         pytest.param(None, id="no-such-column"),
     ],
 )
-def test_one_model_has_none_to_be_told_from(written_by: str | list[str] | None) -> None:
-    """Nor is a set from elsewhere, whose writers nobody knows, taken apart; all else is the same."""
+def test_a_single_model_has_no_gain(written_by: str | list[str] | None) -> None:
+    """The same for a set without known writers; everything else is unchanged."""
     accepted = HELPFUL if written_by is None else HELPFUL.assign(written_by=written_by)
     assert run(accepted) == helped()
     assert helped().per_model == {}
 
 
 def test_intervals_hold_their_values() -> None:
-    """Each point has macro-F1 and tail recall, the mean over the draws, with an interval."""
+    """Each point has mean macro-F1 and tail recall over the draws, with intervals."""
     for one in helped().curve:
         for interval in (one.macro_f1, one.tail_recall):
             assert 0 <= interval.low <= interval.value <= interval.high <= 1
 
 
-def test_the_choice_repeats_itself() -> None:
-    """The same rows and settings give the same choice, sentence and curve."""
+def test_the_choice_is_reproducible() -> None:
+    """The same rows and settings give the same choice, reason and curve."""
     assert run(HELPFUL) == helped()
 
 
 def test_a_run_without_samples_chooses_none() -> None:
-    """Only class weights are tried where nothing was accepted."""
+    """Without accepted samples, only class weights are tried."""
     found = run(NOTHING)
     assert choices(found) == [NONE, NONE_WEIGHTED]
     assert (found.chosen.samples_per_class, found.recommended) == (0, 0)
@@ -259,14 +259,14 @@ def test_a_run_without_samples_chooses_none() -> None:
         pytest.param(REAL.assign(text="。"), "baseline.analyzer 'word'", id="no-terms"),
     ],
 )
-def test_what_cannot_be_trained_is_explained(real: pd.DataFrame, message: str) -> None:
+def test_errors_of_fit_are_raised(real: pd.DataFrame, message: str) -> None:
     """The errors are those of `fit`."""
     with pytest.raises(UserError, match=message):
         run(NOTHING, real)
 
 
 def test_terms_are_found_in_a_handful_of_rows() -> None:
-    """min_df gives way here as it does in `fit`."""
+    """min_df is relaxed as in `fit`."""
     real = pd.DataFrame({"text": ["balance", "router"], "label": ["bill", "lost"]})
     dev = pd.DataFrame({"text": ["my balance", "my router"], "label": ["bill", "lost"]})
     rows = TrainingRows(real, real)
@@ -275,9 +275,10 @@ def test_terms_are_found_in_a_handful_of_rows() -> None:
 
 
 def drawn(scores: dict[Choice, tuple[float, float]]) -> Bootstrap[Choice]:
-    """Choices of a given macro-F1, which lies so far (the standard error) from 0.5 in turns.
+    """Bootstrap of choices with these values and standard errors of macro-F1.
 
-    All differences to a choice of no error have the standard error of the other one.
+    Resamples alternate between value - error and value + error, so that the difference from a
+    choice without error has the standard error of the other one.
     """
     turns = np.tile([-1.0, 1.0], 100)[:, None]
     return Bootstrap(
@@ -304,7 +305,7 @@ def drawn(scores: dict[Choice, tuple[float, float]]) -> Bootstrap[Choice]:
 def test_samples_must_win_by_more_than_one_standard_error(
     value: float, error: float, used: bool
 ) -> None:
-    """Against 0.5 without samples; else the choice is the best way without them."""
+    """Against 0.5 without samples; otherwise the best choice without samples is taken."""
     few = Choice(5, False, 1.0, False)
     scores = {NONE: (0.4, 0.0), NONE_WEIGHTED: (0.5, 0.0), few: (value, error)}
     found = conclude(drawn(scores))
@@ -330,14 +331,14 @@ def test_samples_must_win_by_more_than_one_standard_error(
 def test_recommended_is_the_smallest_within_one_standard_error(
     values: tuple[float, ...], recommended: int
 ) -> None:
-    """The best has a standard error of 0.02 against each other amount."""
+    """The differences to the best number have a standard error of 0.02."""
     amounts = [Choice(amount, True, 1.0, False) for amount in (5, 10, 50)]
-    # With an error of 0.02 at the best and none elsewhere, differences to it have just that.
+    # The best has an error of 0.02 and the others none, so all differences to it have 0.02.
     tried = {
         choice: (value, 0.02 if value == max(values) else 0.0)
         for choice, value in zip(amounts, values, strict=True)
     }
-    unlike = Choice(5, False, 1.0, False)  # other class weights are another curve
+    unlike = Choice(5, False, 1.0, False)  # another class weight is another curve
     scores = {NONE: (0.4, 0.0), NONE_WEIGHTED: (0.5, 0.0), unlike: (0.595, 0.02), **tried}
     found = conclude(drawn(scores))
     assert found.recommended == recommended
@@ -345,7 +346,7 @@ def test_recommended_is_the_smallest_within_one_standard_error(
 
 
 def test_a_lighter_sample_may_be_chosen() -> None:
-    """The weight of a sample is part of the choice; the recommended amount is of whole samples."""
+    """The sample weight is part of the choice; `recommended` is for weight 1."""
     whole, light = Choice(20, False, 1.0, False), Choice(20, False, 0.25, False)
     scores = {
         NONE: (0.4, 0.0),
@@ -358,8 +359,8 @@ def test_a_lighter_sample_may_be_chosen() -> None:
     assert (choice_of(found.chosen), found.recommended) == (light, 20)
 
 
-def test_a_head_cap_leaves_what_no_samples_come_to() -> None:
-    """They are compared with every real row; ways with samples learn from the rows that stay."""
+def test_a_head_cap_does_not_affect_no_samples() -> None:
+    """Choices without samples use every real row; those with samples the rows that stay."""
     whole, capped = (
         choose(TrainingRows(REAL, kept, HELPFUL), DEV, BASELINE, settings(), RESAMPLING, TAIL)
         for kept in (REAL, REAL.groupby("label").head(5))

@@ -1,4 +1,4 @@
-"""The baseline: trains on anything a user has."""
+"""The baseline trains on any valid data."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def vocabulary_of(texts: list[str], params: BaselineParams) -> set[str]:
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
 @pytest.mark.parametrize("class_weight", [None, "balanced"], ids=["plain", "balanced"])
 def test_a_fitted_model_names_the_class(classifier: str, class_weight: str | None) -> None:
-    """Both classifiers learn two classes and prediction with class names, in order."""
+    """Both classifiers learn two classes and predict class names, in order."""
     model = fit(build(with_settings(classifier=classifier), class_weight), FRAME)
     assert predict(model, TEXTS).tolist() == ["话费", "宽带"]
     assert predict(model, TEXTS).dtype.kind == "U"
 
 
 def test_settings_reach_the_pipeline() -> None:
-    """Each setting and the class weight arrive where they work."""
+    """Each setting and the class weight reach their step."""
     settings = with_settings(
         analyzer="word", ngram_range=(1, 3), min_df=3, max_features=7, c=(2.0, 4.0)
     )
@@ -42,7 +42,7 @@ def test_settings_reach_the_pipeline() -> None:
 
 
 def test_three_classes_and_a_class_of_one_row() -> None:
-    """A class with a single row is trained on, not dropped."""
+    """A one-row class is trained on, not dropped."""
     frame = pd.concat([FRAME, pd.DataFrame({"text": ["投诉态度"], "label": ["投诉"]})])
     model = fit(build(with_settings(min_df=1), "balanced"), frame)
     assert predict(model, ["投诉态度"]).tolist() == ["投诉"]
@@ -50,8 +50,8 @@ def test_three_classes_and_a_class_of_one_row() -> None:
 
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
 @pytest.mark.parametrize("class_weight", [None, "balanced"], ids=["plain", "balanced"])
-def test_copies_of_a_row_weigh_like_copies(classifier: str, class_weight: str | None) -> None:
-    """Copies pull the weights as if each were learned from, and leave the terms as they are."""
+def test_copies_of_a_row_count(classifier: str, class_weight: str | None) -> None:
+    """Each copy affects the weights as a row of its own, but not the terms."""
     unfitted = build(with_settings(classifier=classifier), class_weight)
     copies = pd.concat([FRAME, *[FRAME.head(1)] * 4], ignore_index=True)
     once, model = fit(unfitted, FRAME), fit(unfitted, copies)
@@ -63,7 +63,7 @@ def test_copies_of_a_row_weigh_like_copies(classifier: str, class_weight: str | 
 
 
 def test_a_weight_counts_like_copies() -> None:
-    """A row of weight 3 is learned from as three copies are; one of weight 0.5 as half a row."""
+    """A row of weight 3 counts like three copies, one of weight 0.5 like half a row."""
     unfitted = build(PARAMS, None)
     three = FRAME.assign(weight=[3.0] + [1.0] * 5)
     copies = pd.concat([FRAME, FRAME.head(1), FRAME.head(1)], ignore_index=True)
@@ -92,13 +92,13 @@ THREE = pd.concat(
 
 
 def coefficients(smote: dict[str, int] | None, seed: int = 0) -> np.ndarray:
-    """What a classifier of four classes learns with these points added."""
+    """Coefficients of a four-class classifier with these points added."""
     model = fit(build(with_settings(min_df=1), None), THREE, smote, seed)
     return np.hstack([model["classifier"].coef_, model["classifier"].intercept_[:, None]])
 
 
 def test_smote_repeats_the_row_of_a_class_of_one() -> None:
-    """There is nothing to go between: three points are three copies."""
+    """There is no neighbour: three points are three copies."""
     copies = pd.concat([THREE, *[THREE.tail(1)] * 3], ignore_index=True)
     model = fit(build(with_settings(min_df=1), None), copies)
     np.testing.assert_allclose(
@@ -107,21 +107,21 @@ def test_smote_repeats_the_row_of_a_class_of_one() -> None:
     assert not np.allclose(coefficients({"补卡": 3}), coefficients(None), atol=1e-2)
 
 
-def test_smote_repeats_itself_for_a_seed() -> None:
-    """The same seed draws the same points, another seed others; the terms are those of the rows."""
+def test_smote_is_reproducible() -> None:
+    """The same seed draws the same points, another seed others; terms stay those of the rows."""
     wanted = {"投诉": 6, "补卡": 2}
     np.testing.assert_array_equal(coefficients(wanted, 1), coefficients(wanted, 1))
     assert not np.allclose(coefficients(wanted, 1), coefficients(wanted, 2), atol=1e-5)
 
 
 def test_smote_skips_a_class_without_rows() -> None:
-    """Points of a class that no row is of cannot be made."""
+    """A class without rows gets no points."""
     np.testing.assert_array_equal(coefficients({"没有": 5}), coefficients(None))
 
 
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
 def test_logit_adjustment_shifts_towards_rare_classes(classifier: str) -> None:
-    """Decisions move by minus strength x log(share): 3 of 9 rows, 3 of 9, 2 of 9, 1 of 9."""
+    """Decisions move by -strength * log(share): 3 of 9 rows, 3 of 9, 2 of 9, 1 of 9."""
     model = fit(build(with_settings(min_df=1, classifier=classifier), None), THREE)
     before = model.decision_function(TEXTS)
     shifted = adjusted(model, THREE["label"].tolist(), 0.5)
@@ -139,7 +139,7 @@ def test_logit_adjustment_shifts_towards_rare_classes(classifier: str) -> None:
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
 @pytest.mark.parametrize("rare", ["话费", "宽带"], ids=["second-name", "first-name"])
 def test_logit_adjustment_of_two_classes(classifier: str, rare: str) -> None:
-    """Two classes share one decision, which moves by the difference of the two shifts."""
+    """There is one decision value, which moves by the difference of both shifts."""
     model = fit(build(with_settings(classifier=classifier), None), FRAME)
     labels = [rare] + [label for label in ("话费", "宽带") if label != rare] * 9
     before = model.decision_function(TEXTS)
@@ -168,7 +168,7 @@ def test_fit_leaves_the_pipeline_unfitted() -> None:
     ],
 )
 def test_min_df_gives_way_on_tiny_sets(texts: list[str], min_df: int, kept: set[str]) -> None:
-    """min_df holds where it can and is 1 where it would leave no term."""
+    """min_df applies unless it would leave no terms; then it is 1."""
     assert vocabulary_of(texts, with_settings(min_df=min_df)) == kept
 
 
@@ -189,6 +189,6 @@ def test_min_df_gives_way_on_tiny_sets(texts: list[str], min_df: int, kept: set[
 def test_what_cannot_be_trained_is_explained(
     settings: dict[str, object], frame: pd.DataFrame, message: str
 ) -> None:
-    """Settings or rows that cannot work are user errors that name them."""
+    """Invalid settings or rows are user errors that name them."""
     with pytest.raises(UserError, match=message):
         fit(build(with_settings(**settings), None), frame)

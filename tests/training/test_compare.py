@@ -1,4 +1,4 @@
-"""The comparison of all methods: dev decides whom, test says how much."""
+"""The comparison of all methods: dev chooses the two, test scores them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CLEAN = LeakageFigures(16, 0, 0, 4, 0, 0, 0)
 
 
 def predicted(heads: int, tails: int) -> NDArray[np.str_]:
-    """So many rows of each class right, the others taken for the other class."""
+    """Predictions with these numbers of correct rows; the others get the other class."""
     wrong = {"head": "tail", "tail": "head"}
     right = [n < heads for n in range(12)] + [n < tails for n in range(8)]
     return np.array([one if hit else wrong[one] for one, hit in zip(TRUTH, right, strict=True)])
@@ -60,24 +60,24 @@ def evaluate() -> EvaluateParams:
 
 @pytest.fixture(scope="module")
 def predictions() -> MethodPredictions:
-    """Two classes, five methods, of which one draws."""
+    """Two classes, five methods, one of them with several seeds."""
     return MethodPredictions(TRUTH, TRUTH, ON_DEV, ON_TEST, TAIL)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def result(predictions: MethodPredictions, evaluate: EvaluateParams) -> EvaluateMetrics:
-    """What it comes to."""
+    """The metrics of the comparison."""
     return compare(predictions, COUNTS, FOUND, evaluate, CLEAN, "seed:0")
 
 
-def test_dev_decides_who_is_compared(result: EvaluateMetrics) -> None:
-    """The free method and ours that are best there, whatever test says of them."""
+def test_dev_decides_which_methods_are_compared(result: EvaluateMetrics) -> None:
+    """The best free method and ours are the best on dev, whatever test shows."""
     assert (result.best_free, result.ours) == ("oversample", "augmented")
     assert result.methods["augmented"].accuracy.value == pytest.approx(19 / 20)
 
 
 def test_every_method_has_scores_and_differences(result: EvaluateMetrics) -> None:
-    """Against `original` all but itself, against the best free one those with samples."""
+    """All others against `original`, methods with samples against the best free one."""
     assert tuple(result.methods) == tuple(result.dev) == METHODS
     assert tuple(result.versus_original) == METHODS[1:]
     assert tuple(result.versus_best_free) == ("unfiltered", "augmented")
@@ -85,13 +85,13 @@ def test_every_method_has_scores_and_differences(result: EvaluateMetrics) -> Non
 
 
 def test_the_score_of_several_seeds_is_their_mean(result: EvaluateMetrics) -> None:
-    """Of no tail row and of all of them: half."""
+    """The mean of no tail row and all tail rows is one half."""
     assert result.dev["oversample"].tail_recall == 0.5
     assert mean_scores(TRUTH, [predicted(12, 8)], TAIL) == Scores(1, 1, 1, 1, 1)
 
 
-def test_pairs_are_of_the_first_seed(result: EvaluateMetrics) -> None:
-    """Ours has all 8 tail rows that the first seed of oversample misses, and misses one head."""
+def test_paired_tests_use_the_first_seed(result: EvaluateMetrics) -> None:
+    """Ours has all 8 tail rows that oversample's first seed misses, and misses one head row."""
     assert result.mcnemar == McNemarAgainst(8, 1, pytest.approx(20 / 512), against="oversample")
     assert result.tail_false_positives == FalsePositives(ours=1, best_free=0)
     tail = result.per_class["tail"]
@@ -100,8 +100,8 @@ def test_pairs_are_of_the_first_seed(result: EvaluateMetrics) -> None:
     assert (result.head_class_regressions, result.head_class_regressions_count) == ((), 0)
 
 
-def test_the_rest_is_handed_on(result: EvaluateMetrics) -> None:
-    """What choose found, the leakage, the sizes; what was not looked at is left out of the file."""
+def test_other_metrics_are_passed_through(result: EvaluateMetrics) -> None:
+    """Choice, leakage and sizes; optional parts that are missing are not in the file."""
     assert result.tail == Tail(classes=1, test_rows=8)
     assert (result.test_rows, result.signature, result.leakage) == (20, "seed:0", CLEAN)
     assert (result.chosen, result.recommended) == (FOUND.chosen, 20)

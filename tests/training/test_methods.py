@@ -1,4 +1,4 @@
-"""Methods: which rows and weights each one trains on."""
+"""Methods: the rows and weights that each one trains on."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_synthetic_rows_follow_the_real_ones(method: Method, added: list[str]) -
 
 @pytest.mark.parametrize("method", get_args(Method))
 def test_only_the_class_weight_methods_are_balanced(method: Method) -> None:
-    """Two methods weigh classes by their inverse support, one by the effective number of rows."""
+    """Two methods use inverse support, one the effective number of rows."""
     data = training_frame(method, REAL, ACCEPTED, CANDIDATES, seed=0)
     if method == "effective_number":
         assert isinstance(data.class_weight, dict)
@@ -90,17 +90,17 @@ def test_only_the_class_weight_methods_are_balanced(method: Method) -> None:
         pytest.param({"a": 7, "b": 7}, {"a": 1, "b": 1}, id="equal"),
     ],
 )
-def test_effective_number_weights_by_hand(
+def test_golden_effective_number_weights(
     counts: dict[str, int], expected: dict[str, float]
 ) -> None:
-    """Each class weighs one over its effective number; the mean weight is 1."""
+    """Each class weighs 1 / effective number; the mean weight is 1."""
     labels = [label for label, count in counts.items() for _ in range(count)]
     real = pd.DataFrame({"text": labels, "label": labels})
     data = training_frame("effective_number", real, ACCEPTED, CANDIDATES, seed=0)
     assert data.class_weight == pytest.approx(expected, rel=2e-4)
 
 
-def test_smote_is_told_how_many_points_each_class_needs() -> None:
+def test_smote_gets_the_points_of_each_class() -> None:
     """As many as the class has accepted samples; other methods add no points."""
     for method in get_args(Method):
         expected = {"net": 2} if method == "smote" else {}
@@ -108,14 +108,14 @@ def test_smote_is_told_how_many_points_each_class_needs() -> None:
 
 
 def test_oversampling_repeats_real_rows_to_the_majority_count() -> None:
-    """Each class reaches the largest class's rows, with copies of its own rows only."""
+    """Each class reaches the size of the largest, with copies of its own rows only."""
     frame = training_frame("oversample", REAL, ACCEPTED, CANDIDATES, seed=0).frame
     assert frame["label"].value_counts().to_dict() == {"bill": 3, "net": 3}
     assert frame["text"].tolist() == [*REAL["text"], "办宽带", "办宽带"]
     assert set(frame["origin"]) == {"real"}
 
 
-def test_oversampling_repeats_itself_for_a_seed() -> None:
+def test_oversampling_is_reproducible() -> None:
     """The same seed draws the same copies, another seed others."""
     real = pd.DataFrame({"text": [str(i) for i in range(60)], "label": ["a"] * 45 + ["b"] * 15})
     first, again, other = (
@@ -135,22 +135,22 @@ def edited(real: pd.DataFrame, accepted: pd.DataFrame, seed: int) -> list[tuple[
 
 
 def test_eda_adds_as_many_edited_copies_as_samples() -> None:
-    """Copies are of rows of the same class, and are no longer those rows."""
+    """Copies are of rows of the same class, and differ from them."""
     copies = edited(REAL, pd.concat([ACCEPTED] * 10), seed=0)
     assert [label for _, label in copies] == ["net"] * 20
     assert {unit for text, _ in copies for unit in text} <= set("办宽带")
     assert sum(text != "办宽带" for text, _ in copies) >= 10
 
 
-def test_eda_repeats_itself_for_a_seed() -> None:
-    """The same seed edits alike, another seed otherwise."""
+def test_eda_is_reproducible() -> None:
+    """The same seed gives the same edits, another seed others."""
     accepted = pd.concat([ACCEPTED] * 10)
     assert edited(REAL, accepted, 1) == edited(REAL, accepted, 1)
     assert edited(REAL, accepted, 1) != edited(REAL, accepted, 2)
 
 
 def test_eda_skips_a_class_without_real_rows() -> None:
-    """What has nothing to copy gets no copies."""
+    """There is nothing to copy."""
     accepted = pd.DataFrame({"text": ["x", "装宽带"], "label": ["unseen", "net"]})
     assert [label for _, label in edited(REAL, accepted, seed=0)] == ["net"]
 
@@ -161,10 +161,10 @@ def test_eda_skips_a_class_without_real_rows() -> None:
     spaced=st.booleans(),
     seed=st.integers(0, 9),
 )
-def test_eda_touches_a_tenth_of_the_words_or_characters(
+def test_eda_edits_a_tenth_of_the_words_or_characters(
     words: list[str], spaced: bool, seed: int
 ) -> None:
-    """Words stay whole where there are spaces; a copy invents nothing and differs by a tenth."""
+    """Words stay whole if there are spaces; a copy adds nothing new and differs by a tenth."""
     text = (" " if spaced else "").join(words)
     units = words if spaced and len(words) > 1 else list(text)
     real = pd.DataFrame({"text": [text], "label": ["a"]})
@@ -181,8 +181,8 @@ SAMPLES = pd.DataFrame(
 ).assign(label=lambda frame: frame["text"].str[:-1])
 
 
-def test_chosen_takes_so_many_of_each_class_at_their_weight() -> None:
-    """The first ones with the first seed; a real row counts 1 and a sample what was chosen."""
+def test_chosen_takes_samples_at_their_weight() -> None:
+    """The first ones with the first seed; a real row has weight 1."""
     data = training_frame(
         "chosen", REAL, SAMPLES, CANDIDATES, seed=0, choice=Choice(2, True, 0.25, False)
     )
@@ -196,7 +196,7 @@ def test_chosen_takes_so_many_of_each_class_at_their_weight() -> None:
 
 
 def test_chosen_may_weigh_samples_by_their_label_score() -> None:
-    """The weight of each sample is the chosen one times its own quality."""
+    """The weight of each sample is the chosen weight times its quality."""
     scored = SAMPLES.assign(quality=[0.1 * n for n in range(1, 9)] * 2)
     choice = Choice(2, False, 0.5, by_quality=True)
     added = training_frame("chosen", REAL, scored, CANDIDATES, seed=0, choice=choice).frame
@@ -211,7 +211,7 @@ def test_chosen_may_weigh_samples_by_their_label_score() -> None:
     ],
 )
 def test_chosen_may_be_the_original(choice: Choice | None) -> None:
-    """Where no samples are better, the method is the real rows without class weights."""
+    """Without samples, the method is the real rows without class weights."""
     data = training_frame("chosen", REAL, SAMPLES, CANDIDATES, seed=3, choice=choice)
     original = training_frame("original", REAL, SAMPLES, CANDIDATES, seed=0)
     pd.testing.assert_frame_equal(data.frame, original.frame)
@@ -219,7 +219,7 @@ def test_chosen_may_be_the_original(choice: Choice | None) -> None:
 
 
 def test_other_seeds_draw_other_samples() -> None:
-    """Each draw has as many of each class, in the order they stand in; a seed repeats itself."""
+    """Each draw has as many per class, in the given order, and is reproducible."""
     choice = Choice(4, False, 1.0, False)
     drawn = [with_samples(REAL, SAMPLES, choice, seed)[len(REAL) :] for seed in (0, 1, 1, 2)]
     texts = [frame["text"].tolist() for frame in drawn]
@@ -230,8 +230,8 @@ def test_other_seeds_draw_other_samples() -> None:
         assert frame["text"].tolist() == sorted(frame["text"], key=SAMPLES["text"].tolist().index)
 
 
-def test_a_choice_above_what_there_is_takes_all() -> None:
-    """No class is asked for more than it has, whatever the seed."""
+def test_a_choice_above_the_supply_takes_all() -> None:
+    """A class gives at most the samples that it has, whatever the seed."""
     for seed in (0, 1):
         frame = with_samples(REAL, SAMPLES, Choice(50, False, 1.0, False), seed)
         assert frame["text"].tolist() == [*REAL["text"], *SAMPLES["text"]]
@@ -260,13 +260,13 @@ def test_only_methods_that_draw_need_several_seeds(
         training_frame(method, REAL, SAMPLES, CANDIDATES, seed, choice).frame
         for seed in range(1, 6)
     ]
-    # The points of smote are drawn in the fit, and this oversampling has one row to draw from.
+    # smote draws its points in the fit, and oversampling has only one row to draw from here.
     if method not in ("smote", "oversample", "unfiltered"):
         assert any(not frame.equals(frames[0]) for frame in frames) is expected
 
 
 def test_unfiltered_draws_others_with_another_seed() -> None:
-    """The first by attempt with seed 0; as many, but others, with others."""
+    """The first ones by attempt with seed 0; other ones, equally many, with other seeds."""
     many = pd.DataFrame(
         {"text": [f"n{n}" for n in range(20)], "label": "net", "attempt": range(20)}
     )
@@ -281,7 +281,7 @@ def test_unfiltered_draws_others_with_another_seed() -> None:
 
 
 @pytest.mark.parametrize("method", get_args(Method))
-def test_an_method_without_samples_has_the_real_rows(method: Method) -> None:
+def test_a_method_without_samples_has_the_real_rows(method: Method) -> None:
     """A run that generated nothing still compares all methods; empty frames have no columns."""
     frame = training_frame(method, REAL, NOTHING, NOTHING, seed=0).frame
     assert frame["text"].tolist()[: len(REAL)] == REAL["text"].tolist()
@@ -298,12 +298,12 @@ def test_an_method_without_samples_has_the_real_rows(method: Method) -> None:
 def test_unfiltered_is_never_larger_than_augmented(
     accepted: pd.DataFrame, unfiltered: pd.DataFrame
 ) -> None:
-    """A class without accepted rows, or without candidates, gets no unfiltered rows."""
+    """A class without accepted samples, or without candidates, gets no unfiltered rows."""
     assert rows("unfiltered", accepted, unfiltered) == REAL_ROWS
 
 
-def test_inputs_are_left_alone() -> None:
-    """Frames that come in are not changed."""
+def test_inputs_are_not_changed() -> None:
+    """The given frames stay unchanged."""
     before = [frame.copy() for frame in (REAL, ACCEPTED, CANDIDATES)]
     for method in get_args(Method):
         training_frame(method, REAL, ACCEPTED, CANDIDATES, seed=0)

@@ -1,4 +1,4 @@
-"""Models are saved to small, equal, safe files."""
+"""Model files: small, reproducible and safe."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.training.two_classes import FRAME, PARAMS, TEXTS, with_settings
 
 
 @pytest.mark.parametrize("classifier", ["linear_svc", "logistic_regression"])
-def test_a_saved_model_responses_alike(classifier: str, tmp_path: Path) -> None:
-    """A loaded model has the same terms, scores and predictions, also when saved again unused."""
+def test_a_saved_model_predicts_the_same(classifier: str, tmp_path: Path) -> None:
+    """A loaded model has the same terms, scores and predictions, also if saved again unused."""
     model = fit(build(with_settings(classifier=classifier), None), FRAME)
     write_model(tmp_path / "new" / "first.skops", model)
     loaded = read_model(tmp_path / "new" / "first.skops")
@@ -43,7 +43,7 @@ def test_saving_leaves_the_model_usable() -> None:
 
 
 def test_equal_models_are_equal_files(tmp_path: Path) -> None:
-    """Addresses, hash seeds and times leave no trace, so DVC sees that nothing changed."""
+    """Addresses, hash seeds and times are not in the file, so DVC sees no change."""
     script = tmp_path / "train.py"
     script.write_text(
         "import sys; from pathlib import Path; import pandas as pd\n"
@@ -87,7 +87,7 @@ def test_a_large_vocabulary_saves_in_seconds(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_file_is_explained(content: bytes | None, message: str, tmp_path: Path) -> None:
-    """A file that is no model is a user error with the path."""
+    """A file that is not a model is a user error with the path."""
     path = tmp_path / "model.skops"
     if content is not None:
         path.write_bytes(content)
@@ -96,7 +96,7 @@ def test_a_broken_file_is_explained(content: bytes | None, message: str, tmp_pat
 
 
 def test_foreign_types_are_refused(tmp_path: Path) -> None:
-    """A file that holds a type of its own is not built."""
+    """A file with an unknown type is not loaded."""
     model = LinearRegression()
     model.extra = Foreign()
     io.dump(model, tmp_path / "model.skops")

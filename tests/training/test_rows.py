@@ -1,4 +1,4 @@
-"""Which rows a method trains on: all real ones where it needs no samples, else those that stay."""
+"""Rows of each method: all real rows for free methods, else those that stay under the cap."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NONE = Choice(0, class_weight=True, sample_weight=1.0, by_quality=False)
 
 
 def real_texts(method: Method, choice: Choice | None = None) -> list[str]:
-    """Real rows that a method learns from, each once, in order."""
+    """Distinct real rows that a method trains on, in order."""
     frame = rows_for(method, ROWS, seed=0, choice=choice).frame
     return list(dict.fromkeys(frame.loc[frame["origin"] == "real", "text"]))
 
@@ -51,21 +51,21 @@ def real_texts(method: Method, choice: Choice | None = None) -> list[str]:
 def test_free_methods_have_every_real_row(
     method: Method, choice: Choice | None, every: bool
 ) -> None:
-    """The others have the rows that a head cap leaves."""
+    """The other methods have the rows that stay under a head cap."""
     assert has_every_row(method, choice) is every
     assert real_texts(method, choice) == (EVERY if every else KEPT)["text"].tolist()
 
 
 def test_without_a_head_cap_all_methods_have_the_same_real_rows() -> None:
-    """What differs is what they add, and how much rows count."""
+    """Methods differ in additions and weights only."""
     rows = TrainingRows(EVERY, EVERY, SAMPLES, CANDIDATES)
     for method in get_args(Method):
         frame = rows_for(method, rows, seed=0, choice=SOME).frame
         assert frame["text"][: len(EVERY)].tolist() == EVERY["text"].tolist()
 
 
-def test_the_weights_are_those_of_the_rows_that_are_learned_from() -> None:
-    """By hand: every row 3 and 2, each class then weighs the same; kept 2 and 2 and half a sample."""
+def test_class_weights_are_those_of_the_training_rows() -> None:
+    """By hand: 3 and 2 rows weigh the same; under the cap 2, and 2 and half a sample."""
     free = rows_for("chosen", ROWS, 0, NONE)
     assert free.class_weight == pytest.approx({"bill": 5 / 6, "net": 5 / 4})
     used = rows_for("chosen", ROWS, 0, SOME)
@@ -98,7 +98,7 @@ def test_a_balanced_set_is_read(tmp_path: Path, data: DataParams) -> None:
 
 
 def test_a_set_made_elsewhere_has_no_scores(tmp_path: Path, data: DataParams) -> None:
-    """Its samples count whole."""
+    """Its samples have quality 1."""
     data = data.model_copy(update={"labels": tmp_path / "labels.csv"})
     data.labels.write_text("id,name,definition,requests\n", encoding="utf-8")
     file = tmp_path / "balanced.csv"

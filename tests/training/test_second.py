@@ -1,4 +1,4 @@
-"""The second family of classifiers: it learns the same methods from embeddings."""
+"""The second classifier: the same methods, trained on embeddings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = ["bill", "bill", "bill", "net", "net", "net"]
 
 
 def method(texts: list[str], labels: list[str], weights: list[float] | None = None) -> MethodData:
-    """Rows to learn from, each counting 1 unless given."""
+    """Training rows, each of weight 1 unless given."""
     frame = pd.DataFrame({"text": texts, "label": labels, "origin": "real"})
     return MethodData(frame.assign(weight=weights or 1.0), None, {})
 
@@ -28,8 +28,8 @@ def embed() -> Embed:
     return fit_embedder(TEXTS, EmbeddingParams())
 
 
-def test_each_method_responses_for_itself(embed: Embed) -> None:
-    """A method with the labels the wrong way round predictions the wrong way round."""
+def test_methods_are_independent(embed: Embed) -> None:
+    """A method with swapped labels predicts swapped labels."""
     swapped = ["net" if label == "bill" else "bill" for label in LABELS]
     predicted = second_predictions(
         {"original": method(TEXTS, LABELS), "chosen": method(TEXTS, swapped)},
@@ -42,7 +42,7 @@ def test_each_method_responses_for_itself(embed: Embed) -> None:
 
 
 def test_a_row_counts_by_its_weight(embed: Embed) -> None:
-    """Of two rows that contradict each other, the heavier one is believed."""
+    """Of two contradicting rows, the one with the higher weight decides."""
     texts = [*TEXTS, "装个宽带"]
     labels = [*LABELS, "bill"]
     for weight, expected in ((0.01, "net"), (100.0, "bill")):
@@ -51,7 +51,7 @@ def test_a_row_counts_by_its_weight(embed: Embed) -> None:
 
 
 def test_dense_vectors_are_used_as_they_are() -> None:
-    """A model's embeddings need no SVD."""
+    """Embeddings of a model need no SVD."""
 
     def dense(texts: list[str]) -> np.ndarray:
         return np.array([[float("宽带" in text), float("话费" in text)] for text in texts])

@@ -1,4 +1,4 @@
-"""SMOTE: points between rows of a class, in the space of the classifier's terms."""
+"""SMOTE: points between rows of a class, in the TF-IDF space of the classifier."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from src.training.smote import with_points_between
 
 
 def test_points_lie_between_rows_of_their_class() -> None:
-    """Rows stay first; points are convex combinations of two rows, weigh 1, and have the label."""
+    """Rows stay first; points are convex combinations of two rows, with weight 1 and the label."""
     rows = csr_matrix(np.array([[0.0, 1], [0, 2], [0, 3], [5, 0], [7, 0], [9, 9]]))
     labels = np.array(["a", "a", "a", "b", "b", "c"])
     times = np.array([2.0, 1, 1, 1, 1, 1])

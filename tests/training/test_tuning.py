@@ -1,4 +1,4 @@
-"""The regularisation of a method: the value that is best on dev, by the same rule for every method."""
+"""The regularisation of each method is tuned on dev, by one rule for all methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BASELINE = BaselineParams(
     c=(0.001, 10.0),
     seed=3,
 )
-# With strong regularisation all is of the large class; with weak the rare one is found.
+# Strong regularisation predicts the large class only; weak regularisation finds the rare one.
 ROWS = MethodData(
     frame=pd.DataFrame({"text": ["查话费"] * 9 + ["办宽带"], "label": ["bill"] * 9 + ["net"]}),
     class_weight=None,
@@ -40,14 +40,14 @@ TAIL = frozenset({"net"})
     ],
 )
 def test_the_value_that_is_best_on_dev_is_taken(values: tuple[float, ...], expected: float) -> None:
-    """By dev macro-F1; the first among equals, and the only one without a look at dev."""
+    """By dev macro-F1; the first of equals; a single value is taken without scoring."""
     baseline = BASELINE.model_copy(update={"c": values})
     value = tuned(baseline, ROWS, DEV, TAIL)["classifier"].C
     assert value == expected
 
 
 def test_the_tuned_classifier_is_the_one_of_its_value() -> None:
-    """What is fitted on shared terms is what is fitted alone, and other seeds go on from it."""
+    """Fitting on shared terms equals fitting alone, also for other seeds."""
     model = tuned(BASELINE, ROWS, DEV, TAIL)
     alone = fit_method(BASELINE, ROWS, model["classifier"].C, 0)
     assert model["tfidf"].vocabulary_ == alone["tfidf"].vocabulary_
@@ -56,7 +56,7 @@ def test_the_tuned_classifier_is_the_one_of_its_value() -> None:
 
 
 def test_the_best_value_depends_on_the_rows() -> None:
-    """The values of this file are told apart by dev, or the choice would mean nothing."""
+    """Dev distinguishes the values of this file; otherwise the tests would prove nothing."""
     scores = [
         score(DEV["label"], predict(fit_method(BASELINE, ROWS, c, 0), DEV["text"].tolist()), TAIL)
         for c in BASELINE.c
@@ -64,8 +64,8 @@ def test_the_best_value_depends_on_the_rows() -> None:
     assert [one.macro_f1 for one in scores] == pytest.approx([1 / 3, 1])
 
 
-def test_an_method_is_fitted_with_its_value_weights_and_seed() -> None:
-    """The value is C, class weights are the method's, and the seed is added to the settings' own."""
+def test_a_method_is_fitted_with_its_value_weights_and_seed() -> None:
+    """C is the value, class weights are the method's, and the seed adds to that of the settings."""
     balanced = MethodData(ROWS.frame, "balanced", {})
     classifier = fit_method(BASELINE, balanced, 0.001, 4)["classifier"]
     found = (classifier.C, classifier.class_weight, classifier.random_state)
@@ -73,7 +73,7 @@ def test_an_method_is_fitted_with_its_value_weights_and_seed() -> None:
 
 
 def test_points_of_smote_are_learned_from() -> None:
-    """A method with points to add finds a class that it does not find without them."""
+    """With SMOTE points, a method finds a class that it misses without them."""
     smote = MethodData(ROWS.frame, None, {"net": 200})
     texts = DEV["text"].tolist()
     assert predict(fit_method(BASELINE, ROWS, 0.05, 0), texts).tolist() == ["bill", "bill"]

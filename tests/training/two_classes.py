@@ -1,4 +1,4 @@
-"""Rows of two classes, and the settings of a classifier for them."""
+"""Rows of two classes, and settings of a classifier for them."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ TEXTS = ["话费查一下", "宽带装一下"]
 
 
 def with_settings(**settings: object) -> BaselineParams:
-    """The parameters of these tests with some changed."""
+    """The settings of these tests with some changed."""
     return PARAMS.model_copy(update=settings)

@@ -1,23 +1,23 @@
-"""metrics/analyze.json: how unequal the classes are, and what that calls for."""
+"""metrics/analyze.json: the imbalance of the train rows and the size of the plan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-TIE = 1e-12  # Gini coefficients that differ less are equal
+TIE = 1e-12  # Gini coefficients that differ by less than this count as equal
 
 
 @dataclass(frozen=True)
 class Imbalance:
-    """Inequality of the class counts.
+    """Imbalance of the class counts.
 
     Attributes:
-        rows: of all classes.
-        classes: how many there are.
-        gini: 0 (equal) to 1 - 1/k.
-        imbalance_ratio: rows of the largest class over those of the smallest.
-        entropy: of the classes' shares, in nats, 0 (one class) to ln k (equal).
-        effective_classes: so many equal classes have this entropy: exp of it.
+        rows: number of rows over all classes.
+        classes: number of classes, k.
+        gini: Gini coefficient of the class counts, 0 (all equal) to 1 - 1/k.
+        imbalance_ratio: rows of the largest class / rows of the smallest class.
+        entropy: Shannon entropy of the class shares in nats, 0 (one class) to ln k (all equal).
+        effective_classes: exp(entropy), the number of equal classes with the same entropy.
     """
 
     rows: int
@@ -30,7 +30,13 @@ class Imbalance:
 
 @dataclass(frozen=True)
 class GiniGoal:
-    """The Gini coefficient asked for, that of the plan, and the lowest that the limits allow."""
+    """Target of the strategy gini.
+
+    Attributes:
+        wanted: `plan.target_gini`.
+        planned: Gini coefficient of the planned class sizes.
+        reachable: the lowest Gini coefficient that the limits of the plan allow.
+    """
 
     wanted: float
     planned: float
@@ -38,19 +44,20 @@ class GiniGoal:
 
     @property
     def missed(self) -> bool:
-        """Whether the limits keep the plan above what was asked for."""
+        """Whether the limits keep the Gini coefficient above the target."""
         return self.reachable > self.wanted + TIE
 
 
 @dataclass(frozen=True)
 class AnalyzeMetrics(Imbalance):
-    """The inequality of the train rows, and the plan in figures.
+    """Imbalance of the train rows and totals of the plan.
 
     Attributes:
-        minority_classes: those that are filled up, the ultra-minority ones among them.
-        ultra_minority_classes: those of at most `plan.ultra_minority_max` rows.
-        needed: samples that the plan wants.
-        target_gini: under the strategy gini alone.
+        minority_classes: number of minority classes, including the ultra-minority ones.
+        ultra_minority_classes: number of minority classes with at most
+            `plan.ultra_minority_max` rows.
+        needed: samples that the plan asks for, over all classes.
+        target_gini: target of the strategy gini; None (not in the file) for other strategies.
     """
 
     minority_classes: int

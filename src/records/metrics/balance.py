@@ -1,4 +1,4 @@
-"""metrics/balance.json: the train set before and after."""
+"""metrics/balance.json: the train set before and after balancing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One figure of the real rows, and of the balanced set."""
+    """One figure, computed on the real train rows and on the balanced set."""
 
     before: float
     after: float
@@ -16,7 +16,15 @@ class BeforeAfter:
 
 @dataclass(frozen=True)
 class BalanceFigures:
-    """What a strategy comes to: samples needed, and the inequality once they are there."""
+    """Number of samples, and the imbalance of a set that contains them.
+
+    Attributes:
+        needed: samples in the set; for a strategy, the samples that it would ask for.
+        gini: Gini coefficient of the class counts.
+        imbalance_ratio: rows of the largest class / rows of the smallest class.
+        entropy: Shannon entropy of the class shares in nats.
+        effective_classes: exp(entropy).
+    """
 
     needed: int
     gini: float
@@ -30,11 +38,11 @@ class ClassBalance:
     """Rows of one class.
 
     Attributes:
-        real: that stay.
-        dropped: by `plan.head_cap`.
-        synthetic: samples beside them.
-        target: rows wanted.
-        shortfall: rows that are missing of it.
+        real: real rows in the balanced set.
+        dropped: real rows dropped by `plan.head_cap`.
+        synthetic: samples in the balanced set.
+        target: planned size of the class, real rows and samples.
+        shortfall: target - real - synthetic.
     """
 
     real: int
@@ -49,16 +57,16 @@ class BalanceMetrics:
     """The balanced set.
 
     Attributes:
-        rows: real and synthetic.
-        gini: of the class counts.
-        imbalance_ratio: of the largest to the smallest class.
-        synthetic_share: of the rows.
-        shortfall: of all classes.
-        dropped: real rows, by `plan.head_cap`.
-        strategies: what each would come to at these settings.
-        before: what there was.
-        achieved: what there is; `needed` are the samples in the set.
-        per_class: by label.
+        rows: rows of the balanced set, real rows and samples.
+        gini: Gini coefficient of the class counts.
+        imbalance_ratio: rows of the largest class / rows of the smallest class.
+        synthetic_share: samples / rows.
+        shortfall: sum of the shortfalls of all classes.
+        dropped: real rows dropped by `plan.head_cap`, over all classes.
+        strategies: strategy -> the figures that it would plan with the current settings.
+        before: the real train rows; `needed` is 0.
+        achieved: the balanced set; `needed` is the number of samples in it.
+        per_class: label -> rows of the class.
     """
 
     rows: int

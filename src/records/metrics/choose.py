@@ -1,4 +1,4 @@
-"""metrics/choose.json: how many samples at which weight, as dev decided."""
+"""metrics/choose.json: how many samples are used and at which weight, chosen on dev."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Choice:
     """How samples are used.
 
     Attributes:
-        samples_per_class: at most so many; 0 = none.
+        samples_per_class: maximum number of samples per class; 0 = no samples.
         class_weight: whether classes are weighted.
-        sample_weight: of a sample, beside 1 of a real row.
-        by_quality: whether that is multiplied by the label score of the sample.
+        sample_weight: training weight of a sample; a real row has 1.
+        by_quality: whether the weight is multiplied by the sample's label score.
     """
 
     samples_per_class: int
@@ -32,14 +32,23 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chosen(Choice):
-    """The choice that stands, and why, in one sentence."""
+    """The final choice.
+
+    Attributes:
+        why: the reason in one sentence, with the dev macro-F1 difference and its standard error.
+    """
 
     why: str
 
 
 @dataclass(frozen=True)
 class Tried(Choice):
-    """A choice that was tried, with its dev scores: the mean over the draws, and an interval."""
+    """A choice that was tried, with its dev scores.
+
+    Attributes:
+        macro_f1: mean dev macro-F1 over the draws of the samples, with its interval.
+        tail_recall: mean dev tail recall over the draws, with its interval.
+    """
 
     macro_f1: Interval
     tail_recall: Interval
@@ -47,12 +56,12 @@ class Tried(Choice):
 
 @dataclass(frozen=True)
 class ModelGain:
-    """What the samples of one model do to dev macro-F1, with the choice that is best for all.
+    """Effect of one model's samples on dev macro-F1, under the best choice for all samples.
 
     Attributes:
-        samples: how many it wrote.
-        alone: its samples only, against none.
-        on_top: all samples, against those of the other models.
+        samples: samples in the balanced set that the model wrote.
+        alone: difference in macro-F1, only its samples minus no samples.
+        on_top: difference in macro-F1, all samples minus the samples of the other models.
     """
 
     samples: int
@@ -65,11 +74,12 @@ class ChooseMetrics:
     """What the method `chosen` uses.
 
     Attributes:
-        chosen: by that rule.
-        recommended: the fewest samples a class that are within one standard error of the best
-            amount.
-        curve: all that was tried, in order.
-        per_model: of each model that wrote samples, where there are several.
+        chosen: the choice with the highest dev macro-F1; without samples, unless samples beat the
+            best choice without them by more than one standard error.
+        recommended: the smallest number of samples per class within one standard error of the
+            best number, samples weighted like real rows; 0 if `chosen` has no samples.
+        curve: every choice that was tried, in that order.
+        per_model: endpoint -> its gain; empty unless several endpoints wrote samples.
     """
 
     chosen: Chosen

@@ -1,4 +1,4 @@
-"""metrics/evaluate.json: every method on dev and test, and whether ours beats the best free one."""
+"""metrics/evaluate.json: all methods on dev and test, and ours against the best free method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from src.records.scores import ScoreIntervals, Scores
 
 @dataclass(frozen=True)
 class Tail:
-    """The rarest classes, and the test rows that their recall rests on."""
+    """Size of the tail.
+
+    Attributes:
+        classes: number of tail classes.
+        test_rows: test rows of the tail classes.
+    """
 
     classes: int
     test_rows: int
@@ -22,7 +27,13 @@ class Tail:
 
 @dataclass(frozen=True)
 class McNemar:
-    """Test rows that one alone has right, and how likely so uneven a split is by chance."""
+    """McNemar's exact test of two sets of predictions of the same rows.
+
+    Attributes:
+        only_ours_right: rows that only the first set predicts correctly.
+        only_theirs_right: rows that only the second set predicts correctly.
+        p: two-sided p-value of this split if both were equally good.
+    """
 
     only_ours_right: int
     only_theirs_right: int
@@ -31,24 +42,28 @@ class McNemar:
 
 @dataclass(frozen=True)
 class McNemarAgainst(McNemar):
-    """The same against one method."""
+    """McNemar's test of ours against one method.
+
+    Attributes:
+        against: that method.
+    """
 
     against: Method
 
 
 @dataclass(frozen=True)
 class ClassChange:
-    """One class with test rows, ours against the best free method.
+    """One class with test rows, ours against the best free method (first seed of each).
 
     Attributes:
         support: test rows.
-        train_rows: real ones.
-        synthetic_rows: samples.
-        recall_before: of the best free method.
-        recall_after: of ours.
-        p: McNemar's exact test of the class alone.
-        p_adjusted: by Holm over the measurable classes.
-        measurable: whether so few rows could show anything at all.
+        train_rows: real rows in the balanced set.
+        synthetic_rows: samples in the balanced set.
+        recall_before: test recall of the best free method.
+        recall_after: test recall of ours.
+        p: p-value of McNemar's exact test on the rows of this class.
+        p_adjusted: p after Holm's correction over the measurable classes; 1 for other classes.
+        measurable: whether the class has enough test rows for a significant change.
     """
 
     support: int
@@ -63,7 +78,12 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class FalsePositives:
-    """Test rows that are called a tail class and are of another class."""
+    """Test rows of another class for which a tail class is predicted (first seed).
+
+    Attributes:
+        ours: rows with ours.
+        best_free: rows with the best free method.
+    """
 
     ours: int
     best_free: int
@@ -71,7 +91,17 @@ class FalsePositives:
 
 @dataclass(frozen=True)
 class LeakageFigures:
-    """How many of each were found, see `src/diagnostics/leakage.py`."""
+    """Counts of the leakage check (`src/diagnostics/leakage.py`).
+
+    Attributes:
+        checked: accepted samples that were compared.
+        copies: samples that are near-duplicates of a dev or test row.
+        hold_short_row: other samples that contain a short dev or test row.
+        seeds: distinct rows shown as seed examples.
+        strays: samples with a seed example that is not a train row.
+        train_twins: train rows with the same letters and digits as a dev or test row.
+        seed_twins: those of them that were shown as seed examples.
+    """
 
     checked: int
     copies: int
@@ -84,16 +114,15 @@ class LeakageFigures:
 
 @dataclass(frozen=True)
 class Feature:
-    """What tells samples from real rows.
+    """A feature that distinguishes samples from real rows.
 
     Attributes:
-        name: such as "characters", "share of fillers", "opens with 您好".
+        name: for example "characters", "share of fillers", "opens with 您好".
         direction: whether samples have "more" or "less" of it.
-        weight: how much of the log-odds between the mean sample and the mean row it makes up: its
-            coefficient times the difference of the means. Above 0; features that say the same
-            share it.
-        synthetic: mean over the samples; geometric of lengths, in characters or turns.
-        real: the same of the real rows.
+        weight: contribution to the log-odds between the mean sample and the mean real row:
+            coefficient times difference of the means. Above 0; correlated features share it.
+        synthetic: mean over the samples; for lengths, the geometric mean in characters or turns.
+        real: the same over the real rows.
     """
 
     name: str
@@ -105,16 +134,17 @@ class Feature:
 
 @dataclass(frozen=True)
 class Detectability:
-    """How well samples are told from real rows by style alone.
+    """How well a classifier distinguishes samples from real rows by style.
+
+    With too few samples or rows: AUC 0.5, interval 0 to 1, no features.
 
     Attributes:
-        auc: 0.5 = not at all, 1 = always; cross-validated.
-        low: of the 95 % interval.
-        high: of the 95 % interval.
-        features: the heaviest ones first.
-        samples: how many samples were looked at.
-        rows: how many real rows, of the samples' classes. With few rows or samples nothing is
-            known: AUC 0.5 from 0 to 1, and no features.
+        auc: cross-validated AUC; 0.5 = not at all, 1 = always.
+        low: lower end of the 95 % interval.
+        high: upper end of the 95 % interval.
+        features: by descending weight.
+        samples: number of samples compared.
+        rows: number of real rows compared, all from classes that have samples.
     """
 
     auc: float
@@ -127,7 +157,13 @@ class Detectability:
 
 @dataclass(frozen=True)
 class Second:
-    """The same comparison with a classifier of another family."""
+    """The comparison repeated with a classifier of another family.
+
+    Attributes:
+        family: the classifier and, in parentheses, `embedding.backend`.
+        methods: method -> test scores.
+        versus_best_free: method with samples -> paired difference, method minus best free method.
+    """
 
     family: str
     methods: Mapping[Method, ScoreIntervals]
@@ -136,27 +172,28 @@ class Second:
 
 @dataclass(frozen=True)
 class EvaluateMetrics(ChooseMetrics):
-    """The whole evaluation, with what `choose` found, so that one file tells the result.
+    """The whole evaluation. It repeats the metrics of `choose`, so that one file has the result.
 
     Attributes:
-        methods: test scores.
-        versus_original: paired differences on test.
-        versus_best_free: the same, of the methods that use samples.
-        best_free: the free method to beat, by dev macro-F1.
-        ours: the method that stands for the method, by dev macro-F1.
-        dev: dev scores, the mean over the seeds.
-        tail: the rarest classes.
-        test_rows: all of them.
-        mcnemar: ours against the best free method, of the first seed.
-        per_class: classes with test rows, by label.
-        head_class_regressions: classes outside the tail whose recall fell beyond chance.
-        head_class_regressions_count: how many.
-        tail_false_positives: of the first seed.
-        leakage: of samples and dev or test rows.
-        signature: what a reader needs to get the same numbers.
-        detectability: None without samples.
-        second: None where `evaluate.second_classifier` is off.
-        rounds: by number; None where none was played.
+        methods: method -> test scores.
+        versus_original: method -> paired difference on test, method minus `original`.
+        versus_best_free: method that uses samples -> paired difference on test, method minus
+            best free method.
+        best_free: the free method with the highest dev macro-F1.
+        ours: the method with samples that has the highest dev macro-F1.
+        dev: method -> dev scores, mean over the seeds.
+        tail: size of the tail.
+        test_rows: number of test rows.
+        mcnemar: McNemar's test of ours against the best free method on test, first seeds.
+        per_class: label -> change of the class, for classes with test rows.
+        head_class_regressions: head-class regressions of ours against the best free method, sorted.
+        head_class_regressions_count: number of head-class regressions.
+        tail_false_positives: false positives of the tail classes on test.
+        leakage: counts of the leakage check.
+        signature: the settings and data behind these numbers (`src/evaluation/signature.py`).
+        detectability: None (not in the file) without samples.
+        second: None (not in the file) if `evaluate.second_classifier` is false.
+        rounds: round number -> summary; None (not in the file) without rounds.
     """
 
     methods: Mapping[Method, ScoreIntervals]

@@ -1,4 +1,4 @@
-"""metrics/filter.json: what became of the candidates, who judged them, and how they differ."""
+"""metrics/filter.json: verdicts on the candidates, judges, reviewers, and bias of the samples."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 ComparedWith = Literal["class", "all", "even"]
-Pair = tuple[float, float]  # of the samples, of the real rows
+Pair = tuple[float, float]  # samples, real rows
 
 
 @dataclass(frozen=True)
 class ClassFunnel:
-    """One class: its candidates, those accepted, and the rules that dropped the others."""
+    """Candidates of one class.
+
+    Attributes:
+        candidates: number of candidates.
+        accepted: how many of them the gate accepted.
+        rejected_by: rule -> candidates that it rejected first.
+    """
 
     candidates: int
     accepted: int
@@ -21,7 +27,12 @@ class ClassFunnel:
 
 @dataclass(frozen=True)
 class ModelFunnel:
-    """Samples of one endpoint before and after the whole gate, label check and judges included."""
+    """Candidates of one endpoint.
+
+    Attributes:
+        candidates: number of candidates.
+        accepted: how many of them the whole gate accepted, label check and judges included.
+    """
 
     candidates: int
     accepted: int
@@ -29,7 +40,14 @@ class ModelFunnel:
 
 @dataclass(frozen=True)
 class Voter:
-    """One who voted: samples seen and accepted, and how much the vote counts by agreement."""
+    """A judge, or the label check where it votes.
+
+    Attributes:
+        judged: samples that it voted on.
+        accepted: samples that it voted to accept.
+        weight: mean Cohen's kappa with the other voters, each at least 0; 1 for every voter if
+            all weights would be 0.
+    """
 
     judged: int
     accepted: int
@@ -38,10 +56,14 @@ class Voter:
 
 @dataclass(frozen=True)
 class PairAgreement:
-    """Two reviewers: the samples both decided on, and Cohen's kappa.
+    """Agreement of two reviewers.
 
-    Kappa is None below two shared samples, and where both gave one and the same response to all of
-    them, so that chance alone explains it.
+    Attributes:
+        reviewers: their names.
+        shared: samples that both decided on.
+        agreed: samples on which their decisions are the same.
+        kappa: Cohen's kappa; None with fewer than two shared samples, or if both made one and the
+            same decision on all of them, because chance alone explains that.
     """
 
     reviewers: tuple[str, str]
@@ -52,12 +74,12 @@ class PairAgreement:
 
 @dataclass(frozen=True)
 class ReviewerAgreement:
-    """How far reviewers agree on samples that several of them decided on.
+    """Agreement of reviewers on samples that several of them decided on.
 
     Attributes:
-        shared: samples with two reviewers or more.
-        rate: share of the pairs of decisions on one sample that are the same; None without one.
-        pairs: each two reviewers who share a sample, by name.
+        shared: samples with decisions of two or more reviewers.
+        rate: equal pairs / all pairs of decisions on the same sample; None without a pair.
+        pairs: one entry per pair of reviewers with shared samples, sorted by name.
     """
 
     shared: int
@@ -67,16 +89,16 @@ class ReviewerAgreement:
 
 @dataclass(frozen=True)
 class RejectRate:
-    """Share of rejected samples among the decided, with its interval.
+    """Share of decided samples that reviewers reject, with its interval.
 
     Attributes:
-        rejected: samples.
-        decided: samples.
+        rejected: samples whose final decision is reject.
+        decided: samples with a decision.
         rate: rejected / decided.
-        low: of the interval.
-        high: of the interval.
-        population: samples that the decided ones were drawn from.
-        expected: of these, how many people would reject, if the decided stand for them.
+        low: lower end of Wilson's 95 % interval.
+        high: upper end of Wilson's 95 % interval.
+        population: samples from which the decided ones were drawn.
+        expected: rate * population, rounded.
     """
 
     rejected: int
@@ -90,13 +112,13 @@ class RejectRate:
 
 @dataclass(frozen=True)
 class Review:
-    """What people decided.
+    """Decisions of reviewers.
 
     Attributes:
-        decided: samples that the gate let pass and somebody decided on.
-        rejected: None where nothing is decided.
-        reviewers: on the same samples.
-        accepted_but_dropped_by_the_gate: decisions to accept a sample that the gate dropped.
+        decided: samples that passed the gate and have a decision.
+        rejected: how many of them are rejected; None without decisions.
+        reviewers: agreement of the reviewers on these samples.
+        accepted_but_dropped_by_the_gate: decisions to accept a sample that the gate rejected.
     """
 
     decided: int
@@ -107,15 +129,15 @@ class Review:
 
 @dataclass(frozen=True)
 class BiasGroup:
-    """Samples beside real rows, of all classes or of one.
+    """Samples and real rows of one class, or of all classes. Each pair is (samples, real rows).
 
     Attributes:
-        count: texts.
-        openings: the most frequent ones -> shares.
-        genders: value -> shares.
-        regions: the most frequent ones -> shares.
-        chars: mean, and of all classes quantiles -> characters.
-        turns: the same -> turns.
+        count: number of texts.
+        openings: opening -> share of the texts, for the most frequent openings.
+        genders: gender words -> share of the texts.
+        regions: region -> share of the texts, for the most frequent regions.
+        chars: "mean", and over all classes "p10", "p50" and "p90" -> characters.
+        turns: the same keys -> turns.
     """
 
     count: tuple[int, int]
@@ -131,18 +153,19 @@ class Difference:
     """One difference between samples and real rows.
 
     Attributes:
-        label: the class, "" for all classes.
-        facet: openings, genders, regions, chars, turns, or "attribute " and its name.
-        value: whose shares are compared; "mean" of lengths.
-        synthetic: share of the samples, or their mean length.
-        real: the same of the real rows; of an attribute the even share, as real rows have none.
-        difference: synthetic - real; of lengths in standard deviations.
+        label: the class; "" for all classes.
+        facet: openings, genders, regions, chars, turns, or "attribute <name>".
+        value: the value whose shares are compared; "mean" for lengths.
+        synthetic: share of the samples with this value, or their mean length.
+        real: the same for the real rows; for an attribute, the even share, because real rows have
+            no attributes.
+        difference: synthetic - real; for lengths, in standard deviations.
         synthetic_count: samples compared.
-        real_count: real rows compared, 0 for an attribute.
-        compared_with: "class", rows of the same class or classes; "all" train rows, where those
-            are fewer than `differences.FEW`; "even" for an attribute.
-        at_least: size of the difference beyond chance, -1 to 1, see `diagnostics/bias.py`; 0 or less
-            where it could be chance.
+        real_count: real rows compared; 0 for an attribute.
+        compared_with: "class": real rows of the same class or classes; "all": all train rows,
+            because the class has fewer than `differences.FEW`; "even": the even share.
+        at_least: the part of the difference that chance does not explain, -1 to 1
+            (`diagnostics/bias.py`); 0 or less if chance could explain all of it.
     """
 
     label: str
@@ -159,21 +182,27 @@ class Difference:
 
 @dataclass(frozen=True)
 class LargestDifference(Difference):
-    """One of the largest; `also_in` other classes the same one is beyond chance, too."""
+    """One of the largest differences.
+
+    Attributes:
+        also_in: number of other classes with the same difference beyond chance.
+    """
 
     also_in: int
 
 
 @dataclass(frozen=True)
 class BiasReport:
-    """How the samples differ from the real rows; all but `attributes` empty without either.
+    """How the samples differ from the real rows.
+
+    Without samples or without real rows, everything except `attributes` is empty.
 
     Attributes:
-        overall: all classes.
-        per_class: by label.
-        attributes: name -> value -> share of the samples, even share.
-        compared_with_all: classes with too few real rows, which are compared with all rows.
-        largest: the surest first.
+        per_class: label -> figures of the class.
+        attributes: name -> value -> (share of the samples, even share).
+        compared_with_all: classes with so few real rows that they are compared with all train rows.
+        largest: by descending `at_least`.
+        overall: figures over all classes that have samples.
     """
 
     per_class: Mapping[str, BiasGroup]
@@ -188,19 +217,20 @@ class FilterMetrics:
     """The whole gate.
 
     Attributes:
-        candidates: all.
-        accepted: of them.
-        acceptance_rate: accepted / candidates, 0 without any.
-        rejected_by: by the first rule that dropped a candidate.
-        relabelled: accepted ones that count for another class than they were written for.
-        private: pieces of private data found, by kind.
-        per_model: by endpoint.
-        per_class: by label.
-        judges_agreement: share of pairs of voters that agree; None without a pair.
-        judges_kappa: Fleiss' kappa; None without a pair, or where all votes are equal.
-        judges: by voter.
-        review: of people.
-        bias: against the real rows.
+        candidates: number of candidates.
+        accepted: accepted candidates.
+        acceptance_rate: accepted / candidates; 0 without candidates.
+        rejected_by: rule -> candidates that it rejected first.
+        relabelled: accepted samples that count for another class than they were written for.
+        private: kind of private data -> occurrences found in the candidates.
+        per_model: endpoint -> its candidates; candidates without an endpoint are left out.
+        per_class: label -> candidates of the class.
+        judges_agreement: observed agreement over all pairs of votes on the same sample; None
+            without a pair.
+        judges_kappa: Fleiss' kappa; None without a pair, or if all votes are equal.
+        judges: voter -> its votes and weight.
+        review: decisions of reviewers.
+        bias: differences between the accepted samples and the real rows.
     """
 
     candidates: int

@@ -1,4 +1,4 @@
-"""metrics/generate.json: what was asked, what came, and what it cost."""
+"""metrics/generate.json: requests, candidates, cost and diversity of a generation run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of the responses that the run used, as the endpoints counted them."""
+    """Tokens of the responses that the run used, as reported by the endpoints.
+
+    Attributes:
+        prompt: prompt tokens.
+        cached: those of them that the endpoint had cached.
+        completion: tokens of the replies.
+    """
 
     prompt: int
     cached: int
@@ -17,7 +23,16 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Diversity:
-    """How much the samples of a class differ, see `src/diagnostics/diversity.py`; None = unknown."""
+    """Diversity of the candidates of a class (`src/diagnostics/diversity.py`); None = unknown.
+
+    Attributes:
+        samples: candidates that were measured.
+        distinct_1: distinct unigrams / all unigrams.
+        distinct_2: distinct bigrams / all bigrams.
+        self_bleu: mean BLEU-4 of each text against all others, 0 to 1.
+        seed_ngram_overlap: mean share of a text's token 3-grams that occur in a real train row
+            of the class.
+    """
 
     samples: int
     distinct_1: float | None
@@ -28,7 +43,12 @@ class Diversity:
 
 @dataclass(frozen=True)
 class ModelDiversity:
-    """Mean distinct_2 over the classes, and the samples looked at."""
+    """Diversity of the candidates of one endpoint.
+
+    Attributes:
+        samples: candidates that were measured, over all classes.
+        distinct_2: mean over the classes; None if it could not be measured.
+    """
 
     samples: int
     distinct_2: float | None
@@ -36,7 +56,12 @@ class ModelDiversity:
 
 @dataclass(frozen=True)
 class ModelRequests:
-    """Requests of one class that a model responded, and the samples accepted of them."""
+    """Requests of one class to one endpoint.
+
+    Attributes:
+        requests: requests that the endpoint responded to, or was the last to fail on.
+        accepted: samples accepted from them.
+    """
 
     requests: int
     accepted: int
@@ -47,13 +72,13 @@ class ClassGeneration:
     """One class.
 
     Attributes:
-        quota: accepted samples wanted.
-        requests: that count for it.
-        candidates: that came of them.
-        accepted: by the rules of the gate.
-        stopped: why it ended before its quota, empty if it did not.
-        diversity: of the candidates.
-        models: by endpoint, where there were several.
+        quota: accepted samples that the class needs, surplus included.
+        requests: requests up to the one that ended the class; later ones do not count.
+        candidates: candidates from these requests.
+        accepted: candidates that passed the rules of the gate.
+        stopped: why the class ended before its quota; "" if it did not.
+        diversity: diversity of the candidates.
+        models: endpoint -> its requests; None (not in the file) unless there were several.
     """
 
     quota: int
@@ -67,16 +92,16 @@ class ClassGeneration:
 
 @dataclass(frozen=True)
 class ModelWorth:
-    """What one endpoint is worth.
+    """Yield and cost of one endpoint.
 
     Attributes:
-        requests: that it responded or failed last.
-        candidates: that came of them.
-        accepted: by the rules of the gate.
-        acceptance: accepted share of the draws; a request without a usable response is one draw.
-        cost: of its responses, in `llm.currency`.
-        cost_per_accepted: None where none was accepted.
-        diversity: compared on equal numbers of samples of each class.
+        requests: requests that it responded to, or was the last to fail on.
+        candidates: candidates from these requests.
+        accepted: candidates that passed the rules of the gate.
+        acceptance: accepted / draws; a request without a usable response is one draw.
+        cost: cost of its responses in `llm.currency`.
+        cost_per_accepted: cost / accepted; None if nothing was accepted.
+        diversity: measured on the same number of candidates per class for every endpoint.
     """
 
     requests: int
@@ -93,16 +118,16 @@ class GenerateMetrics:
     """The whole run.
 
     Attributes:
-        candidates: of all classes.
-        accepted: by the rules of the gate.
-        quota: accepted samples wanted.
-        shortfall: samples that are missing of it.
-        requests: that count.
-        tokens: of the responses used.
-        cost: of them, in `llm.currency`.
-        failures: requests without a usable response, by kind.
-        per_model: by endpoint.
-        per_class: by label.
+        candidates: candidates over all classes.
+        accepted: candidates that passed the rules of the gate.
+        quota: sum of the quotas of all classes.
+        shortfall: sum over the classes of the accepted samples missing to the quota.
+        requests: sum of the requests of all classes.
+        tokens: tokens of the responses used, recorded responses included.
+        cost: cost of these responses in `llm.currency`.
+        failures: kind of failure -> requests without a usable response.
+        per_model: endpoint -> its yield and cost.
+        per_class: label -> requests and candidates of the class.
     """
 
     candidates: int
