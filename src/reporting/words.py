@@ -1,11 +1,11 @@
-"""What the HTML report says, in English and in Chinese.
+"""Texts of the HTML report, in English and in Chinese.
 
 WORDS["zh"]["classes"]  ->  "各类别"
 named("rule", "pii", "zh")  ->  "隐私信息"
 
-A key that starts with method_, rule_, direction_, private_ or failure_ is the readable name of a value
-in the metrics files, one that starts with picture_ the caption of a chart; a value without one is
-shown as it is.
+Keys that start with method_, rule_, direction_, private_ or failure_ hold the display names of values
+in the metrics files; a value without such a key is shown unchanged. Keys that start with picture_ hold
+the captions of charts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ WORDS: dict[Language, dict[str, str]] = {
         "verdict_helped": "The generated samples helped",
         "verdict_hurt": "The generated samples hurt",
         "verdict_noise": "The generated samples made no difference beyond noise",
-        "verdict": "{opening}: macro-F1 {after} with {ours} against {before} with {free}, the best "
-        "method that needs no samples; difference {difference}.",
+        "verdict": "{opening}: macro-F1 {after} with {ours} against {before} with {free}, the "
+        "best method that needs no samples; difference {difference}.",
         "in_short": "{samples} generated samples were added to {real} real rows of {classes} "
-        "classes. Tested on {test} rows that no model saw and nothing was chosen by; {tail_test} "
-        "of them belong to the {tail} rarest classes (the tail).",
+        "classes. Evaluated on {test} test rows, which were used neither for training nor for any "
+        "choice; {tail_test} of them belong to the {tail} rarest classes (the tail).",
         "best_free": "best free",
         "ours": "ours",
         "free": "free",
@@ -30,53 +30,54 @@ WORDS: dict[Language, dict[str, str]] = {
         "tail_recall": "tail recall",
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced accuracy",
-        "tail_recall_micro": "tail recall over rows",
-        "tail_false_positives": "Test rows of other classes that are taken for one of the tail: {free} with "
+        "tail_recall_micro": "tail recall (micro)",
+        "tail_false_positives": "Test rows wrongly predicted as a tail class: {free} with "
         '"{before}", {ours} with "{after}".',
         "against": "{free} → {ours}",
         "accepted": "accepted",
         "of_candidates": "of {candidates} candidates",
         "cost": "cost",
         "tokens_tile": "{tokens} tokens",
-        "recommended_none": "Recommendation: use no generated samples for these data; {free} does "
+        "recommended_none": "Recommendation: use no generated samples for this data; {free} does "
         "as well without them.",
-        "recommended": "Recommendation, by the dev rows: {samples} samples a class, {weights}, "
-        "each sample counting {weight} of a real row.",
+        "recommended": "Recommendation, chosen on dev: {samples} samples per class, {weights}; a "
+        "sample has weight {weight}, a real row weight 1.",
         "with_weights": "with class weights",
         "without_weights": "without class weights",
-        "mcnemar": '{ours} test rows are right with "{name}" only, {theirs} with "{against}" only '
-        "(McNemar, p {p}).",
+        "mcnemar": '{ours} test rows are classified correctly only with "{name}", {theirs} only '
+        'with "{against}" (McNemar, p {p}).',
         "head_class_regressions": "Head-class regressions (recall lost beyond noise): {labels}.",
-        "no_head_class_regressions": "No head-class regression: no class outside the tail lost recall beyond noise.",
+        "no_head_class_regressions": "No head-class regression: no class outside the tail lost "
+        "recall beyond noise.",
         "methods": "All methods",
-        "methods_note": "Brackets are {confidence} intervals. Differences are paired on the same test "
-        "rows; one is coloured where its whole interval lies on one side of 0. Free methods need "
-        "no generated samples. Which free method is the best, and which is ours, was decided on "
-        "dev.",
+        "methods_note": "Brackets are {confidence} intervals. Differences are paired on the same "
+        "test rows; a difference is coloured if its whole interval is on one side of 0. Free "
+        "methods need no generated samples. The best free method and ours were chosen on dev.",
         "method": "method",
         "vs_best_free": "vs best free",
         "further_metrics": "Further metrics",
         "second": "The same with another classifier: {family}",
         "curve": "How many samples are enough",
-        "curve_note": "On the dev rows, by samples a class; the bands are intervals. Blue lines are "
-        "with class weights, grey ones without; how a line is dashed says how much a sample counts. "
-        "The dotted line marks the recommended {samples}.",
+        "curve_note": "Scores on dev by samples per class; the bands are intervals. Blue lines "
+        "have class weights, grey lines have none; the dash pattern shows the weight of a sample. "
+        "The dotted vertical line marks the recommended {samples} samples per class.",
         "by_quality": " × label score",
         "rounds": "Rounds",
-        "rounds_note": "Each round (`make round`) plans samples by the errors that are left, and is kept if dev is "
-        "better than with the last kept round; the first one is compared with no samples.",
+        "rounds_note": "Each round (`make round`) plans samples by the remaining errors. A round "
+        "is kept if it is better on dev than the last kept round; the first one is compared with "
+        "no samples.",
         "round": "round",
         "real_rows": "real rows",
         "added": "new samples",
         "retired": "retired",
-        "against_last": "vs the last kept",
+        "against_last": "vs last kept",
         "kept": "kept",
         "yes": "yes",
         "no": "no",
         "classes": "Classes",
-        "classes_note": "The rarest first. ○ before: {before}; ● after: {after}. p is adjusted for "
-        "the number of classes; a change is coloured where it is below 0.05. A recall over few "
-        "test rows says little.",
+        "classes_note": "Rarest class first. ○ before: {before}; ● after: {after}. p is adjusted "
+        "for the number of classes; a change is coloured if p is below 0.05. A recall over few "
+        "test rows is not reliable.",
         "class": "class",
         "original_count": "original count",
         "augmented_count": "augmented count",
@@ -87,31 +88,31 @@ WORDS: dict[Language, dict[str, str]] = {
         "change": "change",
         "p_adjusted": "adjusted p",
         "not_measurable": "not measurable",
-        "short": "Short of the target by {lack} samples: {labels}.",
-        "confusions": "What is confused with what",
-        "confusions_note": 'Test rows of one class that were taken for another, with "{before}" '
-        'and with "{after}"; the largest changes.',
+        "short": "Shortfall of {lack} samples: {labels}.",
+        "confusions": "Confused classes",
+        "confusions_note": "Test rows of one class that were predicted as another, with "
+        '"{before}" and with "{after}"; largest changes first.',
         "fewer": "Confused less often",
         "more": "Confused more often",
         "actual": "class",
-        "predicted": "taken for",
+        "predicted": "predicted as",
         "before": "before",
         "after": "after",
         "gate": "The quality gate",
-        "gate_note": "Each rejected sample counts for the first rule that rejected it.",
+        "gate_note": "Each rejected sample is counted under the first rule that rejected it.",
         "candidates": "candidates",
         "rejected_by": "rejected: {rule}",
-        "left_over": "passed, but not needed",
+        "left_over": "accepted, but not needed",
         "private": "Private data found in the samples: {kinds}.",
-        "reviewed": "People decided on {decided} samples.",
-        "not_reviewed": "No person has looked at the samples yet.",
-        "review_rejected": "People would reject an estimated {share} of the accepted samples.",
+        "reviewed": "Reviewers decided on {decided} samples.",
+        "not_reviewed": "No sample has been reviewed yet.",
+        "review_rejected": "Reviewers would reject an estimated {share} of the accepted samples.",
         "examples": "Examples",
         "examples_accepted": "Accepted samples",
         "examples_rejected": "Rejected: {rule} ({count})",
         "bias": "How the samples differ from the real rows",
-        "bias_note": "The largest differences; a person should decide whether they matter.",
-        "difference": "what differs",
+        "bias_note": "The largest differences. Decide for yourself whether they matter.",
+        "difference": "difference",
         "samples": "samples",
         "real": "real rows",
         "also_in": "also in",
@@ -132,36 +133,40 @@ WORDS: dict[Language, dict[str, str]] = {
         "gender_female": "has female words only",
         "gender_both": "has male and female words",
         "checks": "Could the result be an artefact?",
-        "leakage": "{checked} samples were compared with the dev and test rows; {copies} copy one.",
-        "detectability": "A classifier that is to tell samples from real rows reaches an AUC of {auc} "
-        "(0.5 = it cannot, 1 = always). What gives them away:",
+        "leakage": "{checked} samples were compared with the dev and test rows; copies found: "
+        "{copies}.",
+        "detectability": "Detectability: a classifier trained to tell samples from real rows "
+        "reaches an AUC of {auc} (0.5 = not at all, 1 = always). The features that separate them "
+        "most:",
         "feature": "feature",
         "direction": "samples have",
         "weight": "weight",
         "tokens": "Cost and tokens",
-        "tokens_prompt": "tokens read",
-        "tokens_cached": "of these from a cache",
-        "tokens_completion": "tokens written",
+        "tokens_prompt": "prompt tokens",
+        "tokens_cached": "of these, read from a cache",
+        "tokens_completion": "completion tokens",
         "requests": "requests",
-        "failures": "requests that gave no sample",
+        "failures": "requests that returned no sample",
         "no_failures": "none",
-        "per_accepted": "tokens for each accepted sample",
-        "models": "What each model is worth",
-        "models_note": "A request without a usable response counts as a sample that was dropped. "
-        "Kept is what the label check and the judges left. Distinct word pairs are compared on equal "
-        "numbers of samples of each class. Dev gains are differences in macro-F1 on dev: of a model's "
-        "samples alone against none, and of all samples against those of the other models.",
+        "per_accepted": "tokens per accepted sample",
+        "models": "Contribution of each model",
+        "models_note": "A request without a usable response counts as a rejected sample. Kept "
+        "are the samples that also passed the label check and the judges. Distinct pairs is the "
+        "share of distinct token pairs, computed on the same number of samples per class for "
+        "every model. Dev gains are differences in dev macro-F1: the model's samples alone "
+        "against no samples, and all samples against those of the other models.",
         "model": "model",
         "gain_alone": "dev gain alone",
         "gain_on_top": "dev gain on top",
-        "judges": "Who judged the samples",
-        "judges_note": "Two of them agree on {agree} of the samples, Fleiss' kappa {kappa}. The weight "
-        "of a vote is its mean kappa with each other voter; it counts where the vote is weighted.",
+        "judges": "Judges",
+        "judges_note": "Observed agreement of two voters: {agree} of the samples; Fleiss' kappa: "
+        "{kappa}. The weight of a voter is its mean kappa with the other voters; it is used if "
+        "votes are weighted.",
         "judge": "judge",
         "judged": "judged",
         "vote_weight": "weight",
-        "acceptance": "accepted share",
-        "cost_each": "cost of 1,000 accepted",
+        "acceptance": "acceptance rate",
+        "cost_each": "cost per 1,000 accepted",
         "distinct": "distinct pairs",
         "charts": "Charts",
         "settings": "Settings",
@@ -188,9 +193,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "rule_contamination": "copies a dev or test row",
         "rule_contradiction": "copies a train row of another class",
         "rule_pii": "private data",
-        "rule_label_check": "does not look like its class",
-        "rule_judge": "outvoted by the judges",
-        "rule_review": "rejected by people",
+        "rule_label_check": "label unlikely",
+        "rule_judge": "rejected by the judges",
+        "rule_review": "rejected in review",
         "direction_more": "more",
         "direction_less": "less",
         "private_address": "addresses",
@@ -202,13 +207,13 @@ WORDS: dict[Language, dict[str, str]] = {
         "private_number": "other long numbers",
         "private_email": "e-mail addresses",
         "private_plate": "number plates",
-        "failure_truncated": "cut off",
+        "failure_truncated": "truncated",
         "failure_unreadable": "unreadable",
         "failure_refused": "refused",
         "failure_empty": "empty",
         "failure_no_response": "no response",
         "picture_headline": "Every method on the test rows",
-        "picture_learning_curve": "Dev scores by samples a class",
+        "picture_learning_curve": "Dev scores by samples per class",
         "picture_recall_per_class": "Recall per class before and after",
         "picture_class_counts": "Train rows per class before and after",
         "picture_confusion": "Confusion before and after",
@@ -218,93 +223,99 @@ WORDS: dict[Language, dict[str, str]] = {
         "verdict_helped": "生成的样本有用",
         "verdict_hurt": "生成的样本有害",
         "verdict_noise": "生成的样本没有带来超出噪声的差别",
-        "verdict": "{opening}：“{ours}”的 macro-F1 为 {after}，不需要样本的最佳方法“{free}”为 {before}，"
-        "相差 {difference}。",
-        "in_short": "在 {classes} 个类别、{real} 条真实样本之外，加入了 {samples} 条生成样本。测试集 {test} 条，"
-        "模型没有见过，也没有用来做任何选择；其中 {tail_test} 条属于最稀少的 {tail} 个类别（尾部）。",
+        "verdict": "{opening}：“{ours}”的宏平均 F1 为 {after}，"
+        "不使用样本的最佳免费方法“{free}”为 {before}，差值为 {difference}。",
+        "in_short": "向 {classes} 个类别的 {real} 条真实样本中加入了 "
+        "{samples} 条合成样本。评估使用 {test} 条测试样本，它们既未参与训练，"
+        "也未参与任何选择；其中 {tail_test} 条属于样本最少的 {tail} 个类别（尾部）。",
         "best_free": "最佳免费方法",
         "ours": "本项目",
         "free": "免费",
-        "macro_f1": "macro-F1",
-        "tail_recall": "尾部召回",
+        "macro_f1": "宏平均 F1",
+        "tail_recall": "尾部召回率",
         "accuracy": "准确率",
         "balanced_accuracy": "平衡准确率",
-        "tail_recall_micro": "尾部召回（按条数）",
-        "tail_false_positives": "其他类别的测试样本被误判进尾部的条数：“{before}”{free} 条，“{after}”{ours} 条。",
+        "tail_recall_micro": "尾部召回率（微平均）",
+        "tail_false_positives": "被误判为尾部类别的测试样本："
+        "“{before}”{free} 条，“{after}”{ours} 条。",
         "against": "{free} → {ours}",
         "accepted": "通过",
-        "of_candidates": "候选 {candidates} 条",
+        "of_candidates": "共 {candidates} 条候选样本",
         "cost": "费用",
         "tokens_tile": "{tokens} 个 token",
-        "recommended_none": "建议：这批数据不必使用生成样本；不用样本的 {free} 同样好。",
-        "recommended": "建议（由开发集决定）：每类 {samples} 条，{weights}，每条样本按真实样本的 {weight} 计。",
-        "with_weights": "加类别权重",
-        "without_weights": "不加类别权重",
-        "mcnemar": "只有“{name}”判对的测试样本 {ours} 条，只有“{against}”判对的 {theirs} 条"
-        "（McNemar 检验，p {p}）。",
-        "head_class_regressions": "头部类别退化（召回下降超出噪声）：{labels}。",
-        "no_head_class_regressions": "没有头部类别退化：召回下降都在噪声以内。",
+        "recommended_none": "建议：这批数据无需使用合成样本；不使用样本的“{free}”效果相当。",
+        "recommended": "建议（在开发集上选定）：每类 {samples} 条样本，"
+        "{weights}；每条样本的权重为 {weight}，真实样本为 1。",
+        "with_weights": "使用类别权重",
+        "without_weights": "不使用类别权重",
+        "mcnemar": "仅“{name}”判对的测试样本有 {ours} 条，"
+        "仅“{against}”判对的有 {theirs} 条（McNemar 检验，p {p}）。",
+        "head_class_regressions": "头部类别退化（召回率下降超出噪声）：{labels}。",
+        "no_head_class_regressions": "未发现头部类别退化：尾部以外各类别的召回率下降均未超出噪声。",
         "methods": "全部方法",
-        "methods_note": "方括号内为 {confidence} 区间。差值在同样的测试样本上成对计算，整个区间在 0 的一侧时才着色。"
-        "免费方法不需要生成样本。哪个免费方法最佳、哪个方法代表本项目，都由开发集决定。",
+        "methods_note": "方括号内为 {confidence} 区间。"
+        "差值在同一批测试样本上成对计算，整个区间位于 0 的同一侧时才着色。免费方法不使用合成样本。"
+        "最佳免费方法和代表本项目的方法均在开发集上选定。",
         "method": "方法",
         "vs_best_free": "与最佳免费方法之差",
         "further_metrics": "其他指标",
-        "second": "换一个分类器的结果：{family}",
-        "curve": "生成多少才够",
-        "curve_note": "开发集上的结果，横轴为每类样本数；色带为区间。蓝线加类别权重，灰线不加；"
-        "线型表示每条样本的权重。竖直的点线是推荐的 {samples} 条。",
+        "second": "换用另一种分类器：{family}",
+        "curve": "多少样本才够",
+        "curve_note": "开发集得分随每类样本数的变化，色带为区间。蓝线使用类别权重，"
+        "灰线不使用；线型区分每条样本的权重。竖直点线标出推荐的每类 {samples} 条。",
         "by_quality": " × 标签得分",
-        "rounds": "各轮",
-        "rounds_note": "每一轮（`make round`）按剩下的错误安排样本；开发集比上一个保留的轮更好才保留，第一轮与不加样本相比。",
-        "round": "轮",
+        "rounds": "各轮结果",
+        "rounds_note": "每一轮（`make round`）根据剩余的错误规划样本；"
+        "在开发集上优于上一个保留轮时才予以保留，第一轮与不使用样本相比。",
+        "round": "轮次",
         "real_rows": "真实样本",
-        "added": "新样本",
-        "retired": "退役",
+        "added": "新增样本",
+        "retired": "撤下样本",
         "against_last": "与上一保留轮之差",
         "kept": "保留",
         "yes": "是",
         "no": "否",
         "classes": "各类别",
-        "classes_note": "最稀少的在前。○ 之前：{before}；● 之后：{after}。p 值已按类别数校正，低于 0.05 的变化才着色。"
-        "测试样本很少的召回说明不了什么。",
+        "classes_note": "按训练样本数从少到多排列。○ 之前：{before}；● 之后："
+        "{after}。p 值已按类别数校正，低于 0.05 的变化才着色。测试样本很少时，召回率不可靠。",
         "class": "类别",
         "original_count": "原始数量",
         "augmented_count": "增强后数量",
         "factor": "倍数",
-        "support": "测试样本",
-        "recall_before": "之前召回",
-        "recall_after": "之后召回",
+        "support": "测试样本数",
+        "recall_before": "之前的召回率",
+        "recall_after": "之后的召回率",
         "change": "变化",
-        "p_adjusted": "校正后 p",
+        "p_adjusted": "校正后的 p 值",
         "not_measurable": "无法衡量",
-        "short": "距目标还差 {lack} 条：{labels}。",
-        "confusions": "哪些类别互相混淆",
-        "confusions_note": "测试集中被判成另一类的条数，“{before}”与“{after}”相比变化最大的几对。",
+        "short": "缺口共 {lack} 条：{labels}。",
+        "confusions": "易混淆的类别",
+        "confusions_note": "某一类别的测试样本被判为另一类别的条数，"
+        "列出“{before}”与“{after}”之间变化最大的类别对。",
         "fewer": "混淆减少",
         "more": "混淆增加",
         "actual": "真实类别",
-        "predicted": "判成",
+        "predicted": "误判为",
         "before": "之前",
         "after": "之后",
         "gate": "质量门禁",
-        "gate_note": "每条被剔除的样本只计入第一条剔除它的规则。",
-        "candidates": "候选",
-        "rejected_by": "剔除：{rule}",
-        "left_over": "合格但用不上",
+        "gate_note": "每条被拒绝的样本只计入最先拒绝它的规则。",
+        "candidates": "候选样本",
+        "rejected_by": "拒绝：{rule}",
+        "left_over": "通过但未采用",
         "private": "样本中发现的隐私信息：{kinds}。",
-        "reviewed": "人工已审 {decided} 条。",
-        "not_reviewed": "还没有人工复核。",
-        "review_rejected": "据推算，人工会否决通过样本中的 {share}。",
-        "examples": "样例",
+        "reviewed": "复核人已对 {decided} 条样本作出复核决定。",
+        "not_reviewed": "尚未进行人工复核。",
+        "review_rejected": "据估计，复核人会拒绝通过样本中的 {share}。",
+        "examples": "示例",
         "examples_accepted": "通过的样本",
-        "examples_rejected": "剔除：{rule}（{count} 条）",
-        "bias": "样本与真实数据的差别",
-        "bias_note": "差别最大的几项；是否要紧，请人来判断。",
-        "difference": "差别",
-        "samples": "样本",
-        "real": "真实数据",
-        "also_in": "同样见于",
+        "examples_rejected": "拒绝：{rule}（{count} 条）",
+        "bias": "合成样本与真实样本的差异",
+        "bias_note": "以下为差异最大的几项，是否重要请自行判断。",
+        "difference": "差异",
+        "samples": "合成样本",
+        "real": "真实样本",
+        "also_in": "也见于",
         "also_in_classes": "另外 {n} 类",
         "all_classes": "全部类别",
         "real_class": "",
@@ -321,64 +332,67 @@ WORDS: dict[Language, dict[str, str]] = {
         "gender_male": "只有男性用词",
         "gender_female": "只有女性用词",
         "gender_both": "男女用词都有",
-        "checks": "结果会不会是假象",
-        "leakage": "{checked} 条样本与开发集、测试集比对，照抄的有 {copies} 条。",
-        "detectability": "可分辨性：训练一个分类器来区分样本与真实数据，AUC 为 {auc}（0.5 表示无法区分，1 表示完全可以区分）。区分依据：",
+        "checks": "结果会不会是假象？",
+        "leakage": "已将 {checked} 条样本与开发集、测试集逐一比对，其中照抄的有 {copies} 条。",
+        "detectability": "可分辨性：训练一个分类器来区分合成样本与真实样本，AUC 为 "
+        "{auc}（0.5 表示无法区分，1 表示完全可分）。区分度最高的特征：",
         "feature": "特征",
         "direction": "样本中",
         "weight": "权重",
         "tokens": "费用与 token",
-        "tokens_prompt": "读入 token",
-        "tokens_cached": "其中来自缓存",
-        "tokens_completion": "写出 token",
-        "requests": "请求",
-        "failures": "没有得到样本的请求",
+        "tokens_prompt": "输入 token",
+        "tokens_cached": "其中命中缓存",
+        "tokens_completion": "输出 token",
+        "requests": "请求数",
+        "failures": "未得到样本的请求",
         "no_failures": "无",
-        "per_accepted": "每条通过样本的 token",
+        "per_accepted": "每条通过样本的 token 数",
         "models": "各模型的贡献",
-        "models_note": "没有得到可用响应的请求按一条被剔除的样本计。“保留”是标签检查和评审之后剩下的样本。"
-        "不重复的二元组在各类别取相同条数的样本来比较。开发集收益是开发集 macro-F1 之差："
-        "“单独”是只用该模型的样本与不用样本之差，“额外”是全部样本与其他模型的样本之差。",
+        "models_note": "未得到可用响应的请求按一条被拒绝的样本计。"
+        "“保留”指同时通过标签检查和评审的样本。“不重复二元组”是不重复的相邻 token 对所占的比例，"
+        "各模型在每个类别取相同条数的样本计算。开发集收益为宏平均 F1 之差："
+        "“单独”指只用该模型的样本与不用样本相比，“额外”指全部样本与只用其他模型的样本相比。",
         "model": "模型",
         "gain_alone": "开发集收益（单独）",
         "gain_on_top": "开发集收益（额外）",
-        "judges": "谁评审了样本",
-        "judges_note": "两个评审对 {agree} 的样本意见一致，Fleiss kappa 为 {kappa}。"
-        "一票的权重是它与其他评审的平均 kappa，仅在加权投票时使用。",
-        "judge": "评审",
+        "judges": "评审模型",
+        "judges_note": "两个投票者的观察一致率为 {agree}，Fleiss "
+        "kappa 系数为 {kappa}。投票者的权重是它与其他投票者的平均 kappa 系数，"
+        "仅在加权投票时使用。",
+        "judge": "评审模型",
         "judged": "评审样本数",
         "vote_weight": "权重",
         "acceptance": "通过率",
         "cost_each": "每千条通过样本的费用",
-        "distinct": "不重复的二元组",
-        "charts": "图",
+        "distinct": "不重复二元组",
+        "charts": "图表",
         "settings": "设置",
         "settings_open": "显示本次运行的设置",
         "signature": "签名",
         "separator": "、",
-        "method_original": "只用真实样本",
+        "method_original": "仅真实样本",
         "method_class_weight": "类别权重",
         "method_oversample": "过采样",
-        "method_effective_number": "有效样本数权重",
+        "method_effective_number": "有效样本数加权",
         "method_logit_adjustment": "logit 调整",
-        "method_eda": "词语改写（EDA）",
+        "method_eda": "词级编辑（EDA）",
         "method_smote": "SMOTE",
-        "method_unfiltered": "不过滤的生成样本",
-        "method_augmented": "生成样本",
-        "method_augmented_class_weight": "生成样本 + 类别权重",
+        "method_unfiltered": "未经门禁的合成样本",
+        "method_augmented": "合成样本",
+        "method_augmented_class_weight": "合成样本 + 类别权重",
         "method_chosen": "开发集选定",
         "rule_format": "格式",
         "rule_length": "长度",
         "rule_repetition": "重复",
         "rule_keywords": "不含本类关键词",
         "rule_seed_similarity": "照抄训练样本",
-        "rule_near_duplicate": "与先前样本雷同",
+        "rule_near_duplicate": "与先前样本近似重复",
         "rule_contamination": "照抄开发集或测试集",
-        "rule_contradiction": "照抄他类训练样本",
+        "rule_contradiction": "照抄其他类别的训练样本",
         "rule_pii": "隐私信息",
-        "rule_label_check": "不像本类",
-        "rule_judge": "被评审模型否决",
-        "rule_review": "被人工否决",
+        "rule_label_check": "标签可信度低",
+        "rule_judge": "被评审模型拒绝",
+        "rule_review": "被复核人拒绝",
         "direction_more": "更多",
         "direction_less": "更少",
         "private_address": "地址",
@@ -390,14 +404,14 @@ WORDS: dict[Language, dict[str, str]] = {
         "private_number": "其他长号码",
         "private_email": "电子邮箱",
         "private_plate": "车牌",
-        "failure_truncated": "中途截断",
-        "failure_unreadable": "无法读取",
+        "failure_truncated": "被截断",
+        "failure_unreadable": "无法解析",
         "failure_refused": "拒绝回答",
-        "failure_empty": "空白",
+        "failure_empty": "内容为空",
         "failure_no_response": "没有响应",
         "picture_headline": "各方法在测试集上的结果",
-        "picture_learning_curve": "开发集得分与每类样本数",
-        "picture_recall_per_class": "各类别之前与之后的召回",
+        "picture_learning_curve": "开发集得分随每类样本数的变化",
+        "picture_recall_per_class": "各类别之前与之后的召回率",
         "picture_class_counts": "各类别之前与之后的训练样本数",
         "picture_confusion": "之前与之后的混淆矩阵",
     },
@@ -405,5 +419,5 @@ WORDS: dict[Language, dict[str, str]] = {
 
 
 def named(kind: str, value: str, language: Language) -> str:
-    """The readable name of such a value: of a method, a rule, a kind of private data or failure."""
+    """Return the display name of a value, such as a method, a rule or a kind of private data."""
     return WORDS[language].get(f"{kind}_{value}", value.replace("_", " "))
