@@ -147,7 +147,7 @@ def test_a_step_below_the_least_is_no_concern():
 @pytest.mark.parametrize(
     ("low", "value", "expected"),
     [
-        pytest.param(0.001, 0.0, "a gain that was certain is gone", id="gone"),
+        pytest.param(0.001, 0.0, "a significant gain is gone", id="gone"),
         pytest.param(0.001, 0.001, "", id="in doubt"),
         pytest.param(-0.001, 0.0, "", id="never certain"),
     ],
@@ -202,7 +202,9 @@ def test_a_metric_without_a_base_has_only_its_limit():
 def test_what_is_no_number_now_cannot_be_compared(name: str, value: float | str | None):
     """NaN is neither above nor below anything, so it would pass."""
     rules = {name: {"better": "higher", "allowed": 1}}
-    with pytest.raises(UserError, match=f"{name} is no number in metrics/evaluate.json; correct"):
+    with pytest.raises(
+        UserError, match=f"{name} is not a number in metrics/evaluate.json; correct"
+    ):
         problems(side(), side(**{name: value}), rules)
 
 
@@ -222,7 +224,7 @@ def test_a_group_is_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     Path(FILE).write_text('{"failures": {}, "other": 3}', encoding="utf-8")
     rules = {"failures.*": {"better": "lower", "allowed": 1}}
     assert problems({"failures.a": 9}, {"other": 3}, rules) == {}
-    with pytest.raises(UserError, match=r"failurs\.\* is no number"):
+    with pytest.raises(UserError, match=r"failurs\.\* is not a number"):
         problems({"other": 3}, {"other": 3}, {"failurs.*": rules["failures.*"]})
 
 
@@ -325,4 +327,4 @@ def test_exit_codes_with_real_dvc(repository: Path, capsys: pytest.CaptureFixtur
     assert "empty has none of the metrics" in capsys.readouterr().err
     Path(FILE).write_text("{", encoding="utf-8")
     assert checked("main") == 2
-    assert "is no number in metrics/evaluate.json" in capsys.readouterr().err
+    assert "is not a number in metrics/evaluate.json" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from src.errors import UserError
         pytest.param("tolerance: {least: 0.01}", "tolerance.standard_errors is missing", id="less"),
         pytest.param(
             "metrics: {f: {m: {better: higher, limt: 3}}}",
-            "metrics.f.m.limt is 3, but no such setting; correct or remove it",
+            "metrics.f.m.limt is 3, but there is no such key; correct or remove it",
             id="unknown",
         ),
         pytest.param(

@@ -179,7 +179,7 @@ def test_chinese_verdict_follows_the_interval(
     sentence = verdict_in(changed.evaluate, "zh")
     assert sentence.startswith(opening)
     for method, form in (
-        (changed.evaluate.ours, "“{}”的 macro-F1 为 {:.3f}"),
+        (changed.evaluate.ours, "“{}”的宏平均 F1 为 {:.3f}"),
         (changed.evaluate.best_free, "“{}”为 {:.3f}"),
     ):
         score = changed.evaluate.methods[method].macro_f1.value
@@ -196,15 +196,15 @@ def test_report_says_what_was_measured(results: Results, page: Page):
     assert (e.ours, e.best_free) == ("chosen", "oversample")
     rare = e.per_class["开发票"]
     for stated in [
-        "48 generated samples were added to 162 real rows of 6 classes. Tested on 48 rows",
-        f"Recommendation: use no generated samples for these data; {free} does as well without "
+        "48 generated samples were added to 162 real rows of 6 classes. Evaluated on 48 test rows",
+        f"Recommendation: use no generated samples for this data; {free} does as well without "
         f"them. {e.chosen.why}",
-        f'{e.mcnemar.only_ours_right} test rows are right with "{ours}" only, '
-        f'{e.mcnemar.only_theirs_right} with "{free}" only (McNemar, p = {e.mcnemar.p:.3f}).',
-        "Test rows of other classes that are taken for one of the tail: "
+        f'{e.mcnemar.only_ours_right} test rows are classified correctly only with "{ours}", '
+        f'{e.mcnemar.only_theirs_right} only with "{free}" (McNemar, p = {e.mcnemar.p:.3f}).',
+        "Test rows wrongly predicted as a tail class: "
         f'{e.tail_false_positives.best_free} with "{free}", {e.tail_false_positives.ours} with '
         f'"{ours}".',
-        "No large class lost recall beyond noise.",
+        "No head-class regression: no class outside the tail lost recall beyond noise.",
         "0 CNY 17,280 tokens",
         "Brackets are 95% intervals.",
         "Oversampling best free oversample 0.533 [0.398, 0.638]",
@@ -212,20 +212,20 @@ def test_report_says_what_was_measured(results: Results, page: Page):
         "Chosen on dev ours chosen 0.570 [0.448, 0.660]",
         "Further metrics",
         "The same with another classifier: logistic regression on embeddings (tfidf)",
-        "The dotted line marks the recommended 0.",
+        "The dotted vertical line marks the recommended 0 samples per class.",
         f"开发票 2 20 10.0× 8 {rare.recall_before:.3f} {rare.recall_after:.3f}",
         "查询话费 60 60 1.0× 8",
         "candidates 119 100.0% rejected: repetition 47 39.5% accepted 72 60.5% "
-        "passed, but not needed 24 20.2%",
-        "No person has looked at the samples yet.",
+        "accepted, but not needed 24 20.2%",
+        "No sample has been reviewed yet.",
         "Rejected: repetition (47)",
         "the same 12 times in a row, over 8",
         "开发票 opens with 我想开发 100.0% 0.0% all classes",
-        "72 samples were compared with the dev and test rows; 0 copy one.",
+        "72 samples were compared with the dev and test rows; copies found: 0.",
         f"reaches an AUC of {e.detectability.auc:.3f}" if e.detectability else "",
-        "tokens for each accepted sample 240",
+        "tokens per accepted sample 240",
         "requests 144",
-        "requests that gave no sample empty 25",
+        "requests that returned no sample empty 25",
         "domain: 中国移动客服热线的通话记录",
         f"Signature {e.signature}",
     ]:
@@ -251,13 +251,13 @@ def test_the_rest_that_may_be_measured_is_reported(results: Results, page: Page)
     )
     text = page.text(with_metrics(results, more))
     for stated in [
-        "Recommendation, by the dev rows: 20 samples a class, with class weights, each sample "
-        "counting 0.5 of a real row.",
+        "Recommendation, chosen on dev: 20 samples per class, with class weights; a sample has "
+        "weight 0.5, a real row weight 1.",
         "(McNemar, p < 0.001).",
-        "Large classes that lost recall beyond noise: 查询话费.",
+        "Head-class regressions (recall lost beyond noise): 查询话费.",
         "Private data found in the samples: mobile numbers 3.",
-        "People decided on 20 samples. People would reject an estimated 10.0% [2.0%, 30.0%]",
-        "requests that gave no sample cut off 11, no response 2",
+        "Reviewers decided on 20 samples. Reviewers would reject an estimated 10.0% [2.0%, 30.0%]",
+        "requests that returned no sample truncated 11, no response 2",
     ]:
         assert stated in text
 
@@ -296,7 +296,7 @@ def test_second_classifier_and_rounds_have_tables(results: Results, page: Page):
 
 
 @pytest.mark.parametrize(
-    ("language", "heading"), [("en", "What each model is worth"), ("zh", "各模型的贡献")]
+    ("language", "heading"), [("en", "Contribution of each model"), ("zh", "各模型的贡献")]
 )
 def test_models_have_a_table_where_there_are_several(
     results: Results, several: Results, page: Page, language: Language, heading: str
@@ -320,14 +320,14 @@ def test_models_have_a_table_where_there_are_several(
     [
         pytest.param(
             "en",
-            "Two of them agree on 87.5% of the samples, Fleiss' kappa 0.62.",
-            "Two of them agree on - of the samples, Fleiss' kappa -.",
+            "Observed agreement of two voters: 87.5% of the samples; Fleiss' kappa: 0.62.",
+            "Observed agreement of two voters: - of the samples; Fleiss' kappa: -.",
             id="en",
         ),
         pytest.param(
             "zh",
-            "两个评审对 87.5% 的样本意见一致，Fleiss kappa 为 0.62。",
-            "两个评审对 - 的样本意见一致，Fleiss kappa 为 -。",
+            "两个投票者的观察一致率为 87.5%，Fleiss kappa 系数为 0.62。",
+            "两个投票者的观察一致率为 -，Fleiss kappa 系数为 -。",
             id="zh",
         ),
     ],
@@ -356,7 +356,7 @@ def test_no_samples_can_be_the_recommendation(results: Results, page: Page):
     """Where none is best on dev, the report says so and names the free method."""
     none = replace(results.metrics.evaluate.chosen, samples_per_class=0)
     text = page.text(with_evaluation(results, chosen=none, best_free="class_weight"), "zh")
-    assert "建议：这批数据不必使用生成样本；不用样本的 类别权重 同样好。" in text
+    assert "建议：这批数据无需使用合成样本；不使用样本的“类别权重”效果相当。" in text
 
 
 def test_colour_stands_only_beyond_noise(results: Results, page: Page):
@@ -415,8 +415,8 @@ def test_confusions_are_the_largest_first(results: Results, page: Page):
     assert WORDS["en"]["fewer"] not in source
     both_ways = [Confused("a", "b", 20, 8), Confused("b", "a", 3, 9), Confused("a", "c", 5, 5)]
     text = page.text(replace(results, confused=both_ways))
-    assert "Confused less often class taken for before after change a b 20 8 -12" in text
-    assert "Confused more often class taken for before after change b a 3 9 +6" in text
+    assert "Confused less often class predicted as before after change a b 20 8 -12" in text
+    assert "Confused more often class predicted as before after change b a 3 9 +6" in text
     assert "a c 5 5" not in text
 
 
@@ -443,7 +443,7 @@ def test_shortfall_is_reported(results: Results, page: Page):
     short = replace(balance.per_class["开发票"], shortfall=6)
     lacking = replace(balance, per_class={**balance.per_class, "开发票": short})
     text = page.text(with_metrics(results, replace(results.metrics, balance=lacking)))
-    assert "Short of the target by 6 samples: 开发票 6." in text
+    assert "Shortfall of 6 samples: 开发票 6." in text
 
 
 @both

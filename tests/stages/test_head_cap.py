@@ -135,9 +135,9 @@ def test_the_second_classifier_compares_with_every_real_row(runs: dict[int | Non
 def test_the_ablation_trains_on_the_rows_that_stay(
     runs: dict[int | None, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The gate as it is set gives the set that the method was trained on, and its score on dev."""
+    """The gate as configured gives the set that the method was trained on, and its score on dev."""
     ablate.main()
-    line = next(line for line in capsys.readouterr().out.splitlines() if "as it is set" in line)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "as configured" in line)
     on_dev = metrics("evaluate", runs[CAP])["dev"][OURS]["macro_f1"]
     assert line.split("|")[4].strip() == f"{on_dev:.4f}"
     assert on_dev != metrics("evaluate", runs[None])["dev"][OURS]["macro_f1"]
