@@ -2,9 +2,9 @@
 
     make bench-generation
 
-The endpoint is a loopback server in its own process (benchmarks/loopback.py). Prompts, the loop over
-classes, limits, budget and the response store (responses are committed to SQLite before they are
-read) are real; the gate accepts everything.
+The endpoint is a loopback server in its own process (benchmarks/loopback.py). Prompts, the loop
+over classes, limits, budget and the response store (responses are committed to SQLite before they
+are read) are real; the gate accepts everything.
 """
 
 from __future__ import annotations

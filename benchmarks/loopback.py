@@ -60,7 +60,7 @@ class Service:
     luck: Random = field(default_factory=lambda: Random(SEED))
 
     def admit(self) -> bool:
-        """Count a request and return whether it is admitted; random 429s depend on its number only."""
+        """Count a request, and return whether it is admitted; luck depends on its number only."""
         stats = self.stats
         stats.requests += 1
         unlucky = self.luck.random() < self.too_many_share

@@ -253,7 +253,7 @@ def _allowed(
         return rule.allowed
     if now.low is None or now.high is None:
         raise UserError(
-            f"{metric} has no interval, so it needs an allowed change; add `allowed` in {THRESHOLDS}"
+            f"{metric} has no interval; set how much worse it may get: `allowed` in {THRESHOLDS}"
         )
     standard_error = (now.high - now.low) / (2 * quantile)
     return max(tolerance.least, tolerance.standard_errors * standard_error)

@@ -159,7 +159,7 @@ def class_rows(balance: BalanceMetrics, changes: Mapping[str, ClassChange]) -> l
 
 
 def varied(samples: Iterable[Screened], count: int = EXAMPLES) -> list[Screened]:
-    """Return up to `count` samples: the first of every class, then the second of every class, ..."""
+    """Return up to `count` samples: the first of every class, then the second of every class."""
     seen: dict[str, int] = {}
     ranked: list[tuple[int, Screened]] = []
     for sample in samples:

@@ -80,9 +80,10 @@ def verdict(evaluate: EvaluateMetrics) -> str:
     """
     ours, free = evaluate.ours, evaluate.best_free
     return (
-        f"{OPENINGS[conclusion(evaluate)]}: macro-F1 {evaluate.methods[ours].macro_f1.value:.3f} with "
-        f"{ours} against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that "
-        f"needs no samples; difference {signed(evaluate.versus_best_free[ours].macro_f1)}."
+        f"{OPENINGS[conclusion(evaluate)]}: "
+        f"macro-F1 {evaluate.methods[ours].macro_f1.value:.3f} with {ours} "
+        f"against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that needs "
+        f"no samples; difference {signed(evaluate.versus_best_free[ours].macro_f1)}."
     )
 
 

@@ -86,7 +86,7 @@ class StageRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """Return a hash that is equal for runs with equal settings, numbers, tags, rows and model."""
+        """Return a hash that is the same for equal settings, numbers, tags, rows and model."""
         files = [*self.datasets, *([self.model] if self.model else [])]
         numbers = (self.metrics, self.curves, self.tags)
         parts = (self.stage, self.params, *numbers, [md5(path) for path in files])

@@ -3,9 +3,9 @@
 WORDS["zh"]["classes"]  ->  "各类别"
 named("rule", "pii", "zh")  ->  "隐私信息"
 
-Keys that start with method_, rule_, direction_, private_ or failure_ hold the display names of values
-in the metrics files; a value without such a key is shown unchanged. Keys that start with picture_ hold
-the captions of charts.
+Keys that start with method_, rule_, direction_, private_ or failure_ hold the display names of
+values in the metrics files; a value without such a key is shown with spaces for underscores. Keys
+that start with picture_ hold the captions of charts.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def main(
     found = suspects(checked, splits.train)
     write_csv(doubtful, found, for_excel=True)
     log.info(
-        "score: for %d of %d candidates their class is the likeliest; %d doubtful train rows listed",
+        "score: label ranked first for %d of %d candidates; %d doubtful train rows listed",
         int((table["label_rank"] == 1).sum()),
         len(table),
         len(found),

@@ -1,4 +1,4 @@
-"""The ablation: one row a way to screen, compared with the gate as configured."""
+"""The ablation: one row per variant of the gate, compared with the gate as configured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RARE = ("取消彩铃", "补换卡", "开发票")
 
 
 def row(name: str, accepted: int, used: int, value: float, change: float) -> Row:
-    """A row with intervals of one width."""
+    """A row whose intervals all have the same width."""
 
     def around(middle: float) -> Interval:
         return Interval(middle, middle - 0.01, middle + 0.02)
@@ -30,7 +30,7 @@ def row(name: str, accepted: int, used: int, value: float, change: float) -> Row
 
 
 def test_the_table_is_the_golden_text() -> None:
-    """The first row is what the others are compared with, so its changes are empty."""
+    """All rows are compared with the first one, so its changes are empty."""
     rows = [
         row("the gate as configured", 1234, 900, 0.6, 0.0),
         row("without label_check", 4321, 1000, 0.55, -0.05),
@@ -47,10 +47,10 @@ def test_the_table_is_the_golden_text() -> None:
     ]
 
 
-def test_every_rule_is_switched_and_no_gate_lets_all_pass(
+def test_every_rule_is_toggled_and_no_gate_accepts_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A small run: one row a way; a rule that dropped samples lets them pass where it is off."""
+    """Small run: one row per variant; without a rule, the samples that it rejected pass."""
     project = make_project(tmp_path)
     project.settings(lambda values: values["evaluate"].update(bootstrap=100))
     monkeypatch.chdir(tmp_path)

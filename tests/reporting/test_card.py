@@ -70,12 +70,12 @@ def test_front_matter_is_what_the_hub_reads(results: Results, settings: Settings
     ],
 )
 def test_size_category_follows_the_rows(rows: int, size: str):
-    """The hub's own steps."""
+    """The size categories of the hub."""
     assert front_matter(rows, "en", gemma=False)["size_categories"] == [size]
 
 
 def test_card_has_every_section_and_figure(results: Results, settings: Settings):
-    """Sections in the hub's order, one line of each."""
+    """Sections in the order of the hub, with one line per section."""
     _, text = split(render_card(results, settings))
     lines = text.splitlines()
     assert [line for line in lines if line.startswith("## ")] == [

@@ -45,7 +45,7 @@ def test_rows_that_the_head_cap_dropped_are_reported(
 
 
 def test_report_of_a_run_without_candidates(results: Results, settings: Settings):
-    """Undefined shares are a dash; sections without rejected samples or differences are left out."""
+    """Undefined shares are a dash; sections without content are left out."""
     text = render_report(without_samples(results), settings, {})
     assert "| candidates | 0 | - |" in text
     assert "## Rejected samples" not in text

@@ -22,7 +22,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(planned: Path, tmp_path: Path) -> Project:
-    """A small project after analyze; the repository's stages run in it by hand."""
+    """A small project after analyze; stages of the repository run in it without DVC."""
     return by_hand(Project(shutil.copytree(planned, tmp_path / "project")))
 
 
