@@ -78,7 +78,7 @@ class BiasRow:
     """A difference between samples and real rows, formatted for display."""
 
     label: str
-    says: str
+    description: str
     synthetic: str
     real: str
     compared_with: str
@@ -200,13 +200,13 @@ def _quoted(sample: Screened, text: str, separator: str | None) -> Quote:
 def _bias_row(entry: LargestDifference, language: Language) -> BiasRow:
     words, facet, value = WORDS[language], entry.facet, entry.value
     kind = "attribute" if facet.startswith(ATTRIBUTE) else facet
-    says = words[f"gender_{value}"] if facet == "genders" else value
+    shown = words[f"gender_{value}"] if facet == "genders" else value
     if kind == "attribute":
-        says = f"{facet.removeprefix(ATTRIBUTE)} {value}"
+        shown = f"{facet.removeprefix(ATTRIBUTE)} {value}"
     form = "{:.1f}" if facet in ("chars", "turns") else "{:.1%}"
     return BiasRow(
         label=entry.label or words["all_classes"],
-        says=words[f"facet_{kind}"].format(value=says),
+        description=words[f"facet_{kind}"].format(value=shown),
         synthetic=form.format(entry.synthetic),
         real=form.format(entry.real),
         compared_with=words[f"real_{entry.compared_with}"],

@@ -164,17 +164,17 @@ def _models(metrics: Metrics) -> list[str]:
     rows = [
         [
             name,
-            f"{worth.requests:,}",
-            f"{worth.candidates:,}",
-            f"{worth.accepted:,}",
-            f"{worth.acceptance:.1%}",
+            f"{entry.requests:,}",
+            f"{entry.candidates:,}",
+            f"{entry.accepted:,}",
+            f"{entry.acceptance:.1%}",
             f"{kept[name].accepted:,}" if name in kept else "-",
-            "-" if (one := worth.cost_per_accepted) is None else f"{1000 * one:.2f}",
-            _figure(worth.diversity.distinct_2, ".3f"),
+            "-" if (one := entry.cost_per_accepted) is None else f"{1000 * one:.2f}",
+            _figure(entry.diversity.distinct_2, ".3f"),
             signed(gains[name].alone) if name in gains else "-",
             signed(gains[name].on_top) if name in gains else "-",
         ]
-        for name, worth in models.items()
+        for name, entry in models.items()
     ]
     columns = ["requests", "samples", "accepted", "acceptance rate", "kept", "cost per 1,000"]
     columns += ["distinct pairs", "dev gain alone", "dev gain on top"]

@@ -127,7 +127,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "facet_genders": "{value}",
         "facet_chars": "length in characters, mean",
         "facet_turns": "number of turns, mean",
-        "facet_attribute": "asked for: {value}",
+        "facet_attribute": "requested: {value}",
         "gender_none": "has no gender word",
         "gender_male": "has male words only",
         "gender_female": "has female words only",

@@ -463,7 +463,7 @@ def test_differences_are_described(results: Results, page: Page, language: Langu
             "办理缴费 opens with 您好请问 75.0% 25.0% 1 more",
             "all classes number of turns, mean may be chance 4.5 16.0 all classes",
             "all classes has no gender word 90.0% 70.0%",
-            "all classes asked for: 来电人 老人 50.0% 25.0% even share",
+            "all classes requested: 来电人 老人 50.0% 25.0% even share",
         ],
         "zh": [
             "办理缴费 以“您好请问”开头 75.0% 25.0% 另外 1 类",

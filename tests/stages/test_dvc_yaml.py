@@ -172,7 +172,7 @@ def test_other_files_come_from_the_user_or_an_earlier_stage(stage: str):
         written.add(paths.PREDICTIONS)
     given = ("${data.", "data/raw/", "prompts", "src/")
     deps = {Path(dep) for dep in STAGES[stage]["deps"] if not dep.startswith(given)}
-    by_hand = {BY_PEOPLE, paths.ROUNDS}
-    assert deps <= {*written, *by_hand}
-    assert not by_hand & written
-    assert all((ROOT / path).exists() for path in by_hand)
+    external = {BY_PEOPLE, paths.ROUNDS}
+    assert deps <= {*written, *external}
+    assert not external & written
+    assert all((ROOT / path).exists() for path in external)
