@@ -2,7 +2,7 @@
 
     make check                                  # against origin/main
     python -m src.commands.check --base HEAD~1
-    python -m src.commands.check --base HEAD~1 --register    # and register our model if none did
+    python -m src.commands.check --base HEAD~1 --register    # no metric worse: register our model
 
 `dvc metrics diff` always exits with 0, so this command compares its numbers with
 metrics/thresholds.yaml and prints a Markdown table. Exit code 0: nothing got worse; 1: something

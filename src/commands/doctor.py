@@ -25,7 +25,7 @@ from src.paths import PARAMS, STANDIN
 
 REQUIREMENTS = Path("requirements.txt")
 OLDEST_PYTHON = (3, 11)
-MODEL_BYTES = 300_000_000  # of the model file assembled from its package
+MODEL_BYTES = 300_000_000  # size of the model file assembled from its package
 TIMEOUT_S = 5.0
 
 

@@ -219,10 +219,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "picture_confusion": "Confusion before and after",
     },
     "zh": {
-        "title": "生成的样本有用吗？",
-        "verdict_helped": "生成的样本有用",
-        "verdict_hurt": "生成的样本有害",
-        "verdict_noise": "生成的样本没有带来超出噪声的差别",
+        "title": "合成样本有用吗？",
+        "verdict_helped": "合成样本有用",
+        "verdict_hurt": "合成样本有害",
+        "verdict_noise": "合成样本没有带来超出噪声的差别",
         "verdict": "{opening}：“{ours}”的宏平均 F1 为 {after}，"
         "不使用样本的最佳免费方法“{free}”为 {before}，差值为 {difference}。",
         "in_short": "向 {classes} 个类别的 {real} 条真实样本中加入了 "

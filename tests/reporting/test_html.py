@@ -166,9 +166,9 @@ def test_english_verdict_is_that_of_the_markdown_report(metrics: Metrics):
 @pytest.mark.parametrize(
     ("low", "high", "opening", "mark"),
     [
-        pytest.param(0.01, 0.1, "生成的样本有用：", "helped", id="helped"),
-        pytest.param(0.0, 0.1, "生成的样本没有带来超出噪声的差别：", "noise", id="touches-0"),
-        pytest.param(-0.1, -0.01, "生成的样本有害：", "hurt", id="hurt"),
+        pytest.param(0.01, 0.1, "合成样本有用：", "helped", id="helped"),
+        pytest.param(0.0, 0.1, "合成样本没有带来超出噪声的差别：", "noise", id="touches-0"),
+        pytest.param(-0.1, -0.01, "合成样本有害：", "hurt", id="hurt"),
     ],
 )
 def test_chinese_verdict_follows_the_interval(
@@ -186,7 +186,7 @@ def test_chinese_verdict_follows_the_interval(
         assert form.format(named("method", method, "zh"), score) in sentence
     source = page.source(with_metrics(results, changed), "zh")
     assert f'class="verdict {mark}"' in source
-    assert "生成的样本有用吗？" in source
+    assert "合成样本有用吗？" in source
 
 
 def test_report_shows_the_metrics(results: Results, page: Page):
