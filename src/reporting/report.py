@@ -82,8 +82,8 @@ def verdict(evaluate: EvaluateMetrics) -> str:
     return (
         f"{OPENINGS[conclusion(evaluate)]}: "
         f"macro-F1 {evaluate.methods[ours].macro_f1.value:.3f} with {ours} "
-        f"against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that needs "
-        f"no samples; difference {signed(evaluate.versus_best_free[ours].macro_f1)}."
+        f"against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that "
+        f"needs no samples; difference {signed(evaluate.versus_best_free[ours].macro_f1)}."
     )
 
 
