@@ -115,7 +115,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataParams:
 
 def test_the_stand_in_may_be_missing(data: DataParams):
     """The first run creates it."""
-    assert str(doctor.check_data(data)) == "ok    data (the first run makes the stand-in)"
+    assert str(doctor.check_data(data)) == "ok    data (the first run creates the stand-in)"
 
 
 def test_own_data_must_exist(data: DataParams):
