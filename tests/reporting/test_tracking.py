@@ -235,7 +235,7 @@ def test_a_dead_server_costs_seconds_and_a_warning(
         track("filter")
     assert time.monotonic() - started < 30
     (message,) = [r.getMessage() for r in caplog.records if r.name == "src.reporting.tracking"]
-    assert message.startswith("MLflow did not record stage filter, whose results stand (")
+    assert message.startswith("MLflow did not record stage filter (its results are complete) (")
     assert "MLFLOW_TRACKING=off" in message
     assert "\n" not in message
 
