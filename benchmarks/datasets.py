@@ -1,13 +1,13 @@
-"""The whole pipeline on real sets: is ours better than the best method that needs no samples?
+"""Benchmark: the whole pipeline on real data sets. Is ours better than the best free method?
 
     make bench-datasets SETS=folder
     python -m benchmarks.datasets folder
 
-Each <folder>/<set>/{train,dev,test}.csv has columns text and label. What a set needs is read off
-its train rows (language, turns, lengths, how large a class is); <set>/params.yaml goes on top of
-that. Every stage runs in <out>/<set>/ as `dvc repro` would run it, and answers are kept in
-.cache/, so that what was killed goes on. A set whose row stands in datasets.csv is left out; remove
-the row to run it again.
+Each <folder>/<set>/{train,dev,test}.csv has the columns text and label. Settings are derived from
+the train rows (language, turns, lengths, class sizes); <set>/params.yaml overrides them. Every
+stage runs in <out>/<set>/ as `dvc repro` would run it. Responses are kept in .cache/, so an
+interrupted run can continue. Sets that datasets.csv lists already are skipped; remove the row to
+run a set again.
 """
 
 from __future__ import annotations
@@ -47,20 +47,22 @@ COLUMNS = [
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="folder of sets")],
+    folder: Annotated[Path, typer.Argument(help="folder of data sets")],
     out: Annotated[Path, typer.Option(help="where the runs go")] = ROOT / "tmp" / "datasets",
-    results: Annotated[Path, typer.Option(help="the table")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="the table of results")] = RESULTS,
     url: Annotated[
-        str | None, typer.Option(help="an endpoint in place of the embedded one")
+        str | None, typer.Option(help="an endpoint to use instead of the embedded model")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="its model")] = None,
-    key_env: Annotated[str | None, typer.Option(help="the variable with its key")] = None,
+    model: Annotated[str | None, typer.Option(help="model of the endpoint")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="environment variable with the endpoint's key")
+    ] = None,
 ) -> None:
     """Run the sets and print the table."""
     done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=COLUMNS)
     sets = sorted(path.parent for path in folder.glob("*/train.csv"))
     if not sets:
-        sys.stderr.write(f"error: no <set>/train.csv in {folder}; name a folder of sets\n")
+        sys.stderr.write(f"error: no <set>/train.csv in {folder}; name a folder of data sets\n")
         raise SystemExit(2)
     for one in sets:
         if one.name in set(done["set"]):
@@ -77,7 +79,7 @@ def main(
 
 
 def prepare(source: Path, work: Path, endpoint: dict[str, Any] | None) -> None:
-    """The set's folder: its rows, settings, and what stages look for in the project's root."""
+    """Fill the folder of a set: its rows, its settings, and what stages expect in the root."""
     for name in SHARED:
         link = work / name
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -100,10 +102,10 @@ def prepare(source: Path, work: Path, endpoint: dict[str, Any] | None) -> None:
 
 
 def settings_for(train: pd.DataFrame) -> dict[str, Any]:
-    """Settings that follow from the train rows, the same rule for every set.
+    """Derive settings from the train rows, by the same rule for every set.
 
-    Classes under the mean size are filled up to twice the mean, from twice as many samples as that
-    takes, and how many of them to use at which weight is found on dev.
+    Classes below the mean size are filled up to twice the mean. Twice as many samples as needed are
+    requested; how many are used, and at which weight, is chosen on dev.
     """
     texts = train["text"]
     is_chinese = texts.head(500).str.contains(CHINESE).mean() > 0.5
@@ -145,7 +147,7 @@ def settings_for(train: pd.DataFrame) -> dict[str, Any]:
 
 
 def merge(settings: dict[str, Any], over: dict[str, Any]) -> None:
-    """Put nested settings over others, in place."""
+    """Merge nested settings into others, in place."""
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(settings.get(key), dict):
             merge(settings[key], value)
@@ -154,7 +156,7 @@ def merge(settings: dict[str, Any], over: dict[str, Any]) -> None:
 
 
 def run(work: Path) -> None:
-    """The stages in their order, in the set's folder."""
+    """Run all stages in their order, in the folder of a set."""
     methods = [["train_baseline", "--method", method] for method in get_args(Method)]
     environment = os.environ | {"DVC_ROOT": str(ROOT), "MLFLOW_TRACKING": "off"}
     for command in (*([stage] for stage in STAGES), *methods, ["evaluate"], ["report"]):
@@ -169,7 +171,7 @@ def run(work: Path) -> None:
 
 
 def summary(name: str, work: Path, minutes: float) -> dict[str, str | int | float]:
-    """One row of the table."""
+    """Return one row of the table."""
     analyze = read_record(work / METRICS / "analyze.json", AnalyzeMetrics)
     found = read_record(work / METRICS / "evaluate.json", EvaluateMetrics)
     free, ours = found.best_free, found.ours
@@ -197,7 +199,7 @@ def summary(name: str, work: Path, minutes: float) -> dict[str, str | int | floa
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table as Markdown; macro-F1 where not named otherwise."""
+    """Return the table as Markdown; scores are macro-F1 unless named otherwise."""
     cells = table.astype(str).to_numpy().tolist()
     return markdown_table(list(table.columns), cells, numbers=False)
 

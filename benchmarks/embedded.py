@@ -1,9 +1,10 @@
-"""Accepted samples a minute of the embedded model, with and without reading shared prompts once.
+"""Benchmark: accepted samples per minute of the embedded model, with and without prefix reuse.
 
     make bench-embedded
 
-Two tail classes of the stand-in, the shipped settings and the real gate; nothing is replayed. The
-seconds hold about one for loading the model, whose file a run before has brought into memory.
+Uses two tail classes of the stand-in, the default settings and the real gate; no response is
+replayed. The times include about one second for loading the model; a warm-up run has put its file
+into the page cache.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from src.paths import PLAN
 from src.planning.plan import read_plan
 
 LABELS = ("办理缴费", "办理补换卡")
-SAMPLES = 24  # accepted ones, each
+SAMPLES = 24  # accepted samples per class
 
 
 def main() -> None:
@@ -38,13 +39,13 @@ def main() -> None:
     alone = params.model_copy(
         update={"generate": params.generate.model_copy(update={"requests_per_prompt": 1})}
     )
-    typer.echo("| prompts | accepted | requests | seconds | accepted a minute |")
+    typer.echo("| prompts | accepted | requests | seconds | accepted per minute |")
     typer.echo("|---|---|---|---|---|")
     _generate(params, 1)
     rates = []
     for name, settings, reuse in (
-        ("one a sample, no prefix reused", alone, False),
-        ("as shipped", params, True),
+        ("one per sample, no prefix reuse", alone, False),
+        ("default settings", params, True),
     ):
         generated, seconds = _generate(settings, SAMPLES, reuse_prefix=reuse)
         accepted = sum(run.accepted for run in generated.classes)
@@ -57,7 +58,7 @@ def main() -> None:
 def _generate(
     params: Params, samples: int, *, reuse_prefix: bool = True
 ) -> tuple[Generated, float]:
-    """What came of it, and the seconds that it took."""
+    """Return the generated samples and the seconds that it took."""
     splits, plan = load_splits(params.data), read_plan(PLAN)
     gate = Gate(splits.train, splits.dev, splits.test, plan.keywords, params.filter, params.data)
     writer = PromptWriter(

@@ -1,11 +1,11 @@
-"""Two models by acceptance: the embedded one, and one that is of no use for one of two classes.
+"""Benchmark: two endpoints shared by acceptance; one of them is useless for one of two classes.
 
     make bench-ensemble
 
-The other one is a loopback server. For the first class it says the same words over and over, for
-the second it puts turns of its rows and of any rows together. The stand-in, the shipped settings
-and the real gate; the embedded model alone goes first, and its responses are used again where the
-ensemble asks for the same.
+That endpoint is a loopback server. For the first class it repeats the same words; for the second
+class it combines turns of the class with turns of any rows. Uses the stand-in, the default settings
+and the real gate. The embedded model runs alone first; the ensemble reuses its responses to equal
+requests.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from src.paths import PLAN
 from src.planning.plan import read_plan
 from tests.llm.server import Call, Sent, says, serve
 
-LABELS = HARD, EASY = ("办理缴费", "办理补换卡")  # for the other model
-SAMPLES = 100  # accepted ones, each
+LABELS = HARD, EASY = ("办理缴费", "办理补换卡")  # hard and easy for the other model
+SAMPLES = 100  # accepted samples per class
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def _of_other(of_class: ClassRun) -> str:
 
 
 class _Other:
-    """What the other model responds."""
+    """The responses of the other model."""
 
     def __init__(self, train: pd.DataFrame) -> None:
         calls = train["text"].map(lambda text: split_turns(text, "[SEP]"))

@@ -1,16 +1,16 @@
-"""How long the quality gate takes for many candidates against many rows, and how exact it stays.
+"""Benchmark: time and exactness of the quality gate for many candidates and many rows.
 
     make bench-filter
     python -m benchmarks.filtering --sizes 2000 --sizes 10000 --compared 2000
 
-Rows are calls of the stand-in with its class counts scaled, so that train has the size named and
-dev and test grow in proportion. Candidates, as many as train has rows, are calls of the same bank
-by another seed, the same number of each class. One in five is a planted copy: of a train row, a
-dev or test row or an earlier candidate of its class, a third each, with 0 to 10 % of its
-characters replaced (about 5 % are enough to fall below the limit of 0.85).
+Rows are calls of the stand-in with scaled class counts: train has the given size, and dev and test
+grow in proportion. There are as many candidates as train rows: calls from the same bank with
+another seed, equally many per class. One in five is a planted copy of a train row, of a dev or test
+row, or of an earlier candidate of its class (a third each), with 0 to 10 % of its characters
+replaced (about 5 % are enough to fall below the limit of 0.85).
 
-Each size runs in a process of its own; its peak memory includes composing the calls. Agreement is
-counted on the first candidates: the way of many rows against all shares looked for.
+Each size runs in its own process; its peak memory includes composing the calls. Agreement is
+measured on the first candidates: the approximate search for many rows against the exact search.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ SCORE_OF = {
 
 
 class CopyVerdicts(NamedTuple):
-    """One rule's yes or no on the same candidates, in both ways."""
+    """Agreement of the two searches for one rule on the same candidates."""
 
     rule: str
     candidates: int
-    copies: int  # by the exact way
-    same: int
+    copies: int  # found by the exact search
+    same: int  # candidates with the same verdict
 
 
 class Figures(NamedTuple):
-    """One size measured."""
+    """Measurements for one size."""
 
     rows: int
     held_out: int
@@ -74,8 +74,12 @@ class Figures(NamedTuple):
 
 
 def main(
-    sizes: Annotated[list[int] | None, typer.Option(help="train rows, and candidates")] = None,
-    compared: Annotated[int, typer.Option(help="candidates on which copies are compared")] = 10000,
+    sizes: Annotated[
+        list[int] | None, typer.Option(help="number of train rows and of candidates")
+    ] = None,
+    compared: Annotated[
+        int, typer.Option(help="number of candidates on which the searches are compared")
+    ] = 10000,
 ) -> None:
     """Print the tables of docs/benchmarks.md."""
     figures: list[Figures] = []
@@ -106,7 +110,7 @@ def main(
 
 
 def measure_gate(size: int, compared: int) -> Figures:
-    """Compose so many rows and candidates, score their labels, and give the verdicts."""
+    """Compose rows and candidates of the given size, score their labels and run the gate."""
     logging.disable(logging.WARNING)
     params = load_params()
     frames, candidates = compose(size, params)
@@ -140,14 +144,14 @@ def measure_gate(size: int, compared: int) -> Figures:
 
 
 def _plan(candidates: list[Candidate]) -> Plan:
-    """Half of the candidates of each class are needed, so that there is something to choose."""
+    """Return a plan that needs half of the candidates per class, so that selection has work."""
     counts = Counter(candidate.label for candidate in candidates)
     rows = [{"label": name, "needed": n // 2, "keywords": ""} for name, n in counts.items()]
     return Plan(pd.DataFrame(rows))
 
 
 def compose(size: int, params: Params) -> tuple[dict[str, pd.DataFrame], list[Candidate]]:
-    """Splits with columns row_id, text, label, and candidates, a fifth of them copies."""
+    """Return splits with columns row_id, text, label, and candidates, one in five a copy."""
     bank, classes = load_bank(), pd.read_csv(CLASSES)
     counts = classes[["train", "test"]] * size / classes["train"].sum()
     scaled = classes.assign(
@@ -172,7 +176,7 @@ def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
 def _with_copies(
     fresh: pd.DataFrame, splits: dict[str, pd.DataFrame], rng: Random
 ) -> list[Candidate]:
-    """The fresh calls as candidates, one in five replaced by an edited copy."""
+    """Return the fresh calls as candidates, with one in five replaced by an edited copy."""
     held_out = pd.concat([splits["dev"], splits["test"]])
     train_of, held_out_of = (
         {label: rows.tolist() for label, rows in frame.groupby("label")["text"]}
@@ -190,7 +194,7 @@ def _with_copies(
 
 
 def _edited(text: str, rng: Random) -> str:
-    """The text with some of its characters replaced by others of it."""
+    """Return the text with some of its characters replaced by other characters of the text."""
     share = rng.uniform(0, MAX_REPLACED)
     turns = split_turns(text, STANDIN_SEPARATOR)
     characters = "".join(turns)
@@ -225,7 +229,7 @@ def _gate(splits: dict[str, pd.DataFrame], params: Params, search: Search) -> Ga
 
 
 def _copies(verdicts: Verdicts, params: Params) -> dict[str, set[str]]:
-    """Ids of the candidates that each rule takes for copies, whichever rule drops them."""
+    """Return rule -> ids of candidates that it considers copies, whichever rule rejects them."""
     return {
         rule: {
             one.id

@@ -1,10 +1,10 @@
-"""How close generation comes to what an endpoint could do, beside asking one request at a time.
+"""Benchmark: throughput of generation against the ideal, and against one request at a time.
 
     make bench-generation
 
-The endpoint is a server on loopback in a process of its own (benchmarks/loopback.py). Everything is
-the real thing but the gate, which lets all pass: prompts, the loop over classes, limits, budget,
-and responses committed to SQLite before they are read.
+The endpoint is a loopback server in its own process (benchmarks/loopback.py). Prompts, the loop
+over classes, limits, budget and the response store (responses are committed to SQLite before they
+are read) are real; the gate accepts everything.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from src.llm.client import Client, Received
 from src.llm.response_store import ResponseStore, open_store
 
 CLASSES = 20
-ONE_BY_ONE = 20  # requests asked in the sequential way, and extrapolated
-SLEEP_S = 0.5  # between two of them
+ONE_BY_ONE = 20  # sequential requests; their time is extrapolated
+SLEEP_S = 0.5  # between two sequential requests
 
 
 class Setting(NamedTuple):
-    """One endpoint and what is asked of it."""
+    """One endpoint and the number of requests sent to it."""
 
     latency_ms: int
     at_once: int
@@ -56,7 +56,7 @@ def main() -> None:
     """Print the table of docs/benchmarks.md."""
     logging.disable(logging.WARNING)
     typer.echo(
-        "| latency | at once | 429 | ideal | ours | ours / ideal | one by one | server's most |"
+        "| latency | in flight | 429 | ideal | ours | ours / ideal | one by one | server's peak |"
     )
     typer.echo("|---|---|---|---|---|---|---|---|")
     for setting in SETTINGS:
@@ -94,7 +94,7 @@ def _params(url: str, setting: Setting) -> Params:
 
 
 def _writer(params: Params) -> PromptWriter:
-    """Twenty classes of forty calls."""
+    """Return a writer for twenty classes of forty calls."""
     rows = [
         {
             "row_id": f"{label}-{n}",
@@ -108,8 +108,8 @@ def _writer(params: Params) -> PromptWriter:
 
 
 def _time(url: str, setting: Setting) -> float:
-    """Seconds from the first request to the last verdict."""
-    _generate(url, setting, 1)  # imports
+    """Return the seconds from the first request to the last verdict."""
+    _generate(url, setting, 1)  # warm-up: imports
     generated, seconds = _generate(url, setting, math.ceil(setting.requests / CLASSES))
     assert len(generated.candidates) == setting.requests
     assert generated.failure_counts() == {}
@@ -117,7 +117,7 @@ def _time(url: str, setting: Setting) -> float:
 
 
 def _generate(url: str, setting: Setting, each: int) -> tuple[Generated, float]:
-    """So many samples of each class, with an empty store, and the seconds that it took."""
+    """Generate `each` samples per class with an empty store; return them and the seconds taken."""
     params = _params(url, setting)
     writer = _writer(params)
     with tempfile.TemporaryDirectory() as folder, _store(folder) as store:
@@ -141,7 +141,7 @@ def _store(folder: str) -> AbstractContextManager[ResponseStore]:
 
 
 def _one_by_one(url: str) -> float:
-    """Seconds a request where each waits for the last one and for a sleep."""
+    """Return the seconds per request if each waits for the previous one and sleeps."""
     import openai
 
     client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
@@ -154,7 +154,7 @@ def _one_by_one(url: str) -> float:
 
 
 async def _memory(url: str) -> tuple[float, float]:
-    """Megabytes of this process after 2,000 and after 20,000 requests of the client alone."""
+    """Return the memory of this process in MB after 2,000 and after 20,000 requests."""
     setting = Setting(20, 256, requests=20_000)
     params = _params(url, setting)
     writer = _writer(params)

@@ -1,13 +1,13 @@
-"""Does the label check find the samples whose label a judge found wrong?
+"""Benchmark: does the label check find the samples whose label a judge called wrong?
 
     make bench-labels JUDGED=judged.csv CANDIDATES=others.csv REFERENCE=real.csv
     python -m benchmarks.labels --judged judged.csv --candidates others.csv --reference real.csv
 
-Judged and candidates have columns text and label, judged also label_ok (True or False); the
-reference has the real rows, with columns text and label or those of params.yaml. The check learns
-from the reference and all samples, without label_ok, and is measured on the judged ones: area
-under the ROC curve of each score against label_ok, with a bootstrap interval over the samples.
-Then both sample files go through the rules of the gate.
+Judged and candidates have the columns text and label, judged also label_ok (True or False). The
+reference holds the real rows, with columns text and label or those of params.yaml. The check is
+trained on the reference and all samples, without label_ok, and evaluated on the judged samples:
+area under the ROC curve of each score against label_ok, with a bootstrap interval over the
+samples. Then both sample files pass through the rules of the gate.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _candidates(frame: pd.DataFrame) -> list[Candidate]:
 def _in_style(
     real: pd.DataFrame, samples: pd.DataFrame, params: Params
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both as the stage `score` sees them; the real rows were masked with marks of their own."""
+    """Return both in the form that the stage `score` sees."""
     separator, language = params.data.turn_separator, params.data.language
     surface = measure_surface(real["text"], separator)
 
@@ -105,7 +105,7 @@ def _in_style(
 def _scores(
     checked: LabelCheck, real: pd.DataFrame, samples: pd.DataFrame, params: Params
 ) -> dict[str, Scores]:
-    """The check's scores, and what simpler ways reach; the higher, the likelier right."""
+    """Return the scores of the check and of simpler baselines; higher = more likely right."""
     texts, rows = (
         frame["text"].map(lambda text: plain(text, params.data.turn_separator))
         for frame in (samples, real)
@@ -167,7 +167,7 @@ def _of_real(texts: pd.Series, own: pd.Series, rows: pd.Series, labels: pd.Serie
 
 
 def _interval(values: Scores, is_right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Percentile bootstrap over right and wrong samples, each drawn to its number."""
+    """Return the percentile bootstrap interval, stratified by right and wrong samples."""
     rng = np.random.default_rng(SEED)
     right, wrong = np.flatnonzero(is_right), np.flatnonzero(~is_right)
     areas = []
@@ -179,7 +179,7 @@ def _interval(values: Scores, is_right: NDArray[np.bool_]) -> tuple[float, float
 
 
 def _echo_thresholds(checked: LabelCheck, is_right: NDArray[np.bool_]) -> None:
-    """What each threshold of filter.label_check drops."""
+    """Print what each threshold of filter.label_check drops."""
     score = checked.candidates.score[: len(is_right)]
     ways = {"all": np.full(len(is_right), fill_value=True)}
     ways |= {f"min_score: {least}": score >= least for least in (0.3, 0.5, 0.8, 0.9)}
@@ -192,7 +192,7 @@ def _echo_thresholds(checked: LabelCheck, is_right: NDArray[np.bool_]) -> None:
 
 
 def _echo_rules(name: str, frame: pd.DataFrame, real: pd.DataFrame, params: Params) -> None:
-    """What the rules of the gate drop, and what is left of exact repeats and rows without turns."""
+    """Print what the rules of the gate reject, and how many repeats and short rows pass."""
     nothing = real.head(0)
     gate = Gate(real, nothing, nothing, {}, params.filter, params.data)
     verdicts = gate.screen(_candidates(frame))

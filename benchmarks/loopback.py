@@ -1,15 +1,15 @@
-"""An OpenAI-compatible server on loopback, cheap enough to measure a client with.
+"""A loopback server with an OpenAI-compatible API, fast enough to measure a client.
 
     python -m benchmarks.loopback --latency-ms 200 --cap 64 --too-many-share 0.05
 
-prints its port and serves until it is killed, in a process of its own:
+prints its port and serves until it is killed. To run it in its own process:
 
     with loopback(latency_ms=200, cap=64, too_many_share=0.05) as base_url:
         ...
         most = stats(base_url).most_in_flight
 
-It speaks just enough HTTP/1.1 over a bare asyncio.Protocol: a web framework would cost more than
-the client under test. Prompts are not parsed. asyncio's timers fire up to 1 ms late.
+It implements the needed part of HTTP/1.1 on a bare asyncio.Protocol: a web framework would use more
+time than the client under test. Prompts are not parsed. Timers of asyncio fire up to 1 ms late.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 import typer
 
 HOST = "127.0.0.1"
-SEED = 42  # of which requests get 429
-BACKLOG = 4096  # asyncio's 100 would drop connections opened at once; a retry takes TCP 1 s
+SEED = 42  # decides which requests get 429
+BACKLOG = 4096  # the default of 100 drops simultaneous connections; a TCP retry takes 1 s
 
 COMPLETIONS, CHAT, STATS = b"/v1/completions", b"/v1/chat/completions", b"/stats"
 REASONS = {200: "OK", 404: "Not Found", 411: "Length Required", 429: "Too Many Requests"}
@@ -40,17 +40,17 @@ USAGE = {"prompt_tokens": 300, "completion_tokens": 40, "total_tokens": 340}
 
 @dataclass
 class Stats:
-    """Requests for a completion that came, and how they were answered."""
+    """Counts of completion requests, by outcome."""
 
     requests: int = 0
     good: int = 0
     too_many: int = 0
-    most_in_flight: int = 0  # of those let in; one that gets 429 is never in flight
+    most_in_flight: int = 0  # admitted requests only; a request that gets 429 is never in flight
 
 
 @dataclass
 class Service:
-    """What all connections share: the settings, who is let in, and the numbers."""
+    """State shared by all connections: settings, admission and counts."""
 
     latency_s: float
     cap: int
@@ -60,7 +60,7 @@ class Service:
     luck: Random = field(default_factory=lambda: Random(SEED))
 
     def admit(self) -> bool:
-        """Count a request and let it in, or not: whether it is unlucky hangs on its number only."""
+        """Count a request, and return whether it is admitted; luck depends on its number only."""
         stats = self.stats
         stats.requests += 1
         unlucky = self.luck.random() < self.too_many_share
@@ -73,31 +73,31 @@ class Service:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection; requests that are sent ahead wait for their turn."""
+    """One keep-alive connection; pipelined requests are handled in order."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._received = b""
-        self._answering: asyncio.TimerHandle | None = None
+        self._pending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep where to write."""
+        """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)
         self._call_later = asyncio.get_running_loop().call_later
 
     def data_received(self, data: bytes) -> None:
-        """Respond to what has come whole."""
+        """Handle all complete requests."""
         self._received += data
         self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Free the slot of a client that left."""
-        if self._answering:
-            self._answering.cancel()
+        """Free the slot of a client that disconnected."""
+        if self._pending:
+            self._pending.cancel()
             self._service.in_flight -= 1
 
     def _advance(self) -> None:
-        while self._answering is None and not self._transport.is_closing():
+        while self._pending is None and not self._transport.is_closing():
             head_size = self._received.find(b"\r\n\r\n") + 4
             if head_size < 4:
                 return
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         if method == b"POST" and path in (COMPLETIONS, CHAT):
             if service.admit():
                 number = service.stats.requests
-                self._answering = self._call_later(service.latency_s, self._answer, path, number)
+                self._pending = self._call_later(service.latency_s, self._respond, path, number)
             else:
                 self._transport.write(TOO_MANY)
         elif method == b"GET" and path == STATS:
@@ -125,8 +125,8 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(_error(404, "no such path"))
 
-    def _answer(self, path: bytes, number: int) -> None:
-        self._answering = None
+    def _respond(self, path: bytes, number: int) -> None:
+        self._pending = None
         self._service.in_flight -= 1
         self._service.stats.good += 1
         body = (CHAT_BODY if path == CHAT else COMPLETIONS_BODY).replace("NUMBER", str(number))
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
 
 
 def _content_length(head: bytes) -> int | None:
-    """Bytes of the body, 0 if the head names none; None for a chunked body, which has no length."""
+    """Return the bytes of the body, 0 without a Content-Length; None for a chunked body."""
     low = head.lower()
     name = b"\r\ncontent-length:"
     start = low.find(name)
@@ -171,15 +171,15 @@ TOO_MANY = _error(429, "too many requests")
 
 @contextmanager
 def loopback(latency_ms: float, cap: int, too_many_share: float) -> Iterator[str]:
-    """The base URL, ending in /v1, of a server in a process of its own while the block runs.
+    """Run a server in its own process while the block runs; yield its base URL, ending in /v1.
 
     Args:
-        latency_ms: time from a whole request to its answer, in milliseconds.
-        cap: requests in flight above which a further one gets 429 at once.
+        latency_ms: time from a complete request to its response, in milliseconds.
+        cap: limit of requests in flight; any further request gets 429 at once.
         too_many_share: share of requests, 0-1, that get 429 at once whatever is in flight.
 
     Raises:
-        RuntimeError: the server did not start; its own words stand on stderr.
+        RuntimeError: the server did not start; its own message is on stderr.
     """
     settings = {"latency-ms": latency_ms, "cap": cap, "too-many-share": too_many_share}
     server = subprocess.Popen(
@@ -200,7 +200,7 @@ def loopback(latency_ms: float, cap: int, too_many_share: float) -> Iterator[str
 
 
 def stats(base_url: str) -> Stats:
-    """What the server has counted since it started.
+    """Return the counts of the server since it started.
 
     Raises:
         OSError: no server listens there.
@@ -221,7 +221,7 @@ async def _serve(service: Service) -> None:
 
 
 def main(
-    latency_ms: Annotated[float, typer.Option(min=0, help="from request to answer")] = 200,
+    latency_ms: Annotated[float, typer.Option(min=0, help="time from request to response")] = 200,
     cap: Annotated[int, typer.Option(min=1, help="most requests in flight")] = 64,
     too_many_share: Annotated[
         float, typer.Option(min=0, max=1, help="share of requests that get 429")

@@ -1,11 +1,11 @@
-"""Two plans of the same number of samples, compared: does it help to follow the errors?
+"""Benchmark: two plans with the same number of samples. Does an error-driven plan help?
 
     python -m benchmarks.policies uniform/train_balanced.csv error_driven/train_balanced.csv
 
-Run where params.yaml and the data of both are. Of each set 80 % of the samples of each class are
-drawn with each of five seeds; a class-weighted classifier is trained on them, with the
-regularisation that suits each set on dev. Differences are bootstrapped over rows and seeds together.
-It does not, beyond noise (docs/benchmarks.md).
+Run it in the folder of the params.yaml and the data of both sets. For each set and each of five
+seeds, 80 % of the samples per class are drawn, and a class-weighted classifier is trained on them,
+with the regularisation tuned on dev per set. Differences are bootstrapped over rows and seeds
+together. Result: no difference beyond noise (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ DIGITS = 4
 
 @command
 def main(
-    one: Annotated[Path, typer.Argument(help="balanced set, such as that of the uniform plan")],
-    other: Annotated[Path, typer.Argument(help="balanced set, such as the error-driven one")],
+    one: Annotated[Path, typer.Argument(help="balanced set, e.g. of the uniform plan")],
+    other: Annotated[Path, typer.Argument(help="balanced set, e.g. of the error-driven plan")],
 ) -> None:
-    """Print a Markdown table: both sets, and the second against the first."""
+    """Print a Markdown table: scores of both sets, and the second minus the first."""
     params = load_params()
     splits = load_splits(params.data)
     held_out = {
@@ -82,7 +82,7 @@ def _predictions(
     baseline: BaselineParams,
     tail: frozenset[str],
 ) -> dict[str, list[NDArray[np.str_]]]:
-    """Of each split one array of predictions a seed."""
+    """Return split -> one array of predictions per seed."""
     predictions: dict[str, list[NDArray[np.str_]]] = {name: [] for name in held_out}
     model: Pipeline | None = None
     for seed in range(SEEDS):

@@ -1,4 +1,4 @@
-"""The browser that pages are tested in."""
+"""The browser for tests of pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the data that several rooms test with."""
+"""Fixtures shared by the tests of several rooms."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from src.config.load import parsed
 
 NO_FILE = Path("none.csv")
 
-# no test of a property is one of speed: a machine may be busy
+# property tests have no deadline, as the machine may be busy
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
 def settings_are_read_anew() -> None:
-    """A process reads params.yaml once, and a test is a process of its own."""
+    """Clear the cache of params.yaml, as each test stands for a new process."""
     parsed.cache_clear()
 
 
 @pytest.fixture(scope="session")
 def data() -> DataParams:
-    """Chinese calls with turns."""
+    """Data settings for Chinese calls with turns."""
     return DataParams(
         train=NO_FILE,
         dev=NO_FILE,
@@ -42,7 +42,7 @@ def data() -> DataParams:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small project after all stages; nobody changes it."""
+    """The folder of a small project after all stages; read-only."""
     from tests.small_run import run_pipeline
 
     return run_pipeline(tmp_path_factory.mktemp("run") / "project")
@@ -50,7 +50,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def kept_run() -> Path:
-    """What reports read of such a run, the same on every machine."""
+    """The kept files of such a run, the same on every machine; read-only."""
     from tests.small_run import KEPT_RUN
 
     return KEPT_RUN
@@ -58,5 +58,5 @@ def kept_run() -> Path:
 
 @pytest.fixture(scope="session")
 def english(data: DataParams) -> DataParams:
-    """English utterances, one a row."""
+    """Data settings for English utterances, one per row."""
     return data.model_copy(update={"turn_separator": None, "language": "en"})

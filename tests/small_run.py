@@ -1,9 +1,9 @@
-"""The whole pipeline on the small project: stages by hand, one after the other, on a loopback model.
+"""The whole pipeline on the small project: all stages without DVC, on a loopback model.
 
-    python -m tests.small_run   # keeps a run anew in tests/golden/small_run
+    python -m tests.small_run   # replaces the kept run in tests/golden/small_run
 
-`small_run` is made once a session. What is told of a run in figures is tested on the kept one, because
-the last digits of a classifier differ between processors.
+`small_run` is made once per session. Tests of exact numbers use the kept run, because the last
+digits of a classifier differ between processors.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ METHODS: tuple[Method, ...] = (
 
 
 def small(values: dict[str, Any]) -> None:
-    """Few methods and draws."""
+    """Reduce the number of methods and draws."""
     values["evaluate"] |= {"methods": list(METHODS), "seeds": 1, "bootstrap": 100}
-    values["runtime"] |= {"concurrency": 1}  # what is written depends on the order of the requests
+    values["runtime"] |= {"concurrency": 1}  # replies depend on the order of requests
     values["choose"] |= {"samples_per_class": [0, 10], "sample_weights": [0.5, 1.0], "seeds": 1}
 
 
 def blurred(rows: pd.DataFrame) -> pd.DataFrame:
-    """Held-out rows of which two in three touch the request of the next class before their own."""
+    """Make held-out rows hard: two in three mention the next class's intent before their own."""
     texts = rows["sentence_sep"].str.split("[SEP]", regex=False)
     other = [*texts[HELD_OUT_ROWS:], *texts[:HELD_OUT_ROWS]]
     mixed = [
@@ -55,7 +55,7 @@ def blurred(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def run_pipeline(folder: Path, *edits: Edit) -> Path:
-    """The folder of a project in which every stage has run; nothing is logged to MLflow.
+    """Run every stage and return the folder of the project; nothing is logged to MLflow.
 
     Args:
         folder: to be made.
@@ -94,7 +94,7 @@ def run_pipeline(folder: Path, *edits: Edit) -> Path:
 
 
 def keep(run: Path) -> None:
-    """Put what reports read of a run where the kept one was."""
+    """Replace the kept run by the files of a run that reports read."""
     shutil.rmtree(KEPT_RUN, ignore_errors=True)
     for name in KEPT:
         position = KEPT_RUN / name

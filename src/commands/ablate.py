@@ -1,13 +1,12 @@
-"""What each rule of the gate is worth: dev scores of a classifier trained without it.
+"""Ablation of the gate: dev scores of a classifier trained with and without each rule.
 
     make ablate
     python -m src.commands.ablate --candidates elsewhere.jsonl
 
-The same candidates are screened once by the gate as it is set, once with each rule that is on
-switched off, once with each that is off switched on, and not at all. Every time each class gets
-as many samples as the plan needs, or all that are left, and the same classifier with class weights
-is trained and scored on dev, with the regularisation that suits the gate as it is set. Test rows are
-not looked at. Prints a Markdown table.
+The same candidates are screened by the gate as configured, by the gate with one rule toggled (for
+each rule), and not at all. Each time, every class gets the samples that the plan needs, or all
+that are left. A class-weighted classifier is trained on them and scored on dev; its regularisation
+is tuned once, for the gate as configured. Test rows are not used. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -55,16 +54,16 @@ HEADER = ("gate", "accepted", "used", "dev macro-F1", "dev tail recall", "macro-
 
 @dataclass(frozen=True)
 class Row:
-    """One way to screen.
+    """One variant of the gate.
 
     Attributes:
-        name: of the way.
-        accepted: samples that passed.
-        used: of them, as many as the plan needs.
-        macro_f1: on dev, of a classifier trained with them.
-        tail_recall: the same.
-        difference: in macro-F1, to the gate as it is set.
-        tail_difference: in tail recall.
+        name: name of the variant.
+        accepted: number of accepted samples.
+        used: number of accepted samples that the plan needs.
+        macro_f1: dev score of a classifier trained with the used samples.
+        tail_recall: the same for tail recall.
+        difference: difference in macro-F1 to the gate as configured.
+        tail_difference: the same for tail recall.
     """
 
     name: str
@@ -78,10 +77,10 @@ class Row:
 
 @command
 def main(
-    candidates: Annotated[Path, typer.Option(help="samples: id, label, text a line")] = CANDIDATES,
-    scores: Annotated[Path, typer.Option(help="their label scores, of score")] = SCORES,
-    decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
-    plan: Annotated[Path, typer.Option(help="the plan of analyze")] = PLAN,
+    candidates: Annotated[Path, typer.Option(help="JSONL: id, label, text")] = CANDIDATES,
+    scores: Annotated[Path, typer.Option(help="label scores written by score")] = SCORES,
+    decisions: Annotated[Path, typer.Option(help="decisions of reviewers")] = DECISIONS,
+    plan: Annotated[Path, typer.Option(help="the plan written by analyze")] = PLAN,
 ) -> None:
     """Print the table."""
     params, the_plan = load_params(), read_plan(plan)
@@ -134,14 +133,14 @@ def ways(
     rules: FilterParams,
     screened: Callable[[FilterParams], Sequence[Screened]],
 ) -> Iterator[tuple[str, Sequence[Screened]]]:
-    """Name and accepted samples of each way to screen; the gate as it is set comes first.
+    """Yield name and accepted samples of each variant; the gate as configured comes first.
 
     Args:
         samples: all candidates.
-        rules: the gate as it is set.
-        screened: what a gate accepts of them.
+        rules: the gate as configured.
+        screened: function from settings of the gate to the samples that it accepts.
     """
-    yield "the gate as it is set", screened(rules)
+    yield "the gate as configured", screened(rules)
     for name in SWITCHES:
         rule = getattr(rules, name)
         other = rule.model_copy(update={"enabled": not rule.enabled})
@@ -154,7 +153,7 @@ def ways(
 
 
 def render(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table; the first one is what the others are compared with."""
+    """Return the rows as a Markdown table; all rows are compared with the first one."""
     return table(
         HEADER,
         [

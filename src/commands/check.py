@@ -1,27 +1,27 @@
-"""Whether the metrics got worse than those of another revision, by more than noise explains.
+"""Check whether the metrics got worse than those of another revision, beyond noise.
 
     make check                                  # against origin/main
     python -m src.commands.check --base HEAD~1
-    python -m src.commands.check --base HEAD~1 --register    # if nothing got worse, our model is the champion
+    python -m src.commands.check --base HEAD~1 --register    # no metric worse: register our model
 
-`dvc metrics diff` ends with 0 whatever it finds, so its numbers are compared here with
-metrics/thresholds.yaml. Prints a Markdown table. Exit code 0: nothing got worse; 1: something
-did; 2: there is nothing to compare (no such revision, no metrics in it, broken thresholds).
-Make itself turns the 1 into a 2; its last line then says `Error 1`.
+`dvc metrics diff` always exits with 0, so this command compares its numbers with
+metrics/thresholds.yaml and prints a Markdown table. Exit code 0: nothing got worse; 1: something
+did; 2: nothing to compare (no such revision, no metrics in it, broken thresholds). Make turns
+exit code 1 into 2; its last line then says `Error 1`.
 
-A metric got worse when one of these holds:
+A metric got worse if one of these holds:
 
-- Its value fell (rose, where lower is better) by more than is allowed. For a metric with an
-  interval that is max(least, n SE), SE being half the new interval over its normal quantile: a
-  rerun with other bootstrap seeds stays far within. It catches the step, not a slope of small
-  steps; those end at the limit.
-- Its value is below (above) its limit, wherever the base was.
-- It is a paired difference that was certain, its interval above 0, and its value is now 0 or
-  less. An interval that merely touches 0 now is no alarm: a gain near 0 does so by chance.
+- Its value fell (rose, if lower is better) by more than allowed. For a metric with an interval,
+  max(least, n SE) is allowed, where SE is half the new interval divided by its normal quantile; a
+  rerun with other bootstrap seeds changes far less. This catches one large step, not a series of
+  small ones; the limit catches those.
+- Its value is below (above) its limit, whatever the base was.
+- It is a paired difference whose interval was above 0, and its value is now 0 or less. An interval
+  that merely touches 0 raises no alarm: for a gain near 0, that happens by chance.
 
-`<ours>` in the name of a metric is what the same file says under `ours`, on each side on its own:
-what is compared is the method that people were handed with the one they are handed now. A paired
-difference to another method than before is not compared with it; its limit still holds.
+`<ours>` in the name of a metric stands for the value of `ours` in the same file and revision: the
+recommended method of then is compared with that of now. A paired difference to a different method
+than before is not compared with its base; its limit still applies.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ from src.files import read_json
 from src.reporting.markdown import table
 from src.reporting.tracking import register
 
-TOLD = ("ours", "best_free", "signature")  # a change of these is shown below the table
+SHOWN = ("ours", "best_free", "signature")  # changes of these are listed below the table
 ROUNDING = 1e-9
 
 Scalar = float | str | None
-Side = Mapping[str, Scalar]  # dotted name -> what one revision has there
+Side = Mapping[str, Scalar]  # dotted name -> value in one revision
 
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A value, and the ends of its interval where it has one."""
+    """A value, and the ends of its interval if it has one."""
 
     value: float
     low: float | None = None
@@ -65,9 +65,9 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of both revisions; `base` is None where there is nothing comparable."""
+    """One metric in both revisions; `base` is None if the base has no comparable value."""
 
-    metric: str  # stem of its file, and its name
+    metric: str  # stem of its file and dotted name
     rule: Threshold
     base: MetricValue | None
     now: MetricValue
@@ -75,7 +75,7 @@ class Row:
 
     @property
     def worse_by(self) -> float:
-        """How much worse than the base, negative when better."""
+        """How much worse than the base; negative if better."""
         if self.base is None:
             return 0.0
         change = self.now.value - self.base.value
@@ -93,14 +93,14 @@ class Row:
             if rule.better == "lower" and now > rule.limit:
                 return f"above its limit {rule.limit:g}"
         if rule.versus and self.base and (self.base.low or 0.0) > 0 and now <= 0:
-            return "a gain that was certain is gone"
+            return "a significant gain is gone"
         return ""
 
 
 @command
 def main(
     base: Annotated[str, typer.Option(help="revision to compare with")] = "origin/main",
-    thresholds: Annotated[Path, typer.Option(help="what is allowed")] = THRESHOLDS,
+    thresholds: Annotated[Path, typer.Option(help="file of allowed changes")] = THRESHOLDS,
     champion: Annotated[
         bool, typer.Option("--register", help="register the model in MLflow if nothing got worse")
     ] = False,
@@ -123,12 +123,12 @@ def main(
 
 
 def metrics_diff(base: str, files: Iterable[str]) -> dict[str, tuple[Side, Side]]:
-    """What `dvc metrics diff` finds: file -> (base, now), unchanged numbers included.
+    """Run `dvc metrics diff`, and return file -> (base, now), unchanged numbers included.
 
-    DVC leaves lists out, and gives the numbers of a missing or unreadable file as null.
+    DVC leaves out lists, and returns null for the numbers of a missing or unreadable file.
 
     Raises:
-        UserError: DVC cannot compare, such as when there is no revision of that name.
+        UserError: DVC cannot compare, for example because the revision does not exist.
     """
     command_line = ["metrics", "diff", base, "--all", "--json", "--targets", *files]
     done = subprocess.run(
@@ -151,16 +151,16 @@ def metrics_diff(base: str, files: Iterable[str]) -> dict[str, tuple[Side, Side]
 def compare(
     sides: Mapping[str, tuple[Side, Side]], thresholds: Thresholds, quantile: float
 ) -> list[Row]:
-    """One row a metric, in the order of the thresholds.
+    """Return one row per metric, in the order of the thresholds.
 
     Args:
-        sides: file -> what the base and what the working tree has.
+        sides: file -> (values of the base, values of the working tree).
         thresholds: what to compare.
-        quantile: of the normal distribution, at the confidence of the intervals; 1.96 at 0.95.
+        quantile: normal quantile for the confidence of the intervals; 1.96 for 0.95.
 
     Raises:
-        UserError: the working tree lacks a metric, or it is not a number; or nothing says how
-            much worse it may get.
+        UserError: the working tree lacks a metric, or it is not a number, or no threshold limits
+            its change.
     """
     rows = []
     for file, rules in thresholds.metrics.items():
@@ -169,7 +169,7 @@ def compare(
             now = value_of(name, new)
             if now is None or not _group_exists(name, file, new):
                 raise UserError(
-                    f"{resolve(name, new)} is no number in {file}; "
+                    f"{resolve(name, new)} is not a number in {file}; "
                     f"correct the name in {THRESHOLDS}, or run `dvc repro`"
                 )
             comparable = rule.versus is None or old.get(rule.versus) == new.get(rule.versus)
@@ -180,12 +180,12 @@ def compare(
 
 
 def resolve(name: str, side: Side) -> str:
-    """The name with each `<key>` replaced by what the file says under that key."""
+    """Return the name with each `<key>` replaced by the value of that key in the file."""
     return re.sub(r"<(\w+)>", lambda found: str(side.get(found[1], found[0])), name)
 
 
 def value_of(name: str, side: Side) -> MetricValue | None:
-    """What a revision has under a name: a number, an interval, or for `x.*` the sum below x."""
+    """Return the value of a name in a revision: a number, an interval, or for `x.*` the sum."""
     name = resolve(name, side)
     if name.endswith(".*"):
         parts = [_number(side, key) for key in side if key.startswith(name[:-1])]
@@ -198,7 +198,7 @@ def value_of(name: str, side: Side) -> MetricValue | None:
 
 
 def table_of(rows: Iterable[Row]) -> str:
-    """The comparison as a Markdown table."""
+    """Return the comparison as a Markdown table."""
     header = ["metric", "base", "now", "change", "allowed", "verdict"]
     return table(header, map(_cells, rows))
 
@@ -215,29 +215,29 @@ def _cells(row: Row) -> list[str]:
 
 
 def changes(sides: Mapping[str, tuple[Side, Side]]) -> list[str]:
-    """A line for each name that stands for something else than in the base."""
+    """Return one line for each of `SHOWN` whose value differs from the base."""
     return [
         f"- {key}: `{old[key]}` -> `{new[key]}`"
         for old, new in sides.values()
-        for key in TOLD
+        for key in SHOWN
         if old.get(key) and new.get(key) and old[key] != new[key]
     ]
 
 
 def _side(found: Mapping[str, Any], file: str, which: str) -> Side:
-    """What one revision has in a file; what it lacks is left out."""
+    """Return the values of one revision in a file; missing values are left out."""
     entries = found.get(file, {}).items()
     return {name: entry[which] for name, entry in entries if entry.get(which) is not None}
 
 
 def _number(side: Side, name: str) -> float | None:
-    """A finite number; NaN would pass every comparison."""
+    """Return a finite number or None; NaN would pass every comparison."""
     value = side.get(name)
     return float(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _group_exists(name: str, file: str, side: Side) -> bool:
-    """Whether the x of `x.*` is there; an empty one counts, but DVC does not show it."""
+    """Return whether x of `x.*` exists; reads the file, as DVC does not show an empty x."""
     if not name.endswith(".*"):
         return True
     found: Any = read_json(Path(file))
@@ -253,8 +253,7 @@ def _allowed(
         return rule.allowed
     if now.low is None or now.high is None:
         raise UserError(
-            f"{metric} has no interval, so nothing says how much worse it may get; "
-            f"add `allowed` in {THRESHOLDS}"
+            f"{metric} has no interval; set how much worse it may get: `allowed` in {THRESHOLDS}"
         )
     standard_error = (now.high - now.low) / (2 * quantile)
     return max(tolerance.least, tolerance.standard_errors * standard_error)

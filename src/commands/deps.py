@@ -1,11 +1,12 @@
-"""Writes into dvc.yaml the modules that each stage depends on: the import closure of its command.
+"""Write into dvc.yaml the modules that each stage depends on: the import closure of its command.
 
     make deps
     python -m src.commands.deps
 
-DVC does not follow imports. Every module that a stage imports, directly or not and anywhere in a
-function, stands among its deps, after the files that it reads; those lines alone are rewritten.
-Left out is what no result hangs on, and what that alone imports (`UNTRACKED`).
+DVC does not follow imports. The deps of a stage therefore list every module that it imports,
+directly or indirectly, including imports inside functions; the files that it reads come first.
+Only the lines of modules are rewritten. Modules that affect no result (`UNTRACKED`) are left out,
+and so is what only they import.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from src.files import write_text
 log = logging.getLogger(__name__)
 
 DVC_YAML = Path("dvc.yaml")
-UNTRACKED = (  # a change of these must not bill generation
-    Path("src/reporting/tracking.py"),  # what is logged
-    Path("src/cli.py"),  # the check of all settings, and the form of errors
+UNTRACKED = (  # a change in these must not rerun paid generation
+    Path("src/reporting/tracking.py"),  # MLflow only
+    Path("src/cli.py"),  # checks all settings and formats errors
 )
 COMMAND = re.compile(r"    cmd: python -m (?P<module>[\w.]+)")
 DEPS = "    deps:"
@@ -43,18 +44,18 @@ def main(
     text = path.read_text(encoding="utf-8")
     written = with_modules(text)
     write_text(path, written)
-    log.info("deps: %s", "up to date" if written == text else f"{path} is changed")
+    log.info("deps: %s", "up to date" if written == text else f"{path} updated")
 
 
 def with_modules(text: str, root: Path = Path()) -> str:
-    """The text of a dvc.yaml with the modules of each stage as they are imported now.
+    """Return the text of dvc.yaml with the modules that each stage imports now.
 
     Args:
-        text: as it stands; `cmd` before `deps` in every stage.
-        root: folder of `src`.
+        text: current text of dvc.yaml; every stage has `cmd` before `deps`.
+        root: parent folder of `src`.
 
     Raises:
-        UserError: a stage's command names a module that is not there.
+        UserError: the command of a stage names a module that does not exist.
     """
     lines: list[str] = []
     modules: list[str] = []
@@ -73,11 +74,11 @@ def with_modules(text: str, root: Path = Path()) -> str:
 
 
 def closure(module: Path, root: Path = Path()) -> list[Path]:
-    """The module and all that it imports, directly or not, sorted; without `UNTRACKED`.
+    """Return the module and all its direct and indirect imports, sorted; without `UNTRACKED`.
 
     Args:
         module: path from the root.
-        root: folder of `src`.
+        root: parent folder of `src`.
 
     Raises:
         UserError: there is no such module.
@@ -93,7 +94,7 @@ def closure(module: Path, root: Path = Path()) -> list[Path]:
 
 
 def imports(module: Path, root: Path = Path()) -> Iterator[Path]:
-    """Modules of src that one imports, anywhere in it; `__init__` files are empty and left out.
+    """Yield the modules of src that a module imports; `__init__` files are empty and left out.
 
     Raises:
         UserError: there is no such module.

@@ -1,4 +1,4 @@
-"""What this machine lacks for a run, one line a check, each with its remedy.
+"""Check what this machine needs for a run: one line per check, with a remedy if it fails.
 
 python -m src.commands.doctor
 """
@@ -25,25 +25,25 @@ from src.paths import PARAMS, STANDIN
 
 REQUIREMENTS = Path("requirements.txt")
 OLDEST_PYTHON = (3, 11)
-MODEL_BYTES = 300_000_000  # the packaged model, once more beside its package
+MODEL_BYTES = 300_000_000  # size of the model file assembled from its package
 TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a run needs; the remedy is empty where it is there."""
+    """One requirement of a run; the remedy is empty if it is met."""
 
     name: str
     ok: bool
     remedy: str = ""
 
     def __str__(self) -> str:
-        """The line that the user reads."""
+        """Return the line shown to the user."""
         return f"ok    {self.name}" if self.ok else f"FAIL  {self.name}: {self.remedy}"
 
 
 def check_python(found: tuple[int, ...] = sys.version_info[:3]) -> Check:
-    """Python is new enough."""
+    """Check that Python is new enough."""
     name = f"Python {'.'.join(map(str, found))}"
     remedy = f"install Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, then `make setup`"
     return _check(name, None if found >= OLDEST_PYTHON else remedy)
@@ -52,11 +52,11 @@ def check_python(found: tuple[int, ...] = sys.version_info[:3]) -> Check:
 def check_packages(
     requirements: str, installed: Callable[[str], str | None] | None = None
 ) -> Check:
-    """The packages are those of the lock.
+    """Check that the installed packages match the lock.
 
     Args:
         requirements: text of requirements.txt.
-        installed: name of a package -> its version, None if it is not there.
+        installed: function from the name of a package to its version, None if not installed.
     """
     find = installed or _installed
     wrong = [
@@ -71,7 +71,7 @@ def check_packages(
 
 
 def check_git_identity(name: str, email: str) -> Check:
-    """Git knows who commits; `dvc exp` commits."""
+    """Check that git has a name and an e-mail address; `dvc exp` makes commits."""
     return _check(
         "git identity",
         None if name and email else "`git config --global user.name NAME`, and user.email",
@@ -79,12 +79,12 @@ def check_git_identity(name: str, email: str) -> Check:
 
 
 def check_first_commit(head: str) -> Check:
-    """The repository has a commit; `dvc exp` needs one to start from."""
+    """Check that the repository has a commit; `dvc exp` needs one to start from."""
     return _check("first commit", None if head else "`git init`, `git add .` and `git commit`")
 
 
 def check_settings() -> tuple[Check, Params | None]:
-    """params.yaml is valid; the settings if so."""
+    """Check params.yaml; return the settings too if they are valid."""
     try:
         params = load_params()
     except UserError as error:
@@ -93,7 +93,7 @@ def check_settings() -> tuple[Check, Params | None]:
 
 
 def check_data(data: DataParams) -> Check:
-    """The CSV files can be read, or are the stand-in that the first run makes."""
+    """Check that the CSV files can be read, or are the stand-in that the first run creates."""
     from src.data.schema import load_splits, read_labels
 
     paths = (data.train, data.dev, data.test)
@@ -101,7 +101,7 @@ def check_data(data: DataParams) -> Check:
     try:
         if missing and all(STANDIN in path.parents for path in missing):
             read_labels(data.labels)
-            return _check("data (the first run makes the stand-in)", None)
+            return _check("data (the first run creates the stand-in)", None)
         splits = load_splits(data)
     except UserError as error:
         return _check("data", str(error))
@@ -110,26 +110,26 @@ def check_data(data: DataParams) -> Check:
 
 
 def check_model(endpoint: EndpointParams) -> Check:
-    """The embedded model is there: a .gguf file, or an installed package."""
+    """Check that the embedded model exists: a .gguf file, or an installed package."""
     if endpoint.model.endswith(".gguf"):
-        is_there = Path(endpoint.model).is_file()
+        exists = Path(endpoint.model).is_file()
     else:
-        is_there = importlib.util.find_spec(endpoint.model.replace("-", "_")) is not None
+        exists = importlib.util.find_spec(endpoint.model.replace("-", "_")) is not None
     return _check(
         f"model {endpoint.model}",
         None
-        if is_there
+        if exists
         else "not found; correct llm.endpoints model: the path of a .gguf file, or a package of "
         "requirements.txt",
     )
 
 
 def check_disk(endpoint: EndpointParams, free: int | None = None) -> Check:
-    """There is room for the packaged model, which is put together in the home folder.
+    """Check that the home folder has room for the packaged model, which is assembled there.
 
     Args:
-        endpoint: the embedded one.
-        free: bytes.
+        endpoint: the embedded endpoint.
+        free: free bytes; measured if None.
     """
     free = shutil.disk_usage(Path.home()).free if free is None else free
     enough = endpoint.model.endswith(".gguf") or free >= MODEL_BYTES
@@ -138,7 +138,7 @@ def check_disk(endpoint: EndpointParams, free: int | None = None) -> Check:
 
 
 def check_key(endpoint: EndpointParams) -> Check:
-    """The variable that the endpoint names is set."""
+    """Check that the environment variable with the endpoint's key is set."""
     from src.llm.keys import api_key
 
     try:
@@ -149,7 +149,10 @@ def check_key(endpoint: EndpointParams) -> Check:
 
 
 def check_endpoint(endpoint: EndpointParams, timeout_s: float = TIMEOUT_S) -> Check:
-    """The server responds and takes the key; whatever else it says to a list of models is fine."""
+    """Check that the server responds to a request for its models and accepts the key.
+
+    Any other error is fine: not every server lists its models.
+    """
     import openai
 
     from src.llm.keys import api_key
@@ -176,7 +179,7 @@ def check_endpoint(endpoint: EndpointParams, timeout_s: float = TIMEOUT_S) -> Ch
 
 
 def run_checks() -> Iterator[Check]:
-    """All checks, the cheap ones first."""
+    """Run all checks, the cheap ones first."""
     yield check_python()
     if not REQUIREMENTS.is_file():
         yield _check(str(REQUIREMENTS), "not found; run from the project's root")
@@ -204,10 +207,10 @@ def main() -> None:
 
 
 def tell(checks: Iterable[Check]) -> None:
-    """Print checks as they are made.
+    """Print each check as soon as it is done.
 
     Raises:
-        SystemExit: code 2, after all, if one failed.
+        SystemExit: code 2 after the last check, if one failed.
     """
     all_ok = True
     for check in checks:
@@ -222,7 +225,7 @@ def _check(name: str, problem: str | None) -> Check:
 
 
 def _requirements(text: str) -> Iterator[Requirement]:
-    """What the lock asks for on this machine."""
+    """Yield the requirements of the lock that apply to this machine."""
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             item = Requirement(line)
@@ -238,7 +241,7 @@ def _installed(name: str) -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints; empty if it fails or is not there."""
+    """Return the output of git; empty if git fails or is not installed."""
     try:
         found = subprocess.run(
             ["git", *arguments],

@@ -1,18 +1,19 @@
-"""One more round: plan by the errors that are left, write samples, see whether dev is better.
+"""Run one more round: plan samples by the remaining errors, generate them, compare on dev.
 
-    make round                        # one
-    python -m src.commands.rounds --most 3     # until dev stops improving, three at most
+    make round                        # one round
+    python -m src.commands.rounds --most 3     # until dev stops improving, at most three
 
 Each round runs the pipeline up to the balanced set (`dvc repro balance`), trains on it with each
-weight of a sample that `choose` tries, and writes data/rounds/<number>.json, from which
-the next plan goes on (`plan.policy: error_driven`) and the dataset card tells what changed. A round
-is kept if its gain on dev is above 0 with its whole interval. After one that is not, the next takes a
-larger step from the last kept one; more of them in a row than `plan.patience` end the rounds: what
-they added is left out again, and nothing more is asked until new real rows come. Then run `dvc
-repro` for the verdict on test.
+sample weight that `choose` tries, and writes data/rounds/<number>.json. The next plan builds on
+this file (`plan.policy: error_driven`), and the dataset card lists the changes.
 
-An experiment: beyond the first one, rounds brought nothing beyond noise, and neither did plans that
-follow errors (docs/benchmarks.md).
+A round is kept if the whole interval of its gain on dev is above 0. After a round that is not kept,
+the next one takes a larger step from the last kept round. More than `plan.patience` of these in a
+row end the rounds: their samples are left out again, and nothing is requested until there are new
+real rows. Then run `dvc repro` for the verdict on test.
+
+Experimental: rounds after the first gained nothing beyond noise, and neither did error-driven plans
+(docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -45,32 +46,32 @@ log = logging.getLogger(__name__)
 
 DIGITS = 4
 HEADER = (
-    "round", "real rows", "samples", "new", "retired", "macro-F1", "against the last", "kept",
+    "round", "real rows", "samples", "new", "retired", "macro-F1", "vs last kept", "kept",
 )  # fmt: skip
 
 
 @command
 def main(
-    most: Annotated[int, typer.Option(help="rounds at most", min=1)] = 1,
+    most: Annotated[int, typer.Option(help="maximum number of rounds", min=1)] = 1,
     repro: Annotated[bool, typer.Option(help="run `dvc repro balance` first")] = True,
     rounds: Annotated[Path, typer.Option(help="folder of the rounds")] = ROUNDS,
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     accepted: Annotated[Path, typer.Option(help="samples that the gate accepted")] = ACCEPTED,
-    rejected: Annotated[Path, typer.Option(help="those that it dropped")] = REJECTED,
+    rejected: Annotated[Path, typer.Option(help="samples that the gate rejected")] = REJECTED,
 ) -> None:
-    """Run rounds and print a table of all."""
+    """Run rounds and print a table of all rounds."""
     params = load_params()
     for _ in range(most):
         before = read_rounds(rounds)
-        # Without an earlier round nothing is looked at: the rows may not have been made yet.
+        # Before the first round the rows may not exist yet, so nothing is checked.
         if before and _stopped(before, params):
             log.info(
-                "round %d was no better on dev and no real rows have come since: nothing to do",
+                "round %d was no better on dev and there are no new real rows: nothing to do",
                 before[-1].number,
             )
             break
         if repro and subprocess.run([sys.executable, "-m", "dvc", "repro", "balance"]).returncode:
-            raise UserError("`dvc repro balance` failed, see above; mend it and run again")
+            raise UserError("`dvc repro balance` failed; fix the error above and run again")
         splits = load_splits(params.data)
         one = play(
             before,
@@ -85,7 +86,7 @@ def main(
         )
         log.info("round %d: %s", one.number, write_round(rounds, one))
         if _stopped([*before, one], params):
-            log.info("dev has stopped improving; `dvc repro` makes the set of the last kept round")
+            log.info("dev stopped improving; `dvc repro` restores the set of the last kept round")
             break
     typer.echo(render(read_rounds(rounds)))
 
@@ -95,7 +96,7 @@ def _stopped(rounds: Sequence[Round], params: Params) -> bool:
 
 
 def render(rounds: Sequence[Round]) -> str:
-    """The rounds as a Markdown table; scores on dev."""
+    """Return the rounds as a Markdown table; scores are on dev."""
     return table(
         HEADER,
         [

@@ -1,8 +1,8 @@
-"""The result of the last run, in the terminal.
+"""Print the result of the last run in the terminal.
 
     python -m src.commands.summary
 
-It reads metrics/*.json and nothing else.
+Reads only metrics/*.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from src.reporting.report import (
 
 
 def render_summary(metrics: Metrics) -> RenderableType:
-    """Scores of every method, what was generated, the verdict, and where to read on."""
+    """Return the scores of every method, the sample counts, the verdict and the next step."""
     return Group(
         _scores(metrics.evaluate),
         Text(_samples(metrics)),
@@ -52,7 +52,7 @@ def _scores(evaluate: EvaluateMetrics) -> Table:
 
 
 def _cell(interval: Interval, form: str) -> str:
-    """The value, and its interval below."""
+    """Return the value with its interval on the next line."""
     low, high = format(interval.low, form), format(interval.high, form)
     return f"{format(interval.value, form)}\n{low}..{high}"
 

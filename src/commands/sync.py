@@ -1,11 +1,11 @@
-"""Give MLflow the stages that DVC took from its cache.
+"""Record in MLflow the stages that DVC restored from its cache.
 
     make mlflow-sync
     python -m src.commands.sync
 
-Such a stage starts no process, so nothing is logged when it is brought up to date. What is missing
-from the run of the present pipeline is read from the files of the stages; a second time there is
-nothing to add. After `dvc exp apply` that run is the experiment's own.
+DVC restores a cached stage without starting a process, so nothing is logged at that time. This
+command reads the files of the stages and adds what the current pipeline run lacks; a second call
+adds nothing. After `dvc exp apply`, the pipeline run is that of the experiment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @command
 def main() -> None:
-    """Record each stage that is not recorded yet."""
+    """Record each stage that MLflow does not have yet."""
     if is_off():
         raise UserError("MLFLOW_TRACKING is off, so nothing can be recorded; unset it")
     params = load_params()
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def require_up_to_date() -> None:
-    """The files are those of dvc.lock and of these settings.
+    """Check that the files match dvc.lock and the settings.
 
     Raises:
-        UserError: they are not, or DVC cannot say.
+        UserError: they do not match, or `dvc status` fails.
     """
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"],
@@ -60,8 +60,8 @@ def require_up_to_date() -> None:
         raise UserError(f"dvc status: {message}; run from the project's root")
     if changed := json.loads(done.stdout):
         raise UserError(
-            f"not up to date: {', '.join(changed)}; run `dvc repro`, or old results would stand "
-            "under new settings"
+            f"not up to date: {', '.join(changed)}; run `dvc repro`, or old results would be "
+            "recorded with new settings"
         )
 
 

@@ -1,4 +1,4 @@
-"""What is asked of the metrics: the file metrics/thresholds.yaml, see `src/commands/check.py`.
+"""Thresholds of the metrics, read from metrics/thresholds.yaml; see `src/commands/check.py`.
 
 rules = load_thresholds(THRESHOLDS)
 """
@@ -22,14 +22,14 @@ THRESHOLDS = METRICS / "thresholds.yaml"
 
 
 class Tolerance(Part):
-    """By how much a metric with an interval may get worse: max(least, standard_errors * SE)."""
+    """How much worse a metric with an interval may get: max(least, standard_errors * SE)."""
 
     least: Amount
     standard_errors: Amount
 
 
 class Threshold(Part):
-    """What is asked of one metric."""
+    """The threshold of one metric; its keys are explained in metrics/thresholds.yaml."""
 
     better: Literal["higher", "lower"]
     limit: float | None = None
@@ -38,7 +38,7 @@ class Threshold(Part):
 
 
 class Thresholds(Part):
-    """The whole of metrics/thresholds.yaml: file -> metric -> rule."""
+    """The contents of metrics/thresholds.yaml; `metrics` is file -> metric -> threshold."""
 
     tolerance: Tolerance
     metrics: Annotated[
@@ -68,7 +68,7 @@ def load_thresholds(path: Path) -> Thresholds:
 def _explain(error: ErrorDetails) -> str:
     key = ".".join(map(str, error["loc"])) or "the whole file"
     if error["type"] == "extra_forbidden":
-        return f"{key} is {error['input']!r}, but no such setting; correct or remove it"
+        return f"{key} is {error['input']!r}, but there is no such key; correct or remove it"
     if error["type"] == "missing":
         return f"{key} is missing; add it"
     return f"{key} is {error['input']!r}: {error['msg']}; correct it"

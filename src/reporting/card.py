@@ -2,8 +2,8 @@
 
     text = render_card(results, settings)
 
-The card is English; its front matter names the language of the data. Put it as README.md beside
-train_balanced.csv. Format: https://huggingface.co/docs/hub/datasets-cards.
+The card is in English; its front matter names the language of the data. Save it as README.md next
+to train_balanced.csv. Format: https://huggingface.co/docs/hub/datasets-cards.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ GEMMA_TERMS = "https://ai.google.dev/gemma/terms"
 
 
 def render_card(results: Results, settings: Settings) -> str:
-    """The Markdown text of the card, front matter first.
+    """Return the Markdown text of the card, front matter first.
 
     Args:
-        results: of the run that made the set.
-        settings: of the run.
+        results: results of the run that made the set.
+        settings: settings of the run.
     """
     metrics = results.metrics
     balance = metrics.balance
@@ -92,12 +92,12 @@ def render_card(results: Results, settings: Settings) -> str:
 
 
 def front_matter(rows: int, language: Language, *, gemma: bool) -> dict[str, JsonValue]:
-    """What the hub reads of the card.
+    """Return the part of the card that the hub parses.
 
     Args:
-        rows: of the balanced set.
-        language: of the data.
-        gemma: whether a Gemma model wrote samples, whose terms then hold for them.
+        rows: number of rows in the balanced set.
+        language: language of the data.
+        gemma: whether a Gemma model wrote samples; its terms then apply to them.
     """
     return {
         "language": [language],
@@ -117,7 +117,7 @@ def front_matter(rows: int, language: Language, *, gemma: bool) -> dict[str, Jso
 
 
 def _rules(rules: FilterParams) -> list[str]:
-    """The rules of the gate that were on."""
+    """Return the names of the enabled rules of the gate."""
     return [name for name, rule in rules if getattr(rule, "enabled", False)]
 
 

@@ -1,9 +1,9 @@
-"""The report on a run as one HTML file that needs nothing else: no network, no scripts.
+"""The report of a run as one self-contained HTML file: no network, no scripts.
 
     render_html(results, settings, {"recall_per_class": Path("recall_per_class.png")}, "zh")
 
-Sections that a run may lack (rounds, several models, judges, a second classifier) are left out.
-Colour stands only where a difference is beyond noise.
+Optional sections (rounds, several models, judges, a second classifier) appear only if the run has
+them. Only differences beyond noise are coloured.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 EXAMPLE_CHARS = 200
-CONFUSIONS = 10  # shown of those that grew, and of those that shrank
+CONFUSIONS = 10  # pairs shown per direction
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class in the table.
+    """A class in the table of classes.
 
     Attributes:
         label: its name.
-        original: real rows of the train file.
-        augmented: rows of the balanced set.
-        change: of its recall; None without test rows.
+        original: real rows in the train file.
+        augmented: rows in the balanced set.
+        change: change of its recall; None without test rows.
     """
 
     label: str
@@ -66,7 +66,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Quote:
-    """A sample that is quoted; the last turns are cut off if it is long."""
+    """A sample to quote; a long one loses its last turns."""
 
     label: str
     detail: str
@@ -75,10 +75,10 @@ class Quote:
 
 @dataclass(frozen=True)
 class BiasRow:
-    """A difference between samples and real rows, in words and figures."""
+    """A difference between samples and real rows, formatted for display."""
 
     label: str
-    says: str
+    description: str
     synthetic: str
     real: str
     compared_with: str
@@ -89,13 +89,13 @@ class BiasRow:
 def render_html(
     results: Results, settings: Settings, pictures: Mapping[str, Path], language: Language
 ) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        results: of the run.
-        settings: to show.
-        pictures: name in `words` -> PNG file, put into the page.
-        language: of the page; data, settings and what is written in the pictures stay as they are.
+        results: results of the run.
+        settings: settings to show.
+        pictures: name in `words` -> PNG file to embed.
+        language: language of the page; data, settings and text in charts are not translated.
     """
     metrics, separator = results.metrics, settings.data.turn_separator
     return _template().render(
@@ -135,7 +135,7 @@ def _template() -> jinja2.Template:
 
 
 def verdict_in(evaluate: EvaluateMetrics, language: Language) -> str:
-    """The sentence of `verdict` in either language."""
+    """Return the sentence of `verdict` in the given language."""
     if language == "en":
         return verdict(evaluate)
     words, ours, free = WORDS[language], evaluate.ours, evaluate.best_free
@@ -150,7 +150,7 @@ def verdict_in(evaluate: EvaluateMetrics, language: Language) -> str:
 
 
 def class_rows(balance: BalanceMetrics, changes: Mapping[str, ClassChange]) -> list[ClassRow]:
-    """One row a class, the rarest first."""
+    """Return one row per class, the rarest first."""
     rows = [
         ClassRow(label, row.real + row.dropped, row.real + row.synthetic, changes.get(label))
         for label, row in balance.per_class.items()
@@ -159,7 +159,7 @@ def class_rows(balance: BalanceMetrics, changes: Mapping[str, ClassChange]) -> l
 
 
 def varied(samples: Iterable[Screened], count: int = EXAMPLES) -> list[Screened]:
-    """The first sample of every class in turn, then the second, up to `count`."""
+    """Return up to `count` samples: the first of every class, then the second of every class."""
     seen: dict[str, int] = {}
     ranked: list[tuple[int, Screened]] = []
     for sample in samples:
@@ -169,7 +169,7 @@ def varied(samples: Iterable[Screened], count: int = EXAMPLES) -> list[Screened]
 
 
 def _largest(pairs: Sequence[Confused]) -> dict[str, list[Confused]]:
-    """The pairs that were confused less often and those more often, the largest changes first."""
+    """Return the pairs confused less often and those confused more often, largest change first."""
     ranked = sorted(pairs, key=lambda one: (-abs(one.change), one.actual, one.predicted))
     fewer = [one for one in ranked if one.change < 0][:CONFUSIONS]
     more = [one for one in ranked if one.change > 0][:CONFUSIONS]
@@ -179,7 +179,7 @@ def _largest(pairs: Sequence[Confused]) -> dict[str, list[Confused]]:
 def _rejected(
     samples: Iterable[Screened], separator: str | None
 ) -> dict[str, tuple[int, list[Quote]]]:
-    """Rule -> how many it rejected, and some of them, as the model wrote them."""
+    """Return rule -> number of samples that it rejected, and examples as the model wrote them."""
     return {
         rule: (len(mine), [_quoted(one, one.candidate.text, separator) for one in varied(mine)])
         for rule, mine in by_rule(samples).items()
@@ -200,13 +200,13 @@ def _quoted(sample: Screened, text: str, separator: str | None) -> Quote:
 def _bias_row(entry: LargestDifference, language: Language) -> BiasRow:
     words, facet, value = WORDS[language], entry.facet, entry.value
     kind = "attribute" if facet.startswith(ATTRIBUTE) else facet
-    says = words[f"gender_{value}"] if facet == "genders" else value
+    shown = words[f"gender_{value}"] if facet == "genders" else value
     if kind == "attribute":
-        says = f"{facet.removeprefix(ATTRIBUTE)} {value}"
+        shown = f"{facet.removeprefix(ATTRIBUTE)} {value}"
     form = "{:.1f}" if facet in ("chars", "turns") else "{:.1%}"
     return BiasRow(
         label=entry.label or words["all_classes"],
-        says=words[f"facet_{kind}"].format(value=says),
+        description=words[f"facet_{kind}"].format(value=shown),
         synthetic=form.format(entry.synthetic),
         real=form.format(entry.real),
         compared_with=words[f"real_{entry.compared_with}"],
@@ -216,7 +216,7 @@ def _bias_row(entry: LargestDifference, language: Language) -> BiasRow:
 
 
 def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Counts above 0, the largest first."""
+    """Return the counts above 0, the largest first."""
     return sorted(((k, n) for k, n in counts.items() if n), key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -225,7 +225,7 @@ def _number(value: float) -> str:
 
 
 def _p(value: float) -> str:
-    """A p value as a text that follows the letter p."""
+    """Format a p value, as text to follow the letter p."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

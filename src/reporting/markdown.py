@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:
-    """A table, one line a row.
+    """Return a Markdown table, one line per row.
 
     Args:
-        header: of the columns.
-        rows: cells as text; a bar in one is escaped, a line break is a space.
-        numbers: whether all columns but the first are aligned to the right.
+        header: names of the columns.
+        rows: cells as text; bars are escaped, line breaks become spaces.
+        numbers: whether to align all columns but the first to the right.
     """
     rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
     lines = (" | ".join(map(_cell, row)) for row in (header, rule, *rows))

@@ -1,4 +1,4 @@
-"""The report on a run as Markdown: did it help, which class, why were samples dropped.
+"""The report of a run as Markdown: did it help, in which classes, why were samples rejected.
 
     render_report(results, settings, {"Recall per class": "recall_per_class.png"})
 
@@ -35,12 +35,12 @@ EXAMPLE_CHARS = 90
 
 
 def render_report(results: Results, settings: Settings, pictures: Mapping[str, str]) -> str:
-    """The Markdown text of the report.
+    """Return the Markdown text of the report.
 
     Args:
-        results: of the run.
-        settings: to show.
-        pictures: caption -> path of the picture, seen from the report.
+        results: results of the run.
+        settings: settings to show.
+        pictures: caption -> path of the picture, relative to the report.
     """
     metrics = results.metrics
     sections = [
@@ -86,12 +86,13 @@ def _scores(evaluate: EvaluateMetrics) -> list[str]:
     free = evaluate.best_free
     return [
         "## Scores",
-        f"On {evaluate.test_rows:,} test rows, which no model was shown and nothing was chosen "
-        f"by. Tail recall is the mean recall of the {tail.classes} tail classes; it rests on "
-        f"{tail.test_rows:,} of these rows. Brackets are bootstrap intervals over the test "
-        "rows. Methods were compared on dev macro-F1 to choose the best free one and ours.",
+        f"Scores on {evaluate.test_rows:,} test rows, which were used neither for training nor "
+        f"for any choice. Tail recall is the mean recall of the {tail.classes} tail classes; it "
+        f"is based on {tail.test_rows:,} of these rows. Brackets are bootstrap intervals over the "
+        "test rows. The best free method and ours were chosen by macro-F1 on dev.",
         table(["method", *METRIC_NAMES.values(), "dev macro-F1"], scores),
-        "Differences, paired on the same test rows; one whose interval includes 0 may be noise:",
+        "Differences, paired on the same test rows. A difference whose interval includes 0 may be "
+        "noise.",
         table(
             [
                 "method",
@@ -119,16 +120,16 @@ def _balance(metrics: Metrics) -> list[str]:
         f"- {analyze.minority_classes} of {analyze.classes} classes are minority classes; "
         f"{analyze.needed:,} samples were planned for them.",
         f"- Gini of the class sizes: {gini.before:.3f} → {gini.after:.3f}",
-        f"- Largest to smallest class: {ratio.before:,.1f} → {ratio.after:,.1f}",
-        f"- Generated share of the balanced set: {balance.synthetic_share:.1%}",
+        f"- Largest class / smallest class: {ratio.before:,.1f} → {ratio.after:,.1f}",
+        f"- Share of samples in the balanced set: {balance.synthetic_share:.1%}",
     ]
     if balance.dropped:
-        lines.append(f"- `plan.head_cap` dropped {balance.dropped:,} real rows.")
+        lines.append(f"- `plan.head_cap` removed {balance.dropped:,} real rows.")
     if lacks:
         listed = "; ".join(
             f"{label} {lack} of {balance.per_class[label].target}" for label, lack in lacks.items()
         )
-        lines.append(f"- **Short of the target by {sum(lacks.values()):,} samples:** {listed}")
+        lines.append(f"- **Shortfall: {sum(lacks.values()):,} samples:** {listed}")
     else:
         lines.append("- Every class reached its target.")
     return ["## Balance", "\n".join(lines)]
@@ -149,13 +150,13 @@ def _samples(metrics: Metrics) -> list[str]:
     return [
         "## Samples",
         table(["step", "samples", "share"], rows),
-        f"Tokens: {tokens.prompt:,} read, {tokens.completion:,} written. "
-        f"Requests that gave no sample: {failed or 'none'}.",
+        f"Tokens: {tokens.prompt:,} in prompts, {tokens.completion:,} generated. "
+        f"Requests that returned no sample: {failed or 'none'}.",
     ]
 
 
 def _models(metrics: Metrics) -> list[str]:
-    """What each model is worth, where there were several."""
+    """Return the section on the contribution of each model, if there were several."""
     models = metrics.generate.per_model
     if len(models) < 2:
         return []
@@ -163,32 +164,33 @@ def _models(metrics: Metrics) -> list[str]:
     rows = [
         [
             name,
-            f"{worth.requests:,}",
-            f"{worth.candidates:,}",
-            f"{worth.accepted:,}",
-            f"{worth.acceptance:.1%}",
+            f"{entry.requests:,}",
+            f"{entry.candidates:,}",
+            f"{entry.accepted:,}",
+            f"{entry.acceptance:.1%}",
             f"{kept[name].accepted:,}" if name in kept else "-",
-            "-" if (one := worth.cost_per_accepted) is None else f"{1000 * one:.2f}",
-            _figure(worth.diversity.distinct_2, ".3f"),
+            "-" if (one := entry.cost_per_accepted) is None else f"{1000 * one:.2f}",
+            _figure(entry.diversity.distinct_2, ".3f"),
             signed(gains[name].alone) if name in gains else "-",
             signed(gains[name].on_top) if name in gains else "-",
         ]
-        for name, worth in models.items()
+        for name, entry in models.items()
     ]
-    columns = ["requests", "samples", "accepted", "accepted share", "kept", "cost of 1,000"]
+    columns = ["requests", "samples", "accepted", "acceptance rate", "kept", "cost per 1,000"]
     columns += ["distinct pairs", "dev gain alone", "dev gain on top"]
     return [
         "## Models",
-        "A request without a usable response counts as a sample that was dropped. Kept is what the "
-        "label check and the judges left. Distinct pairs of tokens are compared on equal numbers of "
-        "samples of each class. Dev gains are differences in macro-F1 on dev: of a model's samples "
-        "alone against none, and of all samples against those of the other models.",
+        "A request without a usable response counts as a rejected sample. Kept are the samples "
+        "that also passed the label check and the judges. Distinct pairs is the share of distinct "
+        "token pairs, computed on the same number of samples per class for every model. Dev gains "
+        "are differences in dev macro-F1: the model's samples alone against no samples, and all "
+        "samples against those of the other models.",
         table(["model", *columns], rows),
     ]
 
 
 def _judges(screened: FilterMetrics) -> list[str]:
-    """How far those who voted on the samples agree, where there were judges."""
+    """Return the section on the agreement of the voters, if there were judges."""
     if not screened.judges:
         return []
     rows = [
@@ -198,9 +200,9 @@ def _judges(screened: FilterMetrics) -> list[str]:
     agree, kappa = screened.judges_agreement, screened.judges_kappa
     return [
         "## Judges",
-        f"Two of them agree on {_figure(agree, '.1%')} of the samples, Fleiss' kappa "
-        f"{_figure(kappa, '.2f')}. The weight of a vote is its mean kappa with each other voter; "
-        "it counts where `filter.judge.vote` is weighted.",
+        f"Observed agreement of two voters: {_figure(agree, '.1%')} of the samples; Fleiss' kappa: "
+        f"{_figure(kappa, '.2f')}. The weight of a voter is its mean kappa with the other voters; "
+        "it is used if `filter.judge.vote` is `weighted`.",
         table(["judge", "judged", "accepted", "weight"], rows),
     ]
 
@@ -210,7 +212,7 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def _dropped(rejected: Sequence[Screened]) -> list[str]:
-    """The first samples that each rule dropped, so that a reader sees whether it was right."""
+    """Return the section with the first rejected samples per rule, for the reader to judge."""
     rows = [
         [rule, one.label, _shortened(one.candidate.text), one.fault.detail]
         for rule, samples in by_rule(rejected).items()
@@ -220,9 +222,9 @@ def _dropped(rejected: Sequence[Screened]) -> list[str]:
     if not rows:
         return []
     return [
-        "## What was dropped, and why",
-        f"The first {EXAMPLES} of each rule; all are in `data/interim/rejected.jsonl`.",
-        table(["rule", "class", "sample", "why"], rows, numbers=False),
+        "## Rejected samples",
+        f"The first {EXAMPLES} per rule; all are in `data/interim/rejected.jsonl`.",
+        table(["rule", "class", "sample", "reason"], rows, numbers=False),
     ]
 
 
@@ -237,7 +239,7 @@ def _bias(screened: FilterMetrics) -> list[str]:
         return []
     return [
         "## How the samples differ from the real rows",
-        "The largest differences; a person should decide whether they matter.",
+        "The largest differences. Decide for yourself whether they matter.",
         "\n".join(f"- {line}" for line in lines),
     ]
 
@@ -258,10 +260,10 @@ def _classes(per_class: pd.DataFrame, ours: Method) -> list[str]:
     ]
     return [
         "## Classes",
-        f"The rarest first; before is `{FREE_METHODS[0]}`, after is `{ours}`. A recall over few "
-        "test rows says little.",
+        f"Rarest class first. Before: `{FREE_METHODS[0]}`; after: `{ours}`. A recall over few "
+        "test rows is not reliable.",
         table(
-            ["class", "train rows", "generated", "test rows", "recall", "change", "F1"],
+            ["class", "train rows", "samples", "test rows", "recall", "change", "F1"],
             cells,
         ),
     ]

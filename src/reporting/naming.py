@@ -1,4 +1,4 @@
-"""What runs, settings and metrics are called in MLflow.
+"""Names of runs, settings and metrics in MLflow.
 
 pipeline_key(git_commit(), settings_digest())  # "repro-0123456-89abcdef"
 flat_settings({"plan": {"target_per_class": 100}})  # {"plan.target_per_class": "100"}
@@ -25,26 +25,26 @@ MAX_NAME, MAX_VALUE = 250, 6000
 
 
 def pipeline_key(commit: str, digest: str) -> str:
-    """Name of the run of the pipeline, the same in all its stages and for no other settings.
+    """Return the name of the pipeline run: shared by all its stages, unique per settings.
 
-    It tells what started this process: an experiment of DVC, `dvc repro`, or a person.
+    The name shows what started this process: a DVC experiment, `dvc repro`, or a person.
     """
-    # By hand, outside DVC, a stage may have read other files than the pipeline's.
+    # A stage started outside DVC may have read files other than the pipeline's.
     by = REPRO if "DVC_STAGE" in os.environ else MANUAL
     experiment = os.environ.get("DVC_EXP_NAME")
     return f"{experiment}-{digest}" if experiment else key_of(by, commit, digest)
 
 
 def key_of(by: str, commit: str, digest: str) -> str:
-    """Name of a run of the pipeline that is no experiment: `by` is REPRO or MANUAL."""
+    """Return the name of a pipeline run outside an experiment; `by` is REPRO or MANUAL."""
     return f"{by}-{commit[:7]}-{digest}"
 
 
 def settings_digest(path: Path = PARAMS) -> str:
-    """Eight digits of params.yaml.
+    """Return the first eight hex digits of the SHA-256 of params.yaml, without `runtime`.
 
-    A param can't be logged again with another value, so other settings are another run. `runtime`
-    changes no result and does not count.
+    MLflow can't overwrite a logged param, so changed settings need a new run. `runtime` changes no
+    result and is left out.
     """
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     settings.pop("runtime", None)
@@ -53,7 +53,7 @@ def settings_digest(path: Path = PARAMS) -> str:
 
 
 def git_commit() -> str:
-    """The commit that the run started from; `unknown` outside a repository."""
+    """Return the commit that the run started from; `unknown` outside a repository."""
     if baseline := os.environ.get("DVC_EXP_BASELINE_REV"):
         return baseline
     try:
@@ -66,7 +66,7 @@ def git_commit() -> str:
 
 
 def flat_settings(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[str, str]:
-    """Dotted name -> value, as text that MLflow takes."""
+    """Return dotted name -> value, as text within MLflow's limits."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, dict) and value:
@@ -78,5 +78,5 @@ def flat_settings(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[s
 
 
 def fitting(name: str) -> str:
-    """The name of a setting or metric as MLflow takes it."""
+    """Return the name of a setting or metric in the characters and length that MLflow accepts."""
     return NOT_IN_NAMES.sub("_", name)[:MAX_NAME]

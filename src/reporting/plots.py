@@ -1,6 +1,6 @@
-"""Charts: a frame in, a matplotlib Figure out; nothing is drawn on a screen.
+"""Charts: functions from a data frame to a matplotlib Figure; nothing opens a window.
 
-Class names may be Chinese, so all text is set in a font that is installed with the project.
+Class names may be Chinese, so all text uses a font that is installed with the project.
 
     save(class_counts(frame), Path("metrics/plots/class_counts.png"))
 """
@@ -26,16 +26,16 @@ from src.config.methods import FREE_METHODS
 from src.records.metrics.choose import Tried
 from src.reporting.report import METRIC_NAMES
 
-FONT = "Noto Sans SC, shipped"  # a name of its own: an installed variable font may come up Thin
+FONT = "Noto Sans SC, shipped"  # a unique name: an installed variable font may render as Thin
 GREY, BLUE, ORANGE, RED = "#b8bec6", "#2f5d8a", "#f2a65a", "#c8443c"
-QUIET = "#7a828c"  # of what needs no samples, or no class weights
-ROW_HEIGHT = 0.27  # inches a class
+QUIET = "#7a828c"  # for free methods, and for curves without class weights
+ROW_HEIGHT = 0.27  # inches per class
 DASHES = ("solid", "dashed", "dotted", "dashdot")
-TICK_GAP = 0.05  # of the axis: amounts that are nearer to the next one have no number
+TICK_GAP = 0.05  # share of the axis: an amount closer than this to the next gets no tick
 
 
 def class_counts(frame: pd.DataFrame) -> Figure:
-    """Train rows per class before and after, on a log scale, the largest class on top.
+    """Plot train rows per class before and after, on a log scale, the largest class on top.
 
     Args:
         frame: label, before, after (rows).
@@ -67,9 +67,9 @@ def class_counts(frame: pd.DataFrame) -> Figure:
 
 
 def recall_per_class(frame: pd.DataFrame) -> Figure:
-    """Recall of every class before and after, the largest in train on top.
+    """Plot recall per class before and after, the class with the most train rows on top.
 
-    Each name comes with the number of test rows that its recall rests on.
+    The number of test rows is shown after each class name.
 
     Args:
         frame: label, support (test rows), train_rows, recall_before, recall_after.
@@ -105,14 +105,14 @@ def recall_per_class(frame: pd.DataFrame) -> Figure:
 
 
 def confusion(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) -> Figure:
-    """Two confusion matrices side by side; every row is shared out over what was predicted.
+    """Plot two confusion matrices side by side; each row sums to 1.
 
-    Columns have the numbers of the rows, and whatever else was predicted at the right.
+    Columns carry the numbers of the rows; other predicted classes follow at the right.
 
     Args:
-        before: rows of test counts, true class (index) by predicted (columns).
-        after: the same.
-        labels: the classes, in the order to show.
+        before: counts of test rows, true class (index) by predicted class (columns).
+        after: the same for the second method.
+        labels: the classes, in display order.
     """
     others = [c for c in before.columns.union(after.columns, sort=False) if c not in labels]
     columns = [*labels, *others]
@@ -138,10 +138,10 @@ def confusion(before: pd.DataFrame, after: pd.DataFrame, labels: Sequence[str]) 
 
 
 def headline(table: pd.DataFrame) -> Figure:
-    """One panel a metric, one line a method: the value and its interval.
+    """Plot value and interval, one panel per metric, one line per method.
 
     Args:
-        table: method, metric, value, low, high; shown in this order.
+        table: method, metric, value, low, high; shown in the order of its rows.
     """
     methods = table["method"].unique().tolist()
     metrics = table["metric"].unique().tolist()
@@ -173,14 +173,14 @@ def headline(table: pd.DataFrame) -> Figure:
 
 
 def learning_curve(curve: Sequence[Tried], recommended: int) -> Figure:
-    """Dev scores by samples a class, a panel a metric, a line for each use of the samples.
+    """Plot dev scores by samples per class: one panel per metric, one line per use of the samples.
 
-    Blue lines are with class weights, grey ones without; the dashes tell how much a sample counts.
-    A use that was tried at an amount or two makes no line.
+    Blue lines have class weights, grey lines have none; the dash pattern shows the weight of a
+    sample. A use that was tried at only a few amounts gets no line.
 
     Args:
-        curve: what was tried, in any order.
-        recommended: samples a class, where a vertical line stands.
+        curve: the tried combinations, in any order.
+        recommended: samples per class; marked by a vertical line.
     """
     amounts = sorted({one.samples_per_class for one in curve})
     lines = _lines(curve, at_least=len(amounts) - 1)
@@ -208,7 +208,7 @@ def learning_curve(curve: Sequence[Tried], recommended: int) -> Figure:
                 recommended, color="black", linestyle=":", linewidth=1, label="recommended"
             )
             axes.set_xticks(_apart(amounts), [f"{amount:,}" for amount in _apart(amounts)])
-            axes.set_xlabel("samples a class")
+            axes.set_xlabel("samples per class")
             axes.set_title(f"{METRIC_NAMES[metric]} on dev")
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=2)
@@ -216,7 +216,7 @@ def learning_curve(curve: Sequence[Tried], recommended: int) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG; equal figures are equal bytes."""
+    """Write a PNG; equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
 
@@ -257,7 +257,7 @@ def _class_axis(axes: Axes, names: list[str]) -> None:
 def _lines(
     curve: Sequence[Tried], at_least: int
 ) -> dict[tuple[tuple[bool, float], bool], list[Tried]]:
-    """Weight of a sample and whether classes are weighted -> what was tried so, by amount."""
+    """Return (weight of a sample, whether classes are weighted) -> what was tried, by amount."""
 
     def use(one: Tried) -> tuple[tuple[bool, float], bool]:
         return (one.by_quality, -one.sample_weight), one.class_weight
@@ -279,7 +279,7 @@ def _use(one: Tried) -> str:
 
 
 def _apart(amounts: Sequence[int]) -> list[int]:
-    """The last amount, and those before it that leave room for the next."""
+    """Return the last amount, and the earlier ones that leave room for the next tick."""
     kept: list[int] = []
     for amount in reversed(amounts):
         if not kept or kept[-1] - amount >= TICK_GAP * (amounts[-1] - amounts[0]):

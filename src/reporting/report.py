@@ -1,11 +1,11 @@
-"""What every account of a run says: the verdict, the methods in their order, intervals as text.
+"""What all reports of a run share: the verdict, the order of the methods, intervals as text.
 
     metrics = read_metrics()
     verdict(metrics.evaluate)
     signed(metrics.evaluate.versus_best_free["chosen"].macro_f1)  # "+0.063 [+0.041, +0.085]"
 
-The report as Markdown (`markdown_report`), the page (`html`), the card (`card`) and the summary in
-the terminal take their figures and their order from here.
+The Markdown report (`markdown_report`), the page (`html`), the card (`card`) and the summary in
+the terminal use these functions, so that they show the same numbers in the same order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from src.records.metrics.generate import GenerateMetrics
 from src.records.scores import ScoreIntervals
 
 REPORT = REPORTS / "report.md"
-EXAMPLES = 5  # shown of what each rule dropped
+EXAMPLES = 5  # rejected samples shown per rule
 Conclusion = Literal["helped", "hurt", "noise"]
 OPENINGS: dict[Conclusion, str] = {
     "helped": "The generated samples helped",
@@ -40,7 +40,7 @@ METRIC_NAMES = {"macro_f1": "macro-F1", "tail_recall": "tail recall", "accuracy"
 
 @dataclass(frozen=True)
 class Metrics:
-    """What the stages measured; `evaluate` holds what `choose` found."""
+    """The metrics of the stages; `evaluate` includes those of `choose`."""
 
     analyze: AnalyzeMetrics
     generate: GenerateMetrics
@@ -50,10 +50,10 @@ class Metrics:
 
 
 def read_metrics(folder: Path = METRICS) -> Metrics:
-    """The metrics files of a run.
+    """Read the metrics files of a run.
 
     Raises:
-        UserError: one is missing, is not JSON, or lacks a field.
+        UserError: a file is missing, is not JSON, or lacks a field.
     """
     return Metrics(
         analyze=read_record(folder / "analyze.json", AnalyzeMetrics),
@@ -65,7 +65,7 @@ def read_metrics(folder: Path = METRICS) -> Metrics:
 
 
 def conclusion(evaluate: EvaluateMetrics) -> Conclusion:
-    """Whether ours is better than the best free method, worse, or neither beyond noise."""
+    """Return whether ours is better than the best free method, worse, or neither beyond noise."""
     difference = evaluate.versus_best_free[evaluate.ours].macro_f1
     if difference.low > 0:
         return "helped"
@@ -73,21 +73,22 @@ def conclusion(evaluate: EvaluateMetrics) -> Conclusion:
 
 
 def verdict(evaluate: EvaluateMetrics) -> str:
-    """One sentence: did the generated samples beat the best method that needs none?
+    """Return one sentence: did the generated samples beat the best method that needs none?
 
-    `ours`, the better augmented method on dev, against `best_free`, by the paired interval of the
-    difference in macro-F1.
+    Compares `ours`, the method with samples that is best on dev, with `best_free`, by the paired
+    interval of the difference in macro-F1.
     """
     ours, free = evaluate.ours, evaluate.best_free
     return (
-        f"{OPENINGS[conclusion(evaluate)]}: macro-F1 {evaluate.methods[ours].macro_f1.value:.3f} with "
-        f"{ours} against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that "
+        f"{OPENINGS[conclusion(evaluate)]}: "
+        f"macro-F1 {evaluate.methods[ours].macro_f1.value:.3f} with {ours} "
+        f"against {evaluate.methods[free].macro_f1.value:.3f} with {free}, the best method that "
         f"needs no samples; difference {signed(evaluate.versus_best_free[ours].macro_f1)}."
     )
 
 
 def methods_table(evaluate: EvaluateMetrics) -> pd.DataFrame:
-    """One row a method and metric, in the order of the methods: method, metric, value, low, high."""
+    """Return one row per method and metric, in display order: method, metric, value, low, high."""
     return pd.DataFrame(
         [
             {
@@ -103,23 +104,23 @@ def methods_table(evaluate: EvaluateMetrics) -> pd.DataFrame:
 
 
 def methods_of(evaluate: EvaluateMetrics) -> list[Method]:
-    """The methods that were scored, in the order in which they are always shown."""
+    """Return the methods that were scored, in display order."""
     return [method for method in get_args(Method) if method in evaluate.methods]
 
 
 def interval_of(scores: ScoreIntervals, metric: str) -> Interval:
-    """One metric of a method, by the name of its field."""
+    """Return one metric of a method, by the name of its field."""
     found: Interval = getattr(scores, metric)
     return found
 
 
 def scored(interval: Interval) -> str:
-    """`0.642 [0.611, 0.672]`."""
+    """Format an interval as `0.642 [0.611, 0.672]`."""
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def signed(interval: Interval, digits: int = 3) -> str:
-    """`+0.063 [+0.041, +0.085]`."""
+    """Format an interval as `+0.063 [+0.041, +0.085]`."""
     value, low, high = (
         f"{number:+.{digits}f}" for number in (interval.value, interval.low, interval.high)
     )
@@ -127,7 +128,7 @@ def signed(interval: Interval, digits: int = 3) -> str:
 
 
 def shortfalls(balance: BalanceMetrics) -> dict[str, int]:
-    """Class -> samples that it lacks of its target, the largest lack first."""
+    """Return class -> shortfall for the classes that have one, the largest first."""
     lacks = {label: row.shortfall for label, row in balance.per_class.items()}
     return {
         label: lack for label, lack in sorted(lacks.items(), key=lambda x: (-x[1], x[0])) if lack

@@ -1,4 +1,4 @@
-"""What a report tells of a run, read from the files of the stages.
+"""The results that a report shows, read from the files of the stages.
 
 results = read_results(METRICS, PREDICTIONS, ACCEPTED, REJECTED, data)
 results.metrics.evaluate.ours, results.confused[0]
@@ -22,12 +22,12 @@ from src.paths import PLOTS
 from src.records.samples import Screened, read_screened
 from src.reporting.report import Metrics, read_metrics
 
-AS_TEXT = ("label", "actual", "predicted")  # columns: a class may be called 7
+AS_TEXT = ("label", "actual", "predicted")  # read as text: a class may be called 7
 
 
 @dataclass(frozen=True)
 class Confused:
-    """Test rows of one class that are taken for another: by the best free method, and by ours."""
+    """Number of test rows of one class predicted as another: by the best free method and ours."""
 
     actual: str
     predicted: str
@@ -36,25 +36,26 @@ class Confused:
 
     @property
     def change(self) -> int:
-        """Above 0 where ours confuses them more often."""
+        """Above 0 if ours confuses the two classes more often."""
         return self.after - self.before
 
 
 @dataclass(frozen=True)
 class Results:
-    """A run.
+    """The results of a run.
 
     Attributes:
-        metrics: of the stages.
-        per_class: one row a class with test rows: label, support (test rows), train_rows,
+        metrics: metrics of the stages.
+        per_class: one row per class with test rows: label, support (test rows), train_rows,
             synthetic_rows, and recall and f1 of `original` (_before) and of ours (_after).
-        class_counts: one row such a class: label, and train rows before and after.
+        class_counts: one row per class with test rows: label, and train rows before and after.
         confusion_before: counts of test rows, true class (index) by predicted class (columns), of
             `original`.
-        confusion_after: the same of ours.
-        confused: pairs of classes, of the first seed; none that both methods tell apart.
-        accepted: samples that the gate let pass, in the order in which they were asked for.
-        rejected: samples that it dropped.
+        confusion_after: the same for ours.
+        confused: pairs of classes that at least one of the two methods confuses, for the first
+            seed.
+        accepted: samples that the gate accepted, in the order of their requests.
+        rejected: samples that the gate rejected.
     """
 
     metrics: Metrics
@@ -70,17 +71,17 @@ class Results:
 def read_results(
     metrics: Path, predictions: Path, accepted: Path, rejected: Path, data: DataParams
 ) -> Results:
-    """All that the stages left.
+    """Read the results from the files of the stages.
 
     Args:
         metrics: folder of the metrics files, with the tables in its folder `plots`.
         predictions: folder of <method>.csv.
-        accepted: samples that the gate let pass.
-        rejected: samples that it dropped.
+        accepted: file of the samples that the gate accepted.
+        rejected: file of the samples that it rejected.
         data: where the test rows are.
 
     Raises:
-        UserError: a file is missing, broken, or of other rows.
+        UserError: a file is missing, broken, or does not match the test rows.
     """
     measured, plots = read_metrics(metrics), metrics / PLOTS.name
     test = read_split(data.test, data, read_labels(data.labels))
@@ -103,12 +104,12 @@ def read_results(
 def confused(
     truth: Iterable[str], before: Iterable[str], after: Iterable[str]
 ) -> tuple[Confused, ...]:
-    """Pairs of two classes that are confused by one of two methods, sorted by name.
+    """Return the pairs of classes that at least one of two methods confuses, sorted by name.
 
     Args:
         truth: class of each row.
-        before: what the one method predicts.
-        after: what the other does.
+        before: predictions of the first method.
+        after: predictions of the second method.
     """
     labels = list(truth)
     old = Counter(zip(labels, before, strict=True))
@@ -121,7 +122,7 @@ def confused(
 
 
 def by_rule(rejected: Iterable[Screened]) -> dict[str, list[Screened]]:
-    """The samples that each rule dropped, by name of the rule, in their order."""
+    """Return rule -> the samples that it rejected, in their order; sorted by name of the rule."""
     found: dict[str, list[Screened]] = {}
     for one in rejected:
         if one.fault is not None:

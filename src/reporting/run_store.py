@@ -1,4 +1,4 @@
-"""Where MLflow keeps the runs, and whether it is asked at all.
+"""Where MLflow keeps the runs, and whether tracking is on.
 
     uri, root = prepare()  # before mlflow is imported
 
@@ -14,22 +14,22 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the defaults wait for minutes for a dead server
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the defaults wait minutes for a dead server
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 
 
 def is_off() -> bool:
-    """Whether nothing is to be recorded."""
+    """Return whether tracking is switched off."""
     return os.environ.get("MLFLOW_TRACKING", "").lower() == "off"
 
 
 def prepare() -> tuple[str, Path]:
-    """Where to record, and the project's root; to be called before mlflow is imported."""
-    os.environ.pop("MLFLOW_RUN_ID", None)  # of another run, if set
+    """Return the tracking URI and the project's root; call it before importing mlflow."""
+    os.environ.pop("MLFLOW_RUN_ID", None)  # if set, it belongs to another run
     os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
     root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    # A relative path is one in the root, not in the folder where DVC runs an experiment.
+    # A relative path starts at the root, not at the folder where DVC runs an experiment.
     scheme, _, path = uri.partition("sqlite:///")
     return (uri if scheme else f"sqlite:///{(root / path).as_posix()}"), root

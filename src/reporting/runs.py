@@ -1,7 +1,7 @@
-"""What MLflow keeps of each stage, read from the files that the stage wrote.
+"""What MLflow records of each stage, read from the files that the stage wrote.
 
-A stage that ends (`tracking.track`) and one that DVC took from its cache without starting it
-(`src.commands.sync`) are described by the same functions, so that their runs are equal.
+A stage that has just run (`tracking.track`) and a stage that DVC restored from its cache
+(`src.commands.sync`) are described by the same functions, so that their MLflow runs are equal.
 
     describe("train-baseline@augmented", load_params()).metrics["test/macro_f1"]
 """
@@ -42,13 +42,13 @@ from src.records.metrics.generate import GenerateMetrics
 from src.reporting.report import REPORT, interval_of
 
 TRAINING, EVALUATION = "training", "evaluation"  # contexts of a dataset
-SCORES = ("macro_f1", "tail_recall", "accuracy")  # that the run of the pipeline shows
+SCORES = ("macro_f1", "tail_recall", "accuracy")  # shown on the pipeline run
 METHOD_STAGE = "train-baseline"
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where the stages wrote; the defaults are those of the pipeline."""
+    """Where the stages wrote their files; the defaults are those of the pipeline."""
 
     metrics: Path = METRICS
     train: Path = BALANCED
@@ -61,18 +61,18 @@ class Files:
 
 @dataclass(frozen=True)
 class StageRun:
-    """What is kept of one stage.
+    """What is recorded of one stage.
 
     Attributes:
-        stage: its name as DVC says it, such as train-baseline@augmented.
+        stage: its name in DVC, such as train-baseline@augmented.
         params: the settings to show, nested as in params.yaml.
-        metrics: numbers, by name.
-        headline: the numbers that the run of the whole pipeline shows; all metrics if None.
+        metrics: name -> number.
+        headline: the metrics shown on the pipeline run; all metrics if None.
         curves: metric -> step -> value.
         artifacts: files and folders.
-        datasets: file -> what its rows were for.
+        datasets: file -> what its rows were used for (TRAINING or EVALUATION).
         model: a file that `training.model_file.write_model` wrote.
-        tags: by name.
+        tags: name -> text.
     """
 
     stage: str
@@ -86,7 +86,7 @@ class StageRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """The same for two runs with equal settings, numbers, tags, rows and model."""
+        """Return a hash that is the same for equal settings, numbers, tags, rows and model."""
         files = [*self.datasets, *([self.model] if self.model else [])]
         numbers = (self.metrics, self.curves, self.tags)
         parts = (self.stage, self.params, *numbers, [md5(path) for path in files])
@@ -95,22 +95,22 @@ class StageRun:
 
 
 def md5(path: Path) -> str:
-    """The digest of a file that dvc.lock shows."""
+    """Return the MD5 of a file, as in dvc.lock."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def stages(methods: Iterable[str]) -> list[str]:
-    """Names of the stages that are kept, in the order of the pipeline."""
+    """Return the names of the recorded stages, in the order of the pipeline."""
     trained = [f"{METHOD_STAGE}@{method}" for method in methods]
     return ["generate", "filter", "balance", "choose", *trained, "evaluate", "report"]
 
 
 def describe(stage: str, params: Params, files: Files | None = None) -> StageRun:
-    """What is kept of a stage.
+    """Return what is recorded of a stage.
 
     Args:
-        stage: its name as DVC says it.
+        stage: its name in DVC.
         params: all settings.
         files: where the stages wrote.
 
@@ -166,7 +166,7 @@ def _choose(params: Params, files: Files) -> StageRun:
 
 
 def _curves(tried: Iterable[Tried]) -> dict[str, dict[int, float]]:
-    """By samples a class, with and without class weights, of samples that count as a real row."""
+    """Return scores by samples per class, with and without class weights, at sample weight 1."""
     curves: dict[str, dict[int, float]] = {}
     for one in tried:
         if one.is_plain:
@@ -178,7 +178,7 @@ def _curves(tried: Iterable[Tried]) -> dict[str, dict[int, float]]:
 
 
 def _train(params: Params, files: Files, method: Method) -> StageRun:
-    """A method, with the same names in all of them; scores are the mean over its seeds."""
+    """Describe one method, with the same metric names for all; scores are means over its seeds."""
     from src.training.model_file import read_model
 
     model = files.models / f"{method}.skops"
@@ -197,7 +197,10 @@ def _train(params: Params, files: Files, method: Method) -> StageRun:
 
 
 def _learned_from(method: Method, params: Params, files: Files) -> list[Path]:
-    """Who needs no samples has every real row, the others have those that `plan.head_cap` leaves."""
+    """Return the files a method trains on.
+
+    Methods without samples use every real row; the others use those that `plan.head_cap` keeps.
+    """
     from src.training.rows import has_every_row
 
     choice = None
@@ -214,7 +217,7 @@ def _learned_from(method: Method, params: Params, files: Files) -> list[Path]:
 def _scores(
     method: Method, predictions: Path, data: DataParams, tail_max_support: int
 ) -> tuple[int, dict[str, float]]:
-    """How many seeds there are, and `dev/macro_f1` and the like."""
+    """Return the number of seeds, and the scores by name, such as `dev/macro_f1`."""
     import pandas as pd
 
     splits = load_splits(data)
@@ -265,7 +268,7 @@ def _report(params: Params, files: Files) -> StageRun:
 
 
 def flat_numbers(value: Mapping[str, JsonValue], prefix: str = "") -> dict[str, float]:
-    """The numbers of a nested metrics file, keys joined by dots."""
+    """Return the numbers of a nested metrics file, with keys joined by dots."""
     numbers: dict[str, float] = {}
     for key, item in value.items():
         name = f"{prefix}{key}"

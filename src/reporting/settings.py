@@ -1,4 +1,4 @@
-"""The settings that a report shows, and takes names of columns, currency and confidence from."""
+"""The settings that a report shows; column names, currency and confidence come from them too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from src.config.plan import PlanParams
 
 @dataclass(frozen=True)
 class Settings:
-    """Sections of params.yaml, in the order in which they are shown."""
+    """Sections of params.yaml, in display order."""
 
     data: DataParams
     plan: PlanParams
@@ -30,7 +30,7 @@ class Settings:
     evaluate: EvaluateParams
 
     def as_yaml(self) -> str:
-        """The sections as they stand in params.yaml, without its comments."""
+        """Return the sections in the form of params.yaml, without its comments."""
         sections = {
             field.name: getattr(self, field.name).model_dump(mode="json") for field in fields(self)
         }

@@ -1,9 +1,9 @@
-"""MLflow: one parent run for a run of the pipeline, one nested run for each stage of it.
+"""MLflow tracking: one parent run per pipeline run, one nested run per stage.
 
-The only module that imports mlflow. What is kept of a stage says `reporting.runs`; settings and
-headline metrics are on the parent as well, so that the table of runs compares experiments. Runs
-go to MLFLOW_TRACKING_URI, or to mlflow.db and mlartifacts/ in the project's root. Whatever MLflow
-does, the stage's results stand: a failure is a warning. `MLFLOW_TRACKING=off` records nothing.
+The only module that imports mlflow. `reporting.runs` decides what is recorded of a stage. Settings
+and headline metrics go to the parent as well, so that MLflow's table of runs compares experiments.
+Runs go to MLFLOW_TRACKING_URI, or to mlflow.db and mlartifacts/ in the project's root. An error in
+MLflow is logged as a warning and never fails a stage. `MLFLOW_TRACKING=off` records nothing.
 
     track("choose", metrics=Path("metrics"))
 """
@@ -46,46 +46,45 @@ REGISTERED = "imbalance-classifier"
 ALIAS = "champion"
 PIPELINE_TAG, COMMIT_TAG = "pipeline_run", "mlflow.source.git.commit"
 PARENT_TAG, DIGEST_TAG = "mlflow.parentRunId", "digest"
-MAX_PARAMS, MAX_METRICS = 100, 1000  # in one request
+MAX_PARAMS, MAX_METRICS = 100, 1000  # per request to MLflow
 LOCK_TIMEOUT_S = 120
-STARTED_MS = int(time.time() * 1000)  # a stage imports this module first and tracks last
+STARTED_MS = int(time.time() * 1000)  # start of the stage, which imports this module at once
 
 
 def track(stage: str, **files: Path) -> None:
     """Record a stage that has ended; never raises.
 
     Args:
-        stage: its name as DVC says it.
-        files: where it wrote, named as in `runs.Files`, if not at the default paths.
+        stage: its name in DVC.
+        files: paths other than the defaults, named as in `runs.Files`.
     """
     if is_off():
         return
-    with _only_warned(f"record stage {stage}, whose results stand"):
+    with _only_warned(f"record stage {stage} (its results are complete)"):
         record(describe(stage, load_params(), Files(**files)))
 
 
 def register(params: Params) -> None:
     """Make the model of our best method the champion of the registry; never raises.
 
-    A model that is not in MLflow yet is recorded first; one that is registered already keeps its
-    version.
+    A model that MLflow does not have yet is recorded first; a registered model keeps its version.
     """
     if is_off():
-        log.warning("MLFLOW_TRACKING is off, so no model is registered; unset it to register one")
+        log.warning("MLFLOW_TRACKING is off: no model is registered; unset it to register one")
         return
     with _only_warned("register the model"):
         ours = read_record(METRICS / "evaluate.json", EvaluateMetrics).ours
         version = _register(describe(f"{METHOD_STAGE}@{ours}", params))
-        log.info("%s@%s is version %s: %s", REGISTERED, ALIAS, version, ours)
+        log.info("%s@%s is now version %s (%s)", REGISTERED, ALIAS, version, ours)
 
 
 def record(run: StageRun, *, once: bool = False) -> bool:
-    """Write a stage's run; whether there was anything to write.
+    """Write the run of a stage, and return whether it was written.
 
     Args:
-        run: what to keep.
-        once: write it only if the run of the pipeline lacks an equal one, and take an experiment
-            of these settings and this commit for that run.
+        run: what to record.
+        once: skip it if the pipeline run has an equal one already; an experiment with these
+            settings and this commit counts as the pipeline run.
 
     Raises:
         Exception: whatever MLflow raises.
@@ -97,8 +96,8 @@ def record(run: StageRun, *, once: bool = False) -> bool:
     commit = git_commit()
     lock = root / ".cache" / "mlflow.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes that meet a new database both migrate it, and one of them fails; two that look
-    # for the parent run at the same time both make one.
+    # Without the lock, two processes would both migrate a new database, and one would fail; and
+    # both would create the parent run.
     with FileLock(lock, timeout=LOCK_TIMEOUT_S):
         client = MlflowClient(tracking_uri=uri)
         experiment = _experiment(client, uri, root)
@@ -124,14 +123,14 @@ def record(run: StageRun, *, once: bool = False) -> bool:
             client.log_artifact(child, str(path))
     if run.model is not None:
         _log_model(uri, child, run.model)
-    # Last, so that what was cut off does not count as there.
+    # Set last, so that an interrupted run does not count as complete.
     client.set_tag(child, DIGEST_TAG, run.digest())
     return True
 
 
 @contextmanager
 def _only_warned(what: str) -> Iterator[None]:
-    """A paid stage must not fail over its log."""
+    """Turn any exception into a warning: tracking must not fail a stage that cost money."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  (see above)
@@ -145,11 +144,11 @@ def _only_warned(what: str) -> Iterator[None]:
 
 
 def _register(run: StageRun) -> str:
-    """Version of the registered model that is now the champion."""
+    """Register the model as champion and return its version."""
     uri, root = prepare()
     import mlflow
 
-    mlflow.set_tracking_uri(uri)  # where the registry looks a logged model up
+    mlflow.set_tracking_uri(uri)  # the registry looks up logged models there
     client = mlflow.MlflowClient()
     experiment = _experiment(client, uri, root)
     if not client.search_registered_models(f"name = '{REGISTERED}'"):
@@ -176,7 +175,7 @@ def _register(run: StageRun) -> str:
 def _equal_runs(
     client: MlflowClient, experiment: str, run: StageRun, parent: str | None = None
 ) -> list[Run]:
-    """Complete runs of the stage with the same settings, numbers, rows and model."""
+    """Return complete runs of the stage with the same settings, numbers, rows and model."""
     wanted = f"tags.{DIGEST_TAG} = '{run.digest()}'"
     if parent is not None:
         wanted += f" AND tags.`{PARENT_TAG}` = '{parent}'"
@@ -184,7 +183,7 @@ def _equal_runs(
 
 
 def _log_numbers(client: MlflowClient, child: str, parent: Run, run: StageRun) -> None:
-    """Settings and metrics on both; what the parent has already can't be logged again."""
+    """Log settings and metrics on both runs; params that the parent has can't be logged again."""
     flat = flat_settings(run.params)
     _log(client, child, flat, run.metrics, run.curves)
     headline = run.metrics if run.headline is None else run.headline
@@ -198,10 +197,10 @@ def _log_numbers(client: MlflowClient, child: str, parent: Run, run: StageRun) -
 
 
 def _experiment(client: MlflowClient, uri: str, root: Path) -> str:
-    """Id of the experiment.
+    """Return the id of the experiment; create it if needed.
 
-    Its artifacts lie in the project's root even if a DVC workspace elsewhere makes it first; a
-    server decides for itself.
+    Its artifacts are kept in the project's root even if a DVC workspace elsewhere creates it; a
+    server chooses its own location.
     """
     known = client.get_experiment_by_name(EXPERIMENT)
     if known is not None:
@@ -214,14 +213,14 @@ def _experiment(client: MlflowClient, uri: str, root: Path) -> str:
 def _parent(
     client: MlflowClient, experiment: str, commit: str, *, any_of_these_settings: bool
 ) -> Run:
-    """The run of the pipeline, made if there is none."""
+    """Return the pipeline run; create it if needed."""
     digest = settings_digest()
     key = pipeline_key(commit, digest)
     wanted = f"tags.{PIPELINE_TAG} = '{key}'"
     if any_of_these_settings:
-        key, by_hand = (key_of(by, commit, digest) for by in (REPRO, MANUAL))
+        key, manual = (key_of(by, commit, digest) for by in (REPRO, MANUAL))
         wanted = (
-            f"tags.{PIPELINE_TAG} LIKE '%-{digest}' AND tags.{PIPELINE_TAG} != '{by_hand}' "
+            f"tags.{PIPELINE_TAG} LIKE '%-{digest}' AND tags.{PIPELINE_TAG} != '{manual}' "
             f"AND tags.`{COMMIT_TAG}` = '{commit}'"
         )
     found = client.search_runs([experiment], wanted, max_results=1)
@@ -257,13 +256,13 @@ def _log(
 
 
 def _dataset_input(path: Path, purpose: str) -> DatasetInput:
-    """Name, digest, columns and number of rows of a file of rows, which itself is not kept."""
+    """Return name, digest, columns and number of rows of a data file; MLflow gets no rows."""
     import pandas as pd
     from mlflow.data.pandas_dataset import from_pandas
     from mlflow.entities import DatasetInput, InputTag
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that an integer can't be missing
+        warnings.simplefilter("ignore")  # the hint that integer columns can't hold missing values
         is_lines = path.suffix == ".jsonl"
         rows = pd.read_json(path, lines=True) if is_lines else pd.read_csv(path, low_memory=False)
         found = from_pandas(rows, source=path.as_posix(), name=path.stem, digest=md5(path))
@@ -282,8 +281,8 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
 
     from src.training.model_file import read_model
 
-    # An array of texts: for a named column MLflow would hand the classifier a frame, whose
-    # iteration gives the column's name.
+    # An array of texts: for a named column, MLflow would pass the classifier a data frame, and
+    # iterating over a frame gives the names of its columns.
     texts = Schema([TensorSpec(np.dtype(str), (-1,))])
     mlflow.set_tracking_uri(uri)
     with mlflow.start_run(run_id=run_id):
@@ -292,7 +291,7 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
             name=path.stem,
             serialization_format="skops",
             signature=ModelSignature(inputs=texts, outputs=texts),
-            # Without them MLflow imports the model in a new process to find out, for 15 seconds.
+            # Without these, MLflow spends 15 s importing the model in a new process to infer them.
             pip_requirements=[
                 f"scikit-learn=={sklearn.__version__}",
                 f"skops=={skops.__version__}",

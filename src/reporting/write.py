@@ -1,4 +1,4 @@
-"""Writes the folder of reports: Markdown, page, dataset card and charts.
+"""Write the folder of reports: Markdown, page, dataset card and charts.
 
 write_reports(Path("reports"), results, settings, "zh")
 """
@@ -20,13 +20,13 @@ from src.reporting.words import named
 
 
 def write_reports(folder: Path, results: Results, settings: Settings, language: Language) -> None:
-    """Write report.md, report.html, DATASET_CARD.md and the PNG files that they show.
+    """Write report.md, report.html, DATASET_CARD.md and their PNG files.
 
     Args:
-        folder: made if it is not there.
-        results: of the run.
-        settings: to show; the card's language is that of the rows.
-        language: of the page; report, card and charts are English.
+        folder: created if missing.
+        results: results of the run.
+        settings: settings to show.
+        language: language of the page; report, card and charts are in English.
     """
     pictures = draw(folder, results)
     captions = {named("picture", name, "en"): path.name for name, path in pictures.items()}
@@ -36,7 +36,7 @@ def write_reports(folder: Path, results: Results, settings: Settings, language: 
 
 
 def draw(folder: Path, results: Results) -> dict[str, Path]:
-    """Write the charts; name in `words` -> PNG file, in the order in which they are shown."""
+    """Write the charts, and return name in `words` -> PNG file, in display order."""
     evaluate = results.metrics.evaluate
     figures = {
         "headline": plots.headline(methods_table(evaluate)),

@@ -1,4 +1,4 @@
-"""Stage analyze: how unequal the classes are, what each needs, which words mark it.
+"""Stage analyze: class imbalance, the samples that each class needs, and its keywords.
 
 python -m src.stages.analyze
 """
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 @stage
 def main(
-    out: Annotated[Path, typer.Option(help="the plan, one row a class")] = PLAN,
+    out: Annotated[Path, typer.Option(help="where the plan goes, one row per class")] = PLAN,
     metrics: Annotated[Path, typer.Option(help="folder for analyze.json")] = METRICS,
-    rounds: Annotated[Path, typer.Option(help="what earlier rounds came to")] = ROUNDS,
+    rounds: Annotated[Path, typer.Option(help="folder of earlier rounds")] = ROUNDS,
 ) -> None:
     """Write the plan and metrics/analyze.json."""
     data = load(DataParams)
@@ -56,9 +56,9 @@ def main(
     )
     if found.target_gini and found.target_gini.missed:
         log.warning(
-            "analyze: plan.target_gini %g cannot be reached: %.4f is the lowest that "
-            "max_synthetic_share, max_synthetic_total and overrides allow, and is planned; "
-            "raise one of them or target_gini",
+            "analyze: plan.target_gini is %g, but max_synthetic_share, max_synthetic_total and "
+            "overrides allow no less than %.4f, which is planned instead; raise one of them or "
+            "target_gini",
             *(found.target_gini.wanted, found.target_gini.reachable),
         )
 

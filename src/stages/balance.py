@@ -1,4 +1,4 @@
-"""Stage balance: real rows and accepted samples as one train set.
+"""Stage balance: merge real rows and accepted samples into one train set.
 
 python -m src.stages.balance
 """
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 @stage
 def main(
     accepted: Annotated[Path, typer.Option(help="samples that the gate accepted")] = ACCEPTED,
-    plan: Annotated[Path, typer.Option(help="the plan of analyze")] = PLAN,
+    plan: Annotated[Path, typer.Option(help="the plan written by analyze")] = PLAN,
     out: Annotated[Path, typer.Option(help="where the balanced train set goes")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder for balance.json")] = METRICS,
 ) -> None:
@@ -49,7 +49,7 @@ def main(
         *(found.gini.before, found.gini.after, found.shortfall),
     )
     if found.dropped:
-        log.info("balance: plan.head_cap dropped %d real rows", found.dropped)
+        log.info("balance: plan.head_cap removed %d real rows", found.dropped)
     track("balance", metrics=metrics, train=out)
 
 

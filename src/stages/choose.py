@@ -1,4 +1,4 @@
-"""Stage choose: how many samples a class gets, and how much one counts, tried on dev.
+"""Stage choose: pick the number of samples per class and the weight of a sample on dev.
 
 python -m src.stages.choose
 """
@@ -53,7 +53,7 @@ def main(
     write_csv(metrics / PLOTS.name / "learning_curve.csv", learning_curve(found.curve))
     chosen = found.chosen
     log.info(
-        "choose: %d samples a class, class weights %s, a sample counts %.2f%s (%s)",
+        "choose: %d samples per class, class weights %s, sample weight %.2f%s (%s)",
         chosen.samples_per_class,
         "on" if chosen.class_weight else "off",
         chosen.sample_weight,

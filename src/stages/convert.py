@@ -1,4 +1,4 @@
-"""Stage convert: chat fine-tuning files of the balanced train set, dev and test.
+"""Stage convert: write the balanced train set, dev and test as chat fine-tuning files.
 
 python -m src.stages.convert
 """

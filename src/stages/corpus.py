@@ -1,4 +1,4 @@
-"""Stage corpus: the stand-in for CMCC-34, composed from the scenario bank.
+"""Stage corpus: compose the stand-in for CMCC-34 from the scenario bank.
 
 python -m src.stages.corpus
 """

@@ -1,4 +1,4 @@
-"""Stage evaluate: every method on dev and test, with intervals and paired tests.
+"""Stage evaluate: score every method on dev and test, with intervals and paired tests.
 
 python -m src.stages.evaluate
 """
@@ -44,8 +44,8 @@ def main(
     predictions: Annotated[Path, typer.Option(help="folder of <method>.csv")] = PREDICTIONS,
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
-    accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
-    rounds: Annotated[Path, typer.Option(help="what `make round` wrote")] = ROUNDS,
+    accepted: Annotated[Path, typer.Option(help="samples that the gate accepted")] = ACCEPTED,
+    rounds: Annotated[Path, typer.Option(help="folder of the rounds of `make round`")] = ROUNDS,
 ) -> None:
     """Write metrics/evaluate.json and metrics/plots/*.csv."""
     data = load(DataParams)

@@ -1,9 +1,9 @@
-"""Stage filter: the final verdict on every candidate, with its scores and the first reason.
+"""Stage filter: give the final verdict on every candidate, with scores and the first reason.
 
 python -m src.stages.filter
 python -m src.stages.filter --candidates elsewhere.jsonl --accepted good.jsonl --rejected bad.jsonl
 
-Candidates from elsewhere need their label scores first: `python -m src.stages.score`.
+Other candidates need label scores first: `python -m src.stages.score`.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ log = logging.getLogger(__name__)
 
 @stage
 def main(
-    candidates: Annotated[Path, typer.Option(help="samples: id, label, text a line")] = CANDIDATES,
-    scores: Annotated[Path, typer.Option(help="their label scores, of score")] = SCORES,
-    decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
-    plan: Annotated[Path, typer.Option(help="the plan of analyze, for its keywords")] = PLAN,
+    candidates: Annotated[Path, typer.Option(help="JSONL: id, label, text")] = CANDIDATES,
+    scores: Annotated[Path, typer.Option(help="label scores written by score")] = SCORES,
+    decisions: Annotated[Path, typer.Option(help="decisions of reviewers")] = DECISIONS,
+    plan: Annotated[Path, typer.Option(help="the plan written by analyze")] = PLAN,
     accepted: Annotated[Path, typer.Option(help="where accepted samples go")] = ACCEPTED,
     rejected: Annotated[Path, typer.Option(help="where rejected samples go")] = REJECTED,
-    queue: Annotated[Path, typer.Option(help="where the sample for people goes")] = REVIEW_QUEUE,
+    queue: Annotated[Path, typer.Option(help="where the review queue goes")] = REVIEW_QUEUE,
     responses: Annotated[
         Path, typer.Option(help="where the judges' responses go")
     ] = JUDGE_RESPONSES,

@@ -1,4 +1,4 @@
-"""Stage generate: ask models for samples until each class has its quota of accepted ones.
+"""Stage generate: request samples until every class has its quota of accepted ones.
 
 python -m src.stages.generate --dry-run
 python -m src.stages.generate
@@ -38,20 +38,20 @@ from src.review.decisions import verdicts
 
 @stage
 def main(
-    plan: Annotated[Path, typer.Option(help="the plan of analyze")] = PLAN,
-    candidates: Annotated[Path, typer.Option(help="where the samples go")] = CANDIDATES,
-    failures: Annotated[Path, typer.Option(help="where requests without response go")] = FAILURES,
-    responses: Annotated[Path, typer.Option(help="where the responses used go")] = RESPONSES,
+    plan: Annotated[Path, typer.Option(help="the plan written by analyze")] = PLAN,
+    candidates: Annotated[Path, typer.Option(help="where the candidates go")] = CANDIDATES,
+    failures: Annotated[Path, typer.Option(help="where failed requests go")] = FAILURES,
+    responses: Annotated[Path, typer.Option(help="where the used responses go")] = RESPONSES,
     metrics: Annotated[Path, typer.Option(help="folder for generate.json")] = METRICS,
-    decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
-    packed: Annotated[Path, typer.Option(help="folder of shipped responses")] = PACKED,
-    cache: Annotated[Path, typer.Option(help="SQLite file of responses bought here")] = CACHE,
-    log_file: Annotated[Path | None, typer.Option(help="where the log goes as well")] = None,
+    decisions: Annotated[Path, typer.Option(help="decisions of reviewers")] = DECISIONS,
+    packed: Annotated[Path, typer.Option(help="folder of recorded responses in git")] = PACKED,
+    cache: Annotated[Path, typer.Option(help="SQLite file of new responses")] = CACHE,
+    log_file: Annotated[Path | None, typer.Option(help="write the log to this file too")] = None,
     dry_run: Annotated[
-        bool, typer.Option(help="show plan, cost and prompts; call nothing")
+        bool, typer.Option(help="show plan, cost and prompts; send no request")
     ] = False,
 ) -> None:
-    """Write candidates, failures, the responses and metrics/generate.json."""
+    """Write candidates, failures, responses and metrics/generate.json."""
     if log_file is not None:
         also_log_to(log_file)
     data = load(DataParams)

@@ -1,4 +1,4 @@
-"""Stage report: what the run came to, in Markdown, as a page, and as the card of the set.
+"""Stage report: write the results as Markdown, as an HTML page and as a dataset card.
 
 python -m src.stages.report
 """
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 def main(
     metrics: Annotated[Path, typer.Option(help="folder of metrics files")] = METRICS,
     predictions: Annotated[Path, typer.Option(help="folder of <method>.csv")] = PREDICTIONS,
-    accepted: Annotated[Path, typer.Option(help="samples that the gate let pass")] = ACCEPTED,
-    rejected: Annotated[Path, typer.Option(help="samples that the gate dropped")] = REJECTED,
+    accepted: Annotated[Path, typer.Option(help="samples that the gate accepted")] = ACCEPTED,
+    rejected: Annotated[Path, typer.Option(help="samples that the gate rejected")] = REJECTED,
     out: Annotated[Path, typer.Option(help="folder for report, page, card and charts")] = REPORTS,
 ) -> None:
     """Write report.md, report.html, DATASET_CARD.md and the charts."""

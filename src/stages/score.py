@@ -1,9 +1,9 @@
-"""Stage score: how well each candidate fits its class, and which real rows fit theirs badly.
+"""Stage score: how well each candidate fits its class, and which real rows do not fit theirs.
 
 python -m src.stages.score
 python -m src.stages.score --candidates elsewhere.jsonl --scores scores.csv
 
-Thresholds are not asked here: changing one reruns `filter` alone.
+This stage reads no thresholds, so changing one reruns `filter` only.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 @stage
 def main(
-    candidates: Annotated[Path, typer.Option(help="samples: id, label, text a line")] = CANDIDATES,
-    decisions: Annotated[Path, typer.Option(help="what people decided")] = DECISIONS,
+    candidates: Annotated[Path, typer.Option(help="JSONL: id, label, text")] = CANDIDATES,
+    decisions: Annotated[Path, typer.Option(help="decisions of reviewers")] = DECISIONS,
     scores: Annotated[Path, typer.Option(help="where label scores go")] = SCORES,
     doubtful: Annotated[Path, typer.Option(help="where doubtful train rows go")] = SUSPECTS,
 ) -> None:
@@ -51,7 +51,7 @@ def main(
     found = suspects(checked, splits.train)
     write_csv(doubtful, found, for_excel=True)
     log.info(
-        "score: %d of %d candidates fit their class best; %d train rows listed for people",
+        "score: label ranked first for %d of %d candidates; %d doubtful train rows listed",
         int((table["label_rank"] == 1).sum()),
         len(table),
         len(found),

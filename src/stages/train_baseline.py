@@ -1,4 +1,4 @@
-"""Stage train-baseline: the classifier of one method; all methods have the same settings.
+"""Stage train-baseline: train the classifier of one method; all methods share the settings.
 
 python -m src.stages.train_baseline --method augmented
 """
@@ -34,14 +34,14 @@ log = logging.getLogger(__name__)
 
 @stage
 def main(
-    method: Annotated[Method, typer.Option(help="which method to train")],
+    method: Annotated[Method, typer.Option(help="the method to train")],
     train: Annotated[Path, typer.Option(help="the balanced train set, with origin")] = BALANCED,
-    candidates: Annotated[Path, typer.Option(help="all samples, for unfiltered")] = CANDIDATES,
+    candidates: Annotated[Path, typer.Option(help="all candidates, for unfiltered")] = CANDIDATES,
     metrics: Annotated[Path, typer.Option(help="folder of choose.json, for chosen")] = METRICS,
     predictions: Annotated[Path, typer.Option(help="folder for dev and test")] = PREDICTIONS,
     out: Annotated[Path, typer.Option(help="folder for the model")] = MODELS,
 ) -> None:
-    """Write models/<method>.skops, of the first seed, and the predictions of all seeds."""
+    """Write models/<method>.skops (first seed) and the predictions of all seeds."""
     data = load(DataParams)
     evaluate = load(EvaluateParams)
     splits = load_splits(data)

@@ -1,4 +1,4 @@
-"""A planted regression is caught, noise is not, and what cannot be compared says so."""
+"""A planted regression is reported, noise is not, and incomparable metrics are named."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ RULES: dict[str, Any] = {
 
 
 def thresholds(rules: dict[str, Any]) -> Thresholds:
-    """These rules of one file, with the usual tolerance."""
+    """Thresholds of one file, with the default tolerance."""
     tolerance = {"least": 0.01, "standard_errors": 2}
     return Thresholds.model_validate({"tolerance": tolerance, "metrics": {FILE: rules}})
 
 
 def side(**changed: float | str | None) -> dict[str, Any]:
-    """One revision's numbers; a changed one is named with __ for each dot, and shifts a value."""
+    """Numbers of one revision; keyword arguments (__ for each dot) shift a value."""
     found: dict[str, Any] = {"ours": "ours", "best_free": "free", "shortfall": 3}
     for name, (value, error) in SPANS.items():
         moved = value + changed.get(name.replace(".", "__"), 0)
@@ -59,15 +59,15 @@ def span(name: str, value: float, low: float, high: float) -> dict[str, float]:
 def problems(
     old: dict[str, Any], new: dict[str, Any], rules: dict[str, Any] = RULES
 ) -> dict[str, str]:
-    """Metric -> what got worse."""
+    """Return metric -> problem."""
     rows = compare({FILE: (old, new)}, thresholds(rules), QUANTILE)
     return {row.metric.removeprefix("evaluate: "): row.problem for row in rows if row.problem}
 
 
 @pytest.mark.parametrize("shift", [pytest.param(0.0, id="ends"), pytest.param(0.2, id="values")])
 @pytest.mark.parametrize("seed", range(20))
-def test_a_rerun_with_other_seeds_is_no_alarm(seed: int, shift: float):
-    """Ends of intervals jitter by a tenth of their SE, values by a fifth, and nothing is reported."""
+def test_a_rerun_with_other_seeds_raises_no_alarm(seed: int, shift: float):
+    """Interval ends jitter by a tenth of their SE, values by a fifth; nothing is reported."""
     rng = Random(seed)
 
     def rerun() -> dict[str, Any]:
@@ -110,7 +110,7 @@ WORSE = "worse by more than allowed"
             {"versus_best_free.<ours>.macro_f1": WORSE},
             id="a smaller gain",
         ),
-        pytest.param(side(versus_best_free__ours__macro_f1=-0.015), {}, id="a gain in doubt"),
+        pytest.param(side(versus_best_free__ours__macro_f1=-0.015), {}, id="uncertain gain"),
         pytest.param(side(shortfall=8), {}, id="lower is better, within"),
         pytest.param(side(shortfall=9), {"shortfall": WORSE}, id="lower is better, beyond"),
         pytest.param(side(shortfall=0), {}, id="lower is better, better"),
@@ -122,12 +122,12 @@ WORSE = "worse by more than allowed"
     ],
 )
 def test_what_is_worse_than_the_base(new: dict[str, Any], expected: dict[str, str]):
-    """Every metric by its own SE, at least 0.01, or by what it is allowed."""
+    """Every metric may change by 2 of its own SE, by at least 0.01, or by `allowed`."""
     assert problems(side(), new) == expected
 
 
 def test_small_steps_end_at_the_limit():
-    """Each is within the tolerance; the limit does not move with the base."""
+    """Each step is within the tolerance, but the limit does not move with the base."""
     low = side(methods__ours__macro_f1=-0.06)
     assert problems(low, side(methods__ours__macro_f1=-0.069)) == {}
     assert problems(low, side(methods__ours__macro_f1=-0.071)) == {
@@ -136,8 +136,8 @@ def test_small_steps_end_at_the_limit():
     assert problems(side(shortfall=20), side(shortfall=21)) == {"shortfall": "above its limit 20"}
 
 
-def test_a_step_below_the_least_is_no_concern():
-    """Where SE is tiny, 0.01 is allowed."""
+def test_a_step_below_the_least_is_ignored():
+    """If SE is tiny, 0.01 is allowed."""
     rules = {"m": {"better": "higher"}}
     old = span("m", 0.5, 0.499, 0.501)
     assert problems(old, span("m", 0.491, 0.490, 0.492), rules) == {}
@@ -147,13 +147,13 @@ def test_a_step_below_the_least_is_no_concern():
 @pytest.mark.parametrize(
     ("low", "value", "expected"),
     [
-        pytest.param(0.001, 0.0, "a gain that was certain is gone", id="gone"),
-        pytest.param(0.001, 0.001, "", id="in doubt"),
+        pytest.param(0.001, 0.0, "a significant gain is gone", id="gone"),
+        pytest.param(0.001, 0.001, "", id="uncertain"),
         pytest.param(-0.001, 0.0, "", id="never certain"),
     ],
 )
 def test_a_certain_gain_may_not_vanish(low: float, value: float, expected: str):
-    """Also where it was so small that its end is within the tolerance."""
+    """Even if it was so small that losing it is within the tolerance."""
     rule = Threshold(better="higher", versus="best_free")
     row = Row(
         "m", rule, MetricValue(0.008, low, 0.015), MetricValue(value, -0.01, 0.01), allowed=0.01
@@ -161,8 +161,8 @@ def test_a_certain_gain_may_not_vanish(low: float, value: float, expected: str):
     assert row.problem == expected
 
 
-def test_ours_is_what_each_side_hands_out():
-    """Another method of ours is compared with the one before it."""
+def test_ours_is_resolved_per_revision():
+    """A new method of ours is compared with the previous one."""
     old = side()
     new = {key.replace(".ours.", ".other."): value for key, value in side().items()}
     assert problems(old, new | {"ours": "other"}) == {}
@@ -172,7 +172,7 @@ def test_ours_is_what_each_side_hands_out():
 
 
 def test_a_gain_over_another_method_is_not_compared():
-    """The competitor became better, not ours worse; the limit still holds."""
+    """The reference changed, so ours did not get worse; the limit still applies."""
     rival = side(best_free="rival") | span("methods.rival.macro_f1", 0.6, 0.58, 0.62)
     weak = span("versus_best_free.ours.macro_f1", 0.001, -0.01, 0.01)
     assert problems(side(), rival | weak) == {}
@@ -183,7 +183,7 @@ def test_a_gain_over_another_method_is_not_compared():
 
 
 def test_a_metric_without_a_base_has_only_its_limit():
-    """It is new; the table says so."""
+    """The metric is new; the table says so."""
     rows = compare({FILE: ({"ours": "ours"}, side())}, thresholds(RULES), QUANTILE)
     assert [row.base for row in rows] == [None] * len(RULES)
     assert table_of(rows).splitlines()[2] == (
@@ -199,21 +199,23 @@ def test_a_metric_without_a_base_has_only_its_limit():
         pytest.param("text", "high", id="text"),
     ],
 )
-def test_what_is_no_number_now_cannot_be_compared(name: str, value: float | str | None):
-    """NaN is neither above nor below anything, so it would pass."""
+def test_a_value_that_is_not_a_number_cannot_be_compared(name: str, value: float | str | None):
+    """NaN would pass every comparison."""
     rules = {name: {"better": "higher", "allowed": 1}}
-    with pytest.raises(UserError, match=f"{name} is no number in metrics/evaluate.json; correct"):
+    with pytest.raises(
+        UserError, match=f"{name} is not a number in metrics/evaluate.json; correct"
+    ):
         problems(side(), side(**{name: value}), rules)
 
 
-def test_a_number_without_an_interval_needs_what_is_allowed():
-    """Nothing else would say what noise is."""
-    with pytest.raises(UserError, match=r"shortfall has no interval.*add `allowed`"):
+def test_a_number_without_an_interval_needs_allowed():
+    """Without an interval there is no other measure of noise."""
+    with pytest.raises(UserError, match=r"shortfall has no interval; set .*: `allowed`"):
         problems(side(), side(), {"shortfall": {"better": "lower"}})
 
 
 def test_a_group_is_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A kind that is not there counts 0, and so does an empty group; a wrong name is an error."""
+    """A missing kind and an empty group count as 0; a wrong name is an error."""
     assert value_of("failures.*", {"failures.a": 2, "failures.b": 3, "other.a": 7}) == MetricValue(
         5
     )
@@ -222,12 +224,12 @@ def test_a_group_is_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     Path(FILE).write_text('{"failures": {}, "other": 3}', encoding="utf-8")
     rules = {"failures.*": {"better": "lower", "allowed": 1}}
     assert problems({"failures.a": 9}, {"other": 3}, rules) == {}
-    with pytest.raises(UserError, match=r"failurs\.\* is no number"):
+    with pytest.raises(UserError, match=r"failurs\.\* is not a number"):
         problems({"other": 3}, {"other": 3}, {"failurs.*": rules["failures.*"]})
 
 
-def test_the_thresholds_of_the_project_are_of_its_metrics(monkeypatch: pytest.MonkeyPatch):
-    """Each name is there, and the committed numbers pass when compared with themselves."""
+def test_the_thresholds_of_the_project_match_its_metrics(monkeypatch: pytest.MonkeyPatch):
+    """Every metric exists, and the committed numbers pass when compared with themselves."""
     from src.reporting.runs import flat_numbers
 
     monkeypatch.chdir(ROOT)
@@ -235,13 +237,13 @@ def test_the_thresholds_of_the_project_are_of_its_metrics(monkeypatch: pytest.Mo
     sides = {}
     for file in rules.metrics:
         found = json.loads(Path(file).read_text(encoding="utf-8"))
-        numbers = flat_numbers(found) | {key: found[key] for key in check.TOLD if key in found}
+        numbers = flat_numbers(found) | {key: found[key] for key in check.SHOWN if key in found}
         sides[file] = (numbers, numbers)
     assert [row.problem for row in compare(sides, rules, QUANTILE) if row.problem] == []
 
 
 def test_each_step_of_ci_is_a_command_of_the_makefile():
-    """Or one of DVC or git; a person runs the same."""
+    """Or of DVC or git, so that anyone can run the same step."""
     text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
     commands = [
         step["run"].strip()
@@ -261,7 +263,7 @@ def test_each_step_of_ci_is_a_command_of_the_makefile():
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A git and DVC repository: a commit without metrics (tag empty), and one with them."""
+    """A git and DVC repository with two commits: without metrics (tag empty) and with them."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
     run("git", "init", "--quiet", "--initial-branch", "main")
@@ -277,7 +279,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*command: str) -> None:
-    """A command that must end well."""
+    """Run a command that must succeed."""
     subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
@@ -301,7 +303,7 @@ def save(flat: dict[str, Any]) -> None:
 
 
 def checked(base: str) -> int:
-    """The exit code of the check."""
+    """Return the exit code of the check."""
     try:
         check.main(base=base, thresholds=check.THRESHOLDS)
     except SystemExit as end:
@@ -310,7 +312,7 @@ def checked(base: str) -> int:
 
 
 def test_exit_codes_with_real_dvc(repository: Path, capsys: pytest.CaptureFixture[str]):
-    """0 as committed and with noise, 1 with a planted regression, 2 where nothing compares."""
+    """0 for no change and for noise, 1 for a planted regression, 2 if nothing is comparable."""
     assert checked("main") == 0
     assert capsys.readouterr().out.count("| ok |") == len(RULES)
 
@@ -325,4 +327,4 @@ def test_exit_codes_with_real_dvc(repository: Path, capsys: pytest.CaptureFixtur
     assert "empty has none of the metrics" in capsys.readouterr().err
     Path(FILE).write_text("{", encoding="utf-8")
     assert checked("main") == 2
-    assert "is no number in metrics/evaluate.json" in capsys.readouterr().err
+    assert "is not a number in metrics/evaluate.json" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""dvc.yaml's modules: written from the imports, everything else left as it stands."""
+"""The modules in dvc.yaml are written from the imports; everything else stays unchanged."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ stages:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two stages, one of which imports in three ways."""
+    """Two stages; one of them imports in three ways."""
     modules = {
         "stages/first.py": "from src.rows import read\nfrom src.cli import stage\n",
         "stages/last.py": "import json\nfrom src.reporting.tracking import track\n",
@@ -67,19 +67,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_modules_stand_after_the_other_deps(root: Path) -> None:
-    """One that is imported no more goes, comments and order stay; a second time changes nothing."""
+def test_modules_come_after_the_other_deps(root: Path) -> None:
+    """Unused modules are removed, comments and order stay; a second run changes nothing."""
     assert with_modules(PIPELINE, root) == WRITTEN
     assert with_modules(WRITTEN, root) == WRITTEN
 
 
-def test_what_no_result_hangs_on_is_left_out(root: Path) -> None:
-    """Neither the log and the check of all settings, nor what they alone import."""
+def test_modules_that_affect_no_result_are_left_out(root: Path) -> None:
+    """Tracking, the check of all settings, and what only they import."""
     names = {path.name for path in closure(Path("src/stages/first.py"), root)}
     assert names == {"first.py", "rows.py", "words.py"}
 
 
 def test_a_command_without_a_module_is_named(root: Path) -> None:
-    """A typo in `cmd`."""
+    """Example: a typo in `cmd`."""
     with pytest.raises(UserError, match=r"frist\.py not found; correct `cmd`"):
         with_modules(PIPELINE.replace("stages.first", "stages.frist"), root)

@@ -1,4 +1,4 @@
-"""Each check says ok, or what to do."""
+"""Each check prints ok or a remedy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ old==3.0 ; python_full_version < '3.0'
 
 @contextmanager
 def server(status: int) -> Iterator[EndpointParams]:
-    """An endpoint that responses everything with one status."""
+    """An endpoint that returns the same status for every request."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -41,7 +41,7 @@ def server(status: int) -> Iterator[EndpointParams]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing into the test's output."""
+            """Keep the output of the test clean."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, daemon=True)
@@ -54,12 +54,12 @@ def server(status: int) -> Iterator[EndpointParams]:
 
 
 def remote(url: str, key: str | None = None) -> EndpointParams:
-    """An endpoint elsewhere."""
+    """A remote endpoint."""
     return EndpointParams(name="far", base_url=url, model="m", api="chat", api_key_env=key)
 
 
 def test_python_older_than_the_code_needs():
-    """The version is shown either way."""
+    """The version is shown whether or not it is new enough."""
     assert doctor.check_python((3, 12, 1)) == Check("Python 3.12.1", ok=True)
     old = doctor.check_python((3, 10, 4))
     assert str(old) == "FAIL  Python 3.10.4: install Python 3.11 or newer, then `make setup`"
@@ -76,12 +76,12 @@ def test_python_older_than_the_code_needs():
     ],
 )
 def test_packages_are_compared_with_the_lock(installed: dict[str, str], remedy: str):
-    """Lines for other machines and comments do not count."""
+    """Comments and lines for other platforms are ignored."""
     assert doctor.check_packages(LOCK, installed.get).remedy == remedy
 
 
-def test_packages_that_are_installed_are_found():
-    """Versions come from what Python itself knows."""
+def test_installed_packages_are_found():
+    """Versions come from the metadata of the packages."""
     assert doctor.check_packages(f"pytest=={pytest.__version__}").ok
     assert not doctor.check_packages("no-such-package-here==1.0").ok
 
@@ -94,8 +94,8 @@ def test_git_needs_an_identity_and_a_commit():
     assert "git commit" in doctor.check_first_commit("").remedy
 
 
-def test_settings_that_are_wrong_say_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The remedy is the message of the settings' own check."""
+def test_wrong_settings_are_located(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The remedy is the error message of the settings."""
     monkeypatch.chdir(tmp_path)
     check, params = doctor.check_settings()
     assert (check.ok, params) == (False, None)
@@ -104,7 +104,7 @@ def test_settings_that_are_wrong_say_where(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataParams:
-    """Settings of the stand-in, in a folder where it is not yet made."""
+    """Settings of the stand-in, in a folder without it."""
     params = load_params().data
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/raw").mkdir(parents=True)
@@ -114,18 +114,18 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataParams:
 
 
 def test_the_stand_in_may_be_missing(data: DataParams):
-    """The first run makes it."""
-    assert str(doctor.check_data(data)) == "ok    data (the first run makes the stand-in)"
+    """The first run creates it."""
+    assert str(doctor.check_data(data)) == "ok    data (the first run creates the stand-in)"
 
 
-def test_own_data_must_be_there(data: DataParams):
-    """A path outside the stand-in is the user's."""
+def test_own_data_must_exist(data: DataParams):
+    """No stage creates a file outside the folder of the stand-in."""
     check = doctor.check_data(data.model_copy(update={"train": Path("mine.csv")}))
     assert "mine.csv" in check.remedy
 
 
 def test_data_is_read_and_counted(data: DataParams):
-    """Rows of train, dev and test."""
+    """The row counts of train, dev and test are shown."""
     own = {name: Path(f"{name}.csv") for name in ("train", "dev", "test")}
     for path in own.values():
         path.write_text(
@@ -144,24 +144,24 @@ def test_data_is_read_and_counted(data: DataParams):
         pytest.param("here.gguf", True, id="file"),
     ],
 )
-def test_the_embedded_model_is_looked_for(
+def test_the_embedded_model_must_exist(
     model: str, ok: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A file by its path, a package by its name; nothing is loaded."""
+    """A file is found by its path, a package by its name; nothing is loaded."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here.gguf").touch()
     assert doctor.check_model(EMBEDDED.model_copy(update={"model": model})).ok is ok
 
 
-def test_the_model_needs_room():
-    """A packaged model is put together from its parts; a file is used where it lies."""
+def test_the_model_needs_disk_space():
+    """A packaged model is assembled from its parts; a file is used in place."""
     assert doctor.check_disk(EMBEDDED).name == "disk for the model"
     assert "12 MB free" in doctor.check_disk(EMBEDDED, 12_000_000).remedy
     assert doctor.check_disk(EMBEDDED.model_copy(update={"model": "m.gguf"}), 0).ok
 
 
 def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch):
-    """Only whether it is set."""
+    """Only whether it is set is reported."""
     monkeypatch.setenv("FAR_KEY", "secret-value")
     check = doctor.check_key(remote("http://127.0.0.1:9/v1", "FAR_KEY"))
     assert str(check) == "ok    key of far"
@@ -172,8 +172,8 @@ def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])
-def test_an_endpoint_that_responses_is_there(status: int):
-    """Not every server has a list of models."""
+def test_an_endpoint_that_responds_passes(status: int):
+    """Not every server lists its models."""
     with server(status) as endpoint:
         assert doctor.check_endpoint(endpoint).ok
 
@@ -186,15 +186,15 @@ def test_an_endpoint_that_refuses_the_key():
 
 
 def test_an_endpoint_that_is_down():
-    """Its address, and what to do."""
+    """The message has its address and a remedy."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
     check = doctor.check_endpoint(remote(url), timeout_s=2)
     assert check.remedy.startswith(f"no response from {url} in 2 s; start it")
 
 
-def test_an_endpoint_without_its_key_is_not_asked():
-    """The key is missing, so the response would say nothing."""
+def test_an_endpoint_without_a_key_gets_no_request():
+    """Without the key, the response would tell nothing."""
     check = doctor.check_endpoint(remote("http://127.0.0.1:9/v1", "NO_SUCH_KEY_HERE"))
     assert "NO_SUCH_KEY_HERE" in check.remedy
 
@@ -202,7 +202,7 @@ def test_an_endpoint_without_its_key_is_not_asked():
 def test_the_command_prints_every_check_and_fails_with_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """One line a check; 2 if one fails."""
+    """One line per check; exit code 2 if one fails."""
     shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
     (tmp_path / "requirements.txt").write_text("no-such-package-here==1.0\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -216,7 +216,7 @@ def test_the_command_prints_every_check_and_fails_with_two(
     assert "project's root" in str(list(doctor.run_checks())[-1])
 
 
-def test_nothing_to_mend_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
-    """All ok is exit code 0."""
+def test_exit_code_is_0_if_all_checks_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command returns normally."""
     doctor.tell([Check("all", ok=True)])
     assert capsys.readouterr().out == "ok    all\n"

@@ -1,4 +1,4 @@
-"""A responses becomes a packed file that responses the same requests."""
+"""Responses of a run become a packed file that replays them for the same requests."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ RESPONSE = {
 OLD = {name: value for name, value in RESPONSE.items() if name != "cached_tokens"}
 
 
-def test_a_responses_is_packed_as_it_is_written(tmp_path: Path) -> None:
-    """What a run bought responses a later one without its cache."""
+def test_responses_of_a_run_can_be_packed(tmp_path: Path) -> None:
+    """A later run without the cache finds them in the packed file."""
     bought = Response("您好\n- 补卡\u2028", "stop", 9, 3, cached_tokens=4)
     with open_store(tmp_path / "none", tmp_path / "bought.sqlite") as store:
         store.put("k1", bought).result(20)
@@ -38,10 +38,10 @@ def test_a_responses_is_packed_as_it_is_written(tmp_path: Path) -> None:
     ("response", "cached"),
     [pytest.param(RESPONSE, 4, id="now"), pytest.param(OLD, 0, id="before cached_tokens")],
 )
-def test_a_packed_responses_is_read_before_anything_is_asked(
+def test_a_packed_response_is_found_by_its_key(
     response: dict[str, object], cached: int, tmp_path: Path
 ) -> None:
-    """The response comes back by its key, and packing it again gives the same bytes."""
+    """Packing it again gives the same bytes."""
     responses, packed = tmp_path / "responses.jsonl", tmp_path / "packed/one.jsonl.gz"
     responses.write_text(json.dumps({"key": "k1", **response}) + "\n", encoding="utf-8")
     main([responses], packed)
@@ -58,10 +58,10 @@ def test_a_packed_responses_is_read_before_anything_is_asked(
         )
 
 
-def test_what_could_not_be_replayed_is_refused(
+def test_a_response_without_a_key_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A packed file is in git: a broken one would stop everybody's runs."""
+    """A packed file is in git: a broken one would break the runs of all users."""
     responses, packed = tmp_path / "responses.jsonl", tmp_path / "packed/one.jsonl.gz"
     write_jsonl(responses, [{"key": "k", **RESPONSE}, RESPONSE])
     with pytest.raises(SystemExit, match="2"):
@@ -70,8 +70,8 @@ def test_what_could_not_be_replayed_is_refused(
     assert not packed.exists()
 
 
-def test_reuse_key_and_rows_are_packed_too(tmp_path: Path) -> None:
-    """By them the response is found when rows have come; a response without them is packed as well."""
+def test_reuse_key_and_seeds_are_packed_too(tmp_path: Path) -> None:
+    """They find the response after train rows changed; responses without them are packed too."""
     placed = {"key": "k1", **RESPONSE, "reuse_key": "s", "seeds": [["r0", "aa"]]}
     write_jsonl(tmp_path / "one.jsonl", [placed, {"key": "k2", **RESPONSE}])
     main([tmp_path / "one.jsonl"], tmp_path / "packed/one.jsonl.gz")
@@ -80,7 +80,7 @@ def test_reuse_key_and_rows_are_packed_too(tmp_path: Path) -> None:
 
 
 def test_several_responses_are_packed_together(tmp_path: Path) -> None:
-    """Those of generation and of judges; one of them may be empty, but not all."""
+    """Files of generation and of judges; some of them may be empty, but not all."""
     one, none = tmp_path / "one.jsonl", tmp_path / "none.jsonl"
     one.write_text(json.dumps({"key": "k1", **RESPONSE}) + "\n", encoding="utf-8")
     none.write_text("", encoding="utf-8")
@@ -91,10 +91,8 @@ def test_several_responses_are_packed_together(tmp_path: Path) -> None:
         main([none], tmp_path / "packed/nothing.jsonl.gz")
 
 
-def test_a_refused_responses_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 2, and no packed."""
+def test_an_error_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and no packed file."""
     with pytest.raises(SystemExit, match="2"):
         main([tmp_path / "none.jsonl"], tmp_path / "out.jsonl.gz")
     assert capsys.readouterr().err.startswith("error: ")

@@ -1,4 +1,4 @@
-"""The summary in the terminal: all that decides is on one screen of 80 columns."""
+"""The summary in the terminal fits on one screen of 80 columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).parent / "golden_summary.txt"
 
 
 def test_summary_is_the_golden_screen(kept_run: Path):
-    """Scores with intervals, differences, Gini, samples, shortfall, verdict and where to go."""
+    """Scores with intervals, differences, Gini, samples, shortfall, verdict and the next step."""
     screen = StringIO()
     Console(file=screen, width=80).print(render_summary(read_metrics(kept_run / METRICS)))
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]

@@ -1,4 +1,4 @@
-"""Stages that ran in a workspace of DVC, those that did not run, and the champion, in MLflow."""
+"""MLflow: stages run in a DVC workspace, stages restored from the cache, and the champion."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ def applied(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(command: str) -> None:
-    """A command that must end well."""
+    """Run a command that must succeed."""
     subprocess.run(command.split(), check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def environment(patch: pytest.MonkeyPatch, root: Path) -> None:
-    """What DVC sets, and nothing of what the tests were started with."""
+    """Set the variables that DVC sets, and clear those of the test process."""
     for name in ("DVC_EXP_NAME", "DVC_STAGE", "MLFLOW_RUN_ID", "MLFLOW_TRACKING"):
         patch.delenv(name, raising=False)
     for name, value in QUIET.items():
@@ -100,17 +100,17 @@ def environment(patch: pytest.MonkeyPatch, root: Path) -> None:
 
 
 def evaluated() -> EvaluateMetrics:
-    """The evaluation of the project."""
+    """Return the evaluation of the project."""
     return read_record(paths.METRICS / "evaluate.json", EvaluateMetrics)
 
 
 def client_of(root: Path, database: str = "mlflow.db") -> MlflowClient:
-    """A database of the project."""
+    """Return a client for a database of the project."""
     return MlflowClient(tracking_uri=f"sqlite:///{root}/{database}")
 
 
 def runs(root: Path, database: str = "mlflow.db") -> tuple[list[Run], dict[str, Run]]:
-    """Runs of pipelines, and those of stages by name; no stage has two."""
+    """Return pipeline runs, and stage runs by name; no stage has two."""
     client = client_of(root, database)
     found = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
     children = [run for run in found if tracking.PARENT_TAG in run.data.tags]
@@ -120,7 +120,7 @@ def runs(root: Path, database: str = "mlflow.db") -> tuple[list[Run], dict[str, 
 
 
 def content(run: Run) -> tuple[object, ...]:
-    """What makes two runs of a stage equal."""
+    """Return what two equal runs of a stage share."""
     inputs = [
         (one.dataset.to_dictionary(), [(tag.key, tag.value) for tag in one.tags])
         for one in run.inputs.dataset_inputs
@@ -131,7 +131,7 @@ def content(run: Run) -> tuple[object, ...]:
 
 
 def test_runs_of_a_queue_are_in_the_project(finished: Path):
-    """Database and artifacts are in the root, under the experiment's name; none in the workspace."""
+    """Database and artifacts are in the root under the experiment's name, not in the workspace."""
     (parent,), stages = runs(finished)
     assert parent.info.run_name.startswith("grimy-alga-")
     assert sorted(stages) == sorted(LIVE)
@@ -142,7 +142,7 @@ def test_runs_of_a_queue_are_in_the_project(finished: Path):
 
 
 def test_methods_can_be_compared(finished: Path):
-    """The same names in each, a tag, and the rows that it learned from."""
+    """All methods have the same metric names, a tag, and the rows that they were trained on."""
     _, stages = runs(finished)
     methods = {name: run for name, run in stages.items() if name != "choose"}
     assert {frozenset(run.data.metrics) for run in methods.values()} == {
@@ -161,7 +161,7 @@ def test_methods_can_be_compared(finished: Path):
 
 
 def test_the_learning_curve_has_a_step_for_each_amount(finished: Path):
-    """With and without class weights; the steps are samples a class."""
+    """With and without class weights; the steps are samples per class."""
     _, stages = runs(finished)
     client = client_of(finished)
     found = json.loads((finished / paths.METRICS / "choose.json").read_text())["curve"]
@@ -178,8 +178,8 @@ def test_the_learning_curve_has_a_step_for_each_amount(finished: Path):
         assert [point.step for point in history] == [0, 10]
 
 
-def test_what_was_missed_is_added_once(applied: Path):
-    """To the experiment's own run; a second time nothing is left to add."""
+def test_missing_stages_are_added_once(applied: Path):
+    """They go to the run of the experiment; a second call adds nothing."""
     sync.main()
     (parent,), stages = runs(applied)
     assert parent.info.run_name.startswith("grimy-alga-")
@@ -192,10 +192,10 @@ def test_what_was_missed_is_added_once(applied: Path):
     assert content(again) == content(parent)
 
 
-def test_a_run_that_was_added_equals_one_that_was_live(
+def test_an_added_run_equals_a_live_run(
     applied: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """Settings, metrics, rows, model and tags; on the pipeline's run too."""
+    """In settings, metrics, rows, model and tags; also on the pipeline run."""
     (old_parent,), live = runs(applied)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
     sync.main()
@@ -211,17 +211,17 @@ def test_a_run_that_was_added_equals_one_that_was_live(
 
 
 def test_off_cannot_sync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Asked for and forbidden at once is a mistake."""
+    """Syncing with tracking switched off is an error."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
     with pytest.raises(SystemExit, match="2"):
         sync.main()
     assert "MLFLOW_TRACKING is off" in capsys.readouterr().err
 
 
-def test_old_results_are_not_put_under_new_settings(
+def test_old_results_are_not_recorded_with_new_settings(
     applied: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """DVC knows what is out of date; outside of its repository it says so."""
+    """DVC knows what is out of date; outside its repository the error says so."""
     write_text(Path("dvc.yaml"), "stages: {a: {cmd: echo, params: [plan]}}\n")
     refused("not up to date: a; run `dvc repro`", capsys)
     run("dvc repro")
@@ -236,7 +236,7 @@ def test_old_results_are_not_put_under_new_settings(
 
 
 def refused(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing can be recorded, and the command says why."""
+    """Check that nothing is recorded and that the command says why."""
     parsed.cache_clear()
     with pytest.raises(SystemExit, match="2"):
         sync.main()
@@ -244,7 +244,7 @@ def refused(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def champion(root: Path, database: str = "mlflow.db") -> tuple[str, str]:
-    """Version and method of the champion."""
+    """Return version and method of the champion."""
     version = client_of(root, database).get_model_version_by_alias(REGISTERED, ALIAS)
     assert Path(version.source).name.startswith("m-")
     return str(version.version), version.tags["method"]
@@ -253,7 +253,7 @@ def champion(root: Path, database: str = "mlflow.db") -> tuple[str, str]:
 def test_the_model_of_our_method_becomes_the_champion(
     applied: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """An equal model keeps its version, under another commit too; another one gets the next."""
+    """An equal model keeps its version, even in another commit; a new one gets the next version."""
     register(load_params())
     assert champion(applied) == ("1", "chosen")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "fedcba9876543210")
@@ -270,7 +270,7 @@ def test_the_model_of_our_method_becomes_the_champion(
 def test_a_model_that_was_never_recorded_is_registered(
     applied: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """It is recorded first, and predicts what it was trained for."""
+    """It is recorded first, and it predicts correctly."""
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
@@ -302,7 +302,7 @@ def test_a_model_that_cannot_be_registered_is_a_warning(
     value: str,
     message: str,
 ):
-    """The check has passed, and still does; a check that fails registers nothing."""
+    """The check still passes; a failed check registers nothing."""
     monkeypatch.setenv(name, value)
     thresholds = Path("thresholds.yaml")
 
@@ -325,6 +325,6 @@ def test_a_model_that_cannot_be_registered_is_a_warning(
 
 
 def test_a_wrong_name_of_a_file_is_a_warning(applied: Path, caplog: pytest.LogCaptureFixture):
-    """A mistake in a call of `track` does not cost the stage."""
+    """A mistake in a call of `track` does not fail the stage."""
     track("choose", metric=applied)
     assert "did not record stage choose" in caplog.messages[-1]

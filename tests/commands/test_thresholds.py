@@ -1,4 +1,4 @@
-"""Thresholds are read whole, or the file says what is wrong."""
+"""Thresholds are valid, or an error says what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from src.errors import UserError
         pytest.param("tolerance: {least: 0.01}", "tolerance.standard_errors is missing", id="less"),
         pytest.param(
             "metrics: {f: {m: {better: higher, limt: 3}}}",
-            "metrics.f.m.limt is 3, but no such setting; correct or remove it",
+            "metrics.f.m.limt is 3, but there is no such key; correct or remove it",
             id="unknown",
         ),
         pytest.param(
@@ -28,8 +28,8 @@ from src.errors import UserError
         pytest.param("metrics: {f: {}}", "metrics.f is {}: ", id="no rule"),
     ],
 )
-def test_broken_thresholds_say_where(text: str, message: str, tmp_path: Path):
-    """Value, file and remedy."""
+def test_broken_thresholds_are_located(text: str, message: str, tmp_path: Path):
+    """The message has value, file and remedy."""
     path = tmp_path / "thresholds.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=re.escape(message)):

@@ -44,9 +44,9 @@ def project(folder: Path, **plan: object) -> None:
             {"strategy": "gini", "target_gini": 0.125, "max_synthetic_share": 0.5},
             {"wanted": 0.125, "planned": 0.214286, "reachable": 0.214286},
             [
-                "analyze: plan.target_gini 0.125 cannot be reached: 0.2143 is the lowest that "
-                "max_synthetic_share, max_synthetic_total and overrides allow, and is planned; "
-                "raise one of them or target_gini"
+                "analyze: plan.target_gini is 0.125, but max_synthetic_share, max_synthetic_total and "
+                "overrides allow no less than 0.2143, which is planned instead; raise one of them or "
+                "target_gini"
             ],
             id="not-reachable",
         ),

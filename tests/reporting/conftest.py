@@ -1,4 +1,4 @@
-"""A small run of the pipeline as its reports are told it, and what such a run may also hold."""
+"""The small run of the pipeline as read by the reports, and variants of it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from src.reporting.settings import Settings
 
 @pytest.fixture(scope="session")
 def settings(kept_run: Path) -> Settings:
-    """What the small run was set to."""
+    """The settings of the small run."""
     return settings_of(kept_run)
 
 
 def settings_of(run: Path) -> Settings:
-    """What a run was set to."""
+    """Return the settings of a run."""
     path = run / "params.yaml"
     return Settings(
         data=load(DataParams, path),
@@ -54,7 +54,7 @@ def results(kept_run: Path, settings: Settings) -> Results:
 
 
 def read(folder: Path, settings: Settings) -> Results:
-    """The results of a run in any folder."""
+    """Read the results of a run in any folder."""
     there = {name: folder / getattr(settings.data, name) for name in ("test", "labels")}
     data = settings.data.model_copy(update=there)
     return read_results(
@@ -64,13 +64,13 @@ def read(folder: Path, settings: Settings) -> Results:
 
 @pytest.fixture(scope="session")
 def metrics(results: Results) -> Metrics:
-    """Its figures."""
+    """The metrics of the small run."""
     return results.metrics
 
 
 @pytest.fixture(scope="session")
 def several(results: Results) -> Results:
-    """The same with a model that writes well, one that cannot, and the votes of three."""
+    """The small run with a good model, a bad model, and the votes of three judges."""
     good = ModelWorth(1100, 1090, 990, 0.9, 1.98, 0.002, ModelDiversity(40, 0.8125))
     bad = ModelWorth(30, 0, 0, 0.0, 0.0, None, ModelDiversity(0, None))
     gain = ModelGain(16, spread(0.07), spread(0.01))
@@ -99,7 +99,7 @@ def several(results: Results) -> Results:
 
 @pytest.fixture(scope="session")
 def capped(results: Results) -> Results:
-    """The same where `plan.head_cap` left 30 rows of each of the three large classes."""
+    """The small run with `plan.head_cap`: 30 rows in each of the three large classes."""
     measured = results.metrics
     balance = measured.balance
     per_class = {
@@ -112,17 +112,17 @@ def capped(results: Results) -> Results:
 
 
 def spread(value: float, half: float = 0.02) -> Interval:
-    """An interval of equal methods."""
+    """Return an interval with equal distance to both ends."""
     return Interval(value, value - half, value + half)
 
 
 def with_metrics(results: Results, metrics: Metrics) -> Results:
-    """The same run with other figures."""
+    """Return the same run with other metrics."""
     return replace(results, metrics=metrics)
 
 
 def with_difference(metrics: Metrics, low: float, value: float, high: float) -> Metrics:
-    """The same figures with another difference in macro-F1 between ours and the best free method."""
+    """Return the metrics with another macro-F1 difference of ours to the best free method."""
     evaluate = metrics.evaluate
     ours = evaluate.versus_best_free[evaluate.ours]
     changed = replace(ours, macro_f1=Interval(value, low, high))
@@ -131,7 +131,7 @@ def with_difference(metrics: Metrics, low: float, value: float, high: float) -> 
 
 
 def without_samples(results: Results) -> Results:
-    """The same run if no candidate had come."""
+    """Return the same run without candidates."""
     nothing = replace(
         results.metrics.filter,
         candidates=0,

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: whole, quiet, and never wider than the view."""
+"""The HTML report in a real browser: complete, without errors, never wider than the view."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytestmark = needs_browser
 def test_report_in_a_browser(
     several: Results, settings: Settings, tmp_path: Path, width: int, language: Language
 ):
-    """The verdict is on the first screen; no request leaves, nothing complains or sticks out."""
+    """The verdict is on the first screen; no requests, no console messages, no overflow."""
     # long names are the worst case for a narrow view
     balance = several.metrics.balance
     per_class = {**balance.per_class, LONG: balance.per_class["开发票"]}

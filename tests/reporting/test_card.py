@@ -70,12 +70,12 @@ def test_front_matter_is_what_the_hub_reads(results: Results, settings: Settings
     ],
 )
 def test_size_category_follows_the_rows(rows: int, size: str):
-    """The hub's own steps."""
+    """The size categories of the hub."""
     assert front_matter(rows, "en", gemma=False)["size_categories"] == [size]
 
 
 def test_card_has_every_section_and_figure(results: Results, settings: Settings):
-    """Sections in the hub's order, one line of each."""
+    """Sections in the order of the hub, with one line per section."""
     _, text = split(render_card(results, settings))
     lines = text.splitlines()
     assert [line for line in lines if line.startswith("## ")] == [
@@ -90,8 +90,8 @@ def test_card_has_every_section_and_figure(results: Results, settings: Settings)
     ]
     for line in [
         "| `sentence_sep` | the text; turns of a dialogue are joined by `[SEP]` |",
-        "| `c_numerical` | the class, as its id |",
-        "| `label_raw` | the class, as its name |",
+        "| `c_numerical` | the id of the class |",
+        "| `label_raw` | the name of the class |",
         "| `origin` | `real` or `synthetic` |",
         "| class | real | synthetic | all |",
         "| 补换卡 | 4 | 16 | 20 |",
@@ -100,36 +100,36 @@ def test_card_has_every_section_and_figure(results: Results, settings: Settings)
         "| 0.542 [0.417, 0.646] | - |",
         "| Chosen on dev (**ours**) | 0.570 [0.448, 0.660] | 0.688 [0.594, 0.812] "
         "| 0.583 [0.479, 0.667] | +0.037 [-0.047, +0.128] |",
-        "No person has reviewed the samples yet.",
-        "By the dev rows no sample is worth adding: prefer Oversampling on the real rows.",
+        "No sample has been reviewed yet.",
+        "On dev, adding samples did not pay off: use the real rows with Oversampling instead.",
         f"Signature: `{results.metrics.evaluate.signature}`",
     ]:
         assert line in lines
     for part in [
-        "162 real rows of 6 classes, and 48 samples",
+        "162 real rows of 6 classes and 48 samples",
         "The real rows keep the licence of their source",
         "162 real train rows; none was changed or removed.",
         "passed these checks: style, format, length, repetition, seed_similarity, near_duplicate,",
-        "Gini of the class sizes 0.475 → 0.246",
+        "Gini of the class sizes: 0.475 → 0.246",
         "- 开发票: 100 % of the samples open with 我想开发 (all real rows: 0 %)",
     ]:
         assert part in text
 
 
-def test_card_tells_of_every_column_of_the_set(
+def test_card_describes_every_column_of_the_set(
     kept_run: Path, results: Results, settings: Settings
 ):
-    """Each has a line, but those of the train file that the settings do not name."""
+    """Every column has a line, except columns of the train file that the settings do not name."""
     columns = pd.read_csv(kept_run / BALANCED, nrows=1).columns
-    told = re.findall(r"^\| `(\w+)` \| ", render_card(results, settings), re.MULTILINE)
-    assert [column for column in columns if column not in told] == ["region"]
-    assert set(told) < set(columns)
+    described = re.findall(r"^\| `(\w+)` \| ", render_card(results, settings), re.MULTILINE)
+    assert [column for column in columns if column not in described] == ["region"]
+    assert set(described) < set(columns)
 
 
 def test_samples_that_were_not_needed_are_not_counted(
     kept_run: Path, results: Results, settings: Settings
 ):
-    """More samples passed than the set holds; each model's are those in the set."""
+    """If more samples passed than are needed, a model's count covers only samples in the set."""
     assert len(results.accepted) == 72
     rows = pd.read_csv(kept_run / BALANCED)
     in_set = rows[rows["origin"] == "synthetic"]["call_id"].tolist()
@@ -148,25 +148,25 @@ def test_samples_that_were_not_needed_are_not_counted(
 def test_rows_that_the_head_cap_dropped_are_reported(capped: Results, settings: Settings):
     """The card does not claim that all rows are there."""
     text = render_card(capped, settings)
-    assert "102 real rows of 6 classes, and 48 samples" in text
+    assert "102 real rows of 6 classes and 48 samples" in text
     assert (
-        "162 real train rows; none was changed, and 60 of the largest classes were left out "
+        "162 real train rows; none was changed, and 60 rows of the largest classes were left out "
         "(`plan.head_cap`)."
     ) in text
     assert "or removed" not in text
     assert "| 查询话费 | 30 | 0 | 30 |" in text
 
 
-def test_commands_of_the_card_are_there(results: Results, settings: Settings):
-    """Each `make` of it is one of the Makefile's."""
-    asked = re.findall(r"^make (\w+)", render_card(results, settings), re.MULTILINE)
+def test_commands_of_the_card_exist(results: Results, settings: Settings):
+    """Each `make` command on the card is a target of the Makefile."""
+    named = re.findall(r"^make (\w+)", render_card(results, settings), re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert asked == ["repro"]
-    assert set(asked) <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    assert named == ["repro"]
+    assert set(named) <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
 
 
-def test_other_models_bring_no_gemma_terms(results: Results, settings: Settings):
-    """The terms stand only where a Gemma model wrote."""
+def test_other_models_need_no_gemma_terms(results: Results, settings: Settings):
+    """The terms appear only if a Gemma model wrote samples."""
     front, text = split(render_card(by_model(results, "glm-4-9b-chat"), settings))
     assert "license_link" not in front
     assert "Gemma" not in text
@@ -174,8 +174,8 @@ def test_other_models_bring_no_gemma_terms(results: Results, settings: Settings)
     assert GEMMA_TERMS in render_card(by_model(results, "gemma3-270m"), settings)
 
 
-def test_what_people_decided_and_lacks_are_reported(results: Results, settings: Settings):
-    """The share that people would reject, the shortfall, and each kept round."""
+def test_review_shortfall_and_rounds_are_reported(results: Results, settings: Settings):
+    """The share that reviewers would reject, the shortfall, and each kept round."""
     measured = results.metrics
     rate = RejectRate(2, 20, 0.1, 0.02, 0.3, 72, 7)
     review = Review(20, rate, ReviewerAgreement(0, None, ()), 0)
@@ -194,10 +194,10 @@ def test_what_people_decided_and_lacks_are_reported(results: Results, settings: 
     )
     lines = render_card(with_metrics(results, more), settings).splitlines()
     assert (
-        "People decided on 20 samples and would reject an estimated 10.0% [2.0%, 30.0%] of the "
+        "Reviewers decided on 20 samples and would reject an estimated 10.0% [2.0%, 30.0%] of the "
         "accepted ones."
     ) in lines
-    assert "Short of their target: 开发票 by 6." in lines
+    assert "Shortfall: 开发票 6." in lines
     assert [line for line in lines if line.startswith("- Round")] == [
         "- Round 1: 48 samples added, 2 retired (review 2); 162 real rows and 48 samples; "
         "dev macro-F1 0.600 [0.580, 0.620]."
@@ -208,26 +208,28 @@ def test_what_people_decided_and_lacks_are_reported(results: Results, settings: 
     ("change", "stated"),
     [
         pytest.param({}, "found in the candidates and replaced.", id="replaced"),
-        pytest.param({"action": "drop"}, "in the candidates, which were dropped", id="dropped"),
-        pytest.param({"enabled": False}, "in the candidates and left as they are.", id="left"),
+        pytest.param(
+            {"action": "drop"}, "candidates; these candidates were rejected", id="dropped"
+        ),
+        pytest.param({"enabled": False}, "in the candidates and left unchanged.", id="left"),
     ],
 )
-def test_private_data_is_told_as_it_was_treated(
+def test_treatment_of_private_data_is_reported(
     results: Results, settings: Settings, change: Mapping[str, object], stated: str
 ):
-    """How many pieces, and what the rule does with them."""
+    """How many passages were found, and what the rule does with them."""
     screened = replace(results.metrics.filter, private={"mobile": 3})
     rules = settings.filter.model_copy(
         update={"pii": settings.filter.pii.model_copy(update=dict(change))}
     )
     found = with_metrics(results, replace(results.metrics, filter=screened))
     text = render_card(found, replace(settings, filter=rules))
-    assert "3 pieces that look like private data" in text
+    assert "3 passages that look like private data" in text
     assert stated in text
 
 
 def test_a_set_of_utterances_without_samples(results: Results, settings: Settings):
-    """No sample, no turns, no ids, no class names: the card is still whole."""
+    """Without samples, turns, ids and class names the card is still complete."""
     data = settings.data.model_copy(
         update={
             "turn_separator": None,

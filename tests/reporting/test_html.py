@@ -1,4 +1,4 @@
-"""The HTML report: sections, words and numbers follow the metrics; nothing comes from outside."""
+"""The HTML report: sections, words and numbers follow the metrics; the page is self-contained."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ class Page:
         self.settings, self.pictures = settings, pictures
 
     def source(self, results: Results, language: Language = "en") -> str:
-        """HTML."""
+        """Return the HTML."""
         return render_html(results, self.settings, self.pictures, language)
 
     def text(self, results: Results, language: Language = "en") -> str:
-        """What a reader sees."""
+        """Return the visible text."""
         return str(Text(self.source(results, language)))
 
 
 @pytest.fixture(scope="module")
 def page(settings: Settings, pictures: Mapping[str, Path]) -> Page:
-    """With the settings of the small run."""
+    """A renderer with the settings of the small run."""
     return Page(settings, pictures)
 
 
 class Text(HTMLParser):
-    """What a reader sees: the texts between tags, without the style sheet."""
+    """The visible text: everything between tags, without the style sheet."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -80,12 +80,12 @@ class Text(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the tag, and every address in it."""
+        """Collect the tag and its links."""
         self.tags.append(tag)
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "action")]
 
     def handle_data(self, data: str) -> None:
-        """Keep the text."""
+        """Collect the text."""
         if self.tags[-1:] != ["style"]:
             self.words.append(data)
 
@@ -93,8 +93,8 @@ class Text(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def test_both_languages_have_the_same_words_and_the_same_gaps():
-    """A key or a placeholder of the one is one of the other."""
+def test_both_languages_have_the_same_keys_and_placeholders():
+    """Every text exists in both languages, with the same placeholders."""
 
     def gaps(language: Language) -> dict[str, set[str | None]]:
         return {
@@ -106,7 +106,7 @@ def test_both_languages_have_the_same_words_and_the_same_gaps():
 
 
 def test_every_word_is_used():
-    """No word stands here that neither the code nor a template asks for."""
+    """Every key is used by the code or a template."""
     sources = [
         *map(Path, (html.__file__, card.__file__, write.__file__)),
         *html.TEMPLATES.iterdir(),
@@ -132,22 +132,22 @@ def test_every_word_is_used():
 
 @both
 def test_every_kind_of_private_data_has_a_name(language: Language):
-    """The name is not the value itself, as it would be of an unknown kind."""
+    """An unknown kind would be shown by its key."""
     assert {f"private_{kind}" for kind in KINDS} <= WORDS[language].keys()
     assert named("private", "shoe_size", language) == "shoe size"
 
 
 @both
 def test_every_kind_of_failure_has_a_name(language: Language):
-    """All that a request can come to without a sample."""
+    """All reasons why a request may return no sample."""
     assert {f"failure_{kind}" for kind in FAILURES} <= WORDS[language].keys()
 
 
 @both
-def test_report_needs_nothing_but_itself(
+def test_report_is_self_contained(
     results: Results, page: Page, pictures: Mapping[str, Path], language: Language
 ):
-    """No script and no address but data: every picture is in the page, byte for byte."""
+    """No script, and no URLs except data: every picture is embedded."""
     source = page.source(results, language)
     read = Text(source)
     assert "script" not in read.tags
@@ -159,52 +159,52 @@ def test_report_needs_nothing_but_itself(
 
 
 def test_english_verdict_is_that_of_the_markdown_report(metrics: Metrics):
-    """One sentence, one source."""
+    """Both come from one function."""
     assert verdict_in(metrics.evaluate, "en") == verdict(metrics.evaluate)
 
 
 @pytest.mark.parametrize(
     ("low", "high", "opening", "mark"),
     [
-        pytest.param(0.01, 0.1, "生成的样本有用：", "helped", id="helped"),
-        pytest.param(0.0, 0.1, "生成的样本没有带来超出噪声的差别：", "noise", id="touches-0"),
-        pytest.param(-0.1, -0.01, "生成的样本有害：", "hurt", id="hurt"),
+        pytest.param(0.01, 0.1, "合成样本有用：", "helped", id="helped"),
+        pytest.param(0.0, 0.1, "合成样本没有带来超出噪声的差别：", "noise", id="touches-0"),
+        pytest.param(-0.1, -0.01, "合成样本有害：", "hurt", id="hurt"),
     ],
 )
 def test_chinese_verdict_follows_the_interval(
     results: Results, page: Page, low: float, high: float, opening: str, mark: str
 ):
-    """It opens like the English one, with names in Chinese and the same numbers."""
+    """It has the same structure and numbers as the English one, with Chinese names."""
     changed = with_difference(results.metrics, low, (low + high) / 2, high)
     sentence = verdict_in(changed.evaluate, "zh")
     assert sentence.startswith(opening)
     for method, form in (
-        (changed.evaluate.ours, "“{}”的 macro-F1 为 {:.3f}"),
+        (changed.evaluate.ours, "“{}”的宏平均 F1 为 {:.3f}"),
         (changed.evaluate.best_free, "“{}”为 {:.3f}"),
     ):
         score = changed.evaluate.methods[method].macro_f1.value
         assert form.format(named("method", method, "zh"), score) in sentence
     source = page.source(with_metrics(results, changed), "zh")
     assert f'class="verdict {mark}"' in source
-    assert "生成的样本有用吗？" in source
+    assert "合成样本有用吗？" in source
 
 
-def test_report_says_what_was_measured(results: Results, page: Page):
-    """One sentence or cell of every section of the small run."""
+def test_report_shows_the_metrics(results: Results, page: Page):
+    """One sentence or cell per section of the small run."""
     text, e = page.text(results), results.metrics.evaluate
     ours, free = named("method", e.ours, "en"), named("method", e.best_free, "en")
     assert (e.ours, e.best_free) == ("chosen", "oversample")
     rare = e.per_class["开发票"]
     for stated in [
-        "48 generated samples were added to 162 real rows of 6 classes. Tested on 48 rows",
-        f"Recommendation: use no generated samples for these data; {free} does as well without "
+        "48 generated samples were added to 162 real rows of 6 classes. Evaluated on 48 test rows",
+        f"Recommendation: use no generated samples for this data; {free} does as well without "
         f"them. {e.chosen.why}",
-        f'{e.mcnemar.only_ours_right} test rows are right with "{ours}" only, '
-        f'{e.mcnemar.only_theirs_right} with "{free}" only (McNemar, p = {e.mcnemar.p:.3f}).',
-        "Test rows of other classes that are taken for one of the tail: "
+        f'{e.mcnemar.only_ours_right} test rows are classified correctly only with "{ours}", '
+        f'{e.mcnemar.only_theirs_right} only with "{free}" (McNemar, p = {e.mcnemar.p:.3f}).',
+        "Test rows wrongly predicted as a tail class: "
         f'{e.tail_false_positives.best_free} with "{free}", {e.tail_false_positives.ours} with '
         f'"{ours}".',
-        "No large class lost recall beyond noise.",
+        "No head-class regression: no class outside the tail lost recall beyond noise.",
         "0 CNY 17,280 tokens",
         "Brackets are 95% intervals.",
         "Oversampling best free oversample 0.533 [0.398, 0.638]",
@@ -212,28 +212,28 @@ def test_report_says_what_was_measured(results: Results, page: Page):
         "Chosen on dev ours chosen 0.570 [0.448, 0.660]",
         "Further metrics",
         "The same with another classifier: logistic regression on embeddings (tfidf)",
-        "The dotted line marks the recommended 0.",
+        "The dotted vertical line marks the recommended 0 samples per class.",
         f"开发票 2 20 10.0× 8 {rare.recall_before:.3f} {rare.recall_after:.3f}",
         "查询话费 60 60 1.0× 8",
         "candidates 119 100.0% rejected: repetition 47 39.5% accepted 72 60.5% "
-        "passed, but not needed 24 20.2%",
-        "No person has looked at the samples yet.",
+        "accepted, but not needed 24 20.2%",
+        "No sample has been reviewed yet.",
         "Rejected: repetition (47)",
         "the same 12 times in a row, over 8",
         "开发票 opens with 我想开发 100.0% 0.0% all classes",
-        "72 samples were compared with the dev and test rows; 0 copy one.",
+        "72 samples were compared with the dev and test rows; copies found: 0.",
         f"reaches an AUC of {e.detectability.auc:.3f}" if e.detectability else "",
-        "tokens for each accepted sample 240",
+        "tokens per accepted sample 240",
         "requests 144",
-        "requests that gave no sample empty 25",
+        "requests that returned no sample empty 25",
         "domain: 中国移动客服热线的通话记录",
         f"Signature {e.signature}",
     ]:
         assert stated in text
 
 
-def test_the_rest_that_may_be_measured_is_reported(results: Results, page: Page):
-    """A recommendation, a lost class, private data, people's decisions."""
+def test_optional_metrics_are_reported(results: Results, page: Page):
+    """A recommendation, a head-class regression, private data, decisions of reviewers."""
     measured = results.metrics
     chosen = replace(
         measured.evaluate.chosen, samples_per_class=20, class_weight=True, sample_weight=0.5
@@ -251,19 +251,19 @@ def test_the_rest_that_may_be_measured_is_reported(results: Results, page: Page)
     )
     text = page.text(with_metrics(results, more))
     for stated in [
-        "Recommendation, by the dev rows: 20 samples a class, with class weights, each sample "
-        "counting 0.5 of a real row.",
+        "Recommendation, chosen on dev: 20 samples per class, with class weights; a sample has "
+        "weight 0.5, a real row weight 1.",
         "(McNemar, p < 0.001).",
-        "Large classes that lost recall beyond noise: 查询话费.",
+        "Head-class regressions (recall lost beyond noise): 查询话费.",
         "Private data found in the samples: mobile numbers 3.",
-        "People decided on 20 samples. People would reject an estimated 10.0% [2.0%, 30.0%]",
-        "requests that gave no sample cut off 11, no response 2",
+        "Reviewers decided on 20 samples. Reviewers would reject an estimated 10.0% [2.0%, 30.0%]",
+        "requests that returned no sample truncated 11, no response 2",
     ]:
         assert stated in text
 
 
-def test_features_say_what_samples_have_more_or_less_of(results: Results, page: Page):
-    """In the words of the metrics, in both languages."""
+def test_features_of_detectability_are_listed(results: Results, page: Page):
+    """With direction and weight, in both languages."""
     features = (
         Feature("characters", "less", 2.1, 74.0, 389.0),
         Feature("opens with 您好", "more", 1.25, 0.6, 0.2),
@@ -277,7 +277,7 @@ def test_features_say_what_samples_have_more_or_less_of(results: Results, page: 
 
 
 def test_optional_parts_are_left_out(results: Results, page: Page):
-    """A second classifier, rounds and the look at the style of samples."""
+    """Second classifier, rounds and detectability."""
     text = page.text(with_evaluation(results, second=None, detectability=None, rounds=None))
     words = WORDS["en"]
     assert words["second"].partition("{")[0] not in text
@@ -286,7 +286,7 @@ def test_optional_parts_are_left_out(results: Results, page: Page):
 
 
 def test_second_classifier_and_rounds_have_tables(results: Results, page: Page):
-    """With the differences to what each is compared with."""
+    """With differences to their references."""
     scores = results.metrics.evaluate.methods["augmented"]
     second = Second("complement_nb", {"augmented": scores}, {"augmented": scores})
     one = RoundSummary(True, 162, 48, 5, 48, {"review": 2}, spread(0.6), spread(0.5), spread(0.07))
@@ -296,12 +296,12 @@ def test_second_classifier_and_rounds_have_tables(results: Results, page: Page):
 
 
 @pytest.mark.parametrize(
-    ("language", "heading"), [("en", "What each model is worth"), ("zh", "各模型的贡献")]
+    ("language", "heading"), [("en", "Contribution of each model"), ("zh", "各模型的贡献")]
 )
-def test_models_have_a_table_where_there_are_several(
+def test_several_models_have_a_table(
     results: Results, several: Results, page: Page, language: Language, heading: str
 ):
-    """What each is worth, a dash where nothing can be reported; one alone has none."""
+    """The contribution of each model, a dash if unknown; a single model has no table."""
     source = page.source(several, language)
     text = str(Text(source))
     assert heading in text
@@ -320,22 +320,22 @@ def test_models_have_a_table_where_there_are_several(
     [
         pytest.param(
             "en",
-            "Two of them agree on 87.5% of the samples, Fleiss' kappa 0.62.",
-            "Two of them agree on - of the samples, Fleiss' kappa -.",
+            "Observed agreement of two voters: 87.5% of the samples; Fleiss' kappa: 0.62.",
+            "Observed agreement of two voters: - of the samples; Fleiss' kappa: -.",
             id="en",
         ),
         pytest.param(
             "zh",
-            "两个评审对 87.5% 的样本意见一致，Fleiss kappa 为 0.62。",
-            "两个评审对 - 的样本意见一致，Fleiss kappa 为 -。",
+            "两个投票者的观察一致率为 87.5%，Fleiss kappa 系数为 0.62。",
+            "两个投票者的观察一致率为 -，Fleiss kappa 系数为 -。",
             id="zh",
         ),
     ],
 )
-def test_judges_have_a_table_where_there_are_any(
+def test_judges_have_a_table(
     results: Results, several: Results, page: Page, language: Language, agreed: str, unknown: str
 ):
-    """Who accepted how much, and how far they agree; a dash where no two voted on a sample."""
+    """Share accepted by each judge, and their agreement; a dash if no two voted on a sample."""
     rows = "classifier 1,200 75.0% 0.62 glm<4> 30 0.0% 0.00 qwen|one 1,170 100.0% 0.25"
     assert f"{rows} {agreed}" in page.text(several, language)
     apart = replace(several.metrics.filter, judges_agreement=None, judges_kappa=None)
@@ -344,8 +344,8 @@ def test_judges_have_a_table_where_there_are_any(
     assert WORDS[language]["judges"] not in page.source(results, language)
 
 
-def test_sections_of_nothing_are_left_out(results: Results, page: Page):
-    """No candidates, no samples, no differences: the report is still written."""
+def test_empty_sections_are_left_out(results: Results, page: Page):
+    """Without candidates, samples and differences the report is still written."""
     source = page.source(without_samples(results))
     assert "candidates 0 -" in str(Text(source))
     for heading in ("examples", "bias", "confusions"):
@@ -353,14 +353,14 @@ def test_sections_of_nothing_are_left_out(results: Results, page: Page):
 
 
 def test_no_samples_can_be_the_recommendation(results: Results, page: Page):
-    """Where none is best on dev, the report says so and names the free method."""
+    """If no samples are best on dev, the report says so and names the free method."""
     none = replace(results.metrics.evaluate.chosen, samples_per_class=0)
     text = page.text(with_evaluation(results, chosen=none, best_free="class_weight"), "zh")
-    assert "建议：这批数据不必使用生成样本；不用样本的 类别权重 同样好。" in text
+    assert "建议：这批数据无需使用合成样本；不使用样本的“类别权重”效果相当。" in text
 
 
-def test_colour_stands_only_beyond_noise(results: Results, page: Page):
-    """Of changes to the better, to the worse and none, those that may be chance have no colour."""
+def test_only_significant_changes_are_coloured(results: Results, page: Page):
+    """Changes for better or worse that may be chance have no colour."""
     planted = {
         "查询话费": (0.9, 0.88, 0.0001, True),
         "开发票": (0.1, 0.5, 0.012, True),
@@ -389,7 +389,7 @@ def test_colour_stands_only_beyond_noise(results: Results, page: Page):
 
 
 def test_names_and_samples_cannot_break_the_page(results: Results, page: Page):
-    """Markup in a class name or a sample is shown, not obeyed."""
+    """Markup in a class name or a sample is escaped."""
     per_class = dict(results.metrics.balance.per_class)
     per_class["<b>"] = per_class.pop("查询话费")
     balance = replace(results.metrics.balance, per_class=per_class)
@@ -408,20 +408,20 @@ def test_names_and_samples_cannot_break_the_page(results: Results, page: Page):
 
 
 def test_confusions_are_the_largest_first(results: Results, page: Page):
-    """What did not change is none; a table shows ten pairs, one without pairs is not there."""
+    """Unchanged pairs are left out; a table shows ten pairs; empty tables are left out."""
     pairs = [Confused("a", f"b{n}", 0, n) for n in range(12)]
     source = page.source(replace(results, confused=pairs))
     assert re.findall(r"<td>a</td><td>(\w+)</td>", source) == [f"b{n}" for n in range(11, 1, -1)]
     assert WORDS["en"]["fewer"] not in source
     both_ways = [Confused("a", "b", 20, 8), Confused("b", "a", 3, 9), Confused("a", "c", 5, 5)]
     text = page.text(replace(results, confused=both_ways))
-    assert "Confused less often class taken for before after change a b 20 8 -12" in text
-    assert "Confused more often class taken for before after change b a 3 9 +6" in text
+    assert "Confused less often class predicted as before after change a b 20 8 -12" in text
+    assert "Confused more often class predicted as before after change b a 3 9 +6" in text
     assert "a c 5 5" not in text
 
 
 def test_a_class_without_test_rows_is_not_measurable(results: Results, page: Page):
-    """It keeps its counts, the rarest class first."""
+    """Its counts are shown, sorted like the others."""
     measured = results.metrics
     per_class = {k: v for k, v in measured.evaluate.per_class.items() if k != "补换卡"}
     rows = class_rows(measured.balance, per_class)
@@ -431,24 +431,24 @@ def test_a_class_without_test_rows_is_not_measurable(results: Results, page: Pag
 
 
 def test_rows_that_were_dropped_are_in_the_original_count(capped: Results, page: Page):
-    """The class had them; the balanced set has fewer."""
+    """The train file has them; the balanced set has fewer rows."""
     text = page.text(capped)
     assert "48 generated samples were added to 102 real rows" in text
     assert "查询话费 60 30 0.5× 8" in text
 
 
 def test_shortfall_is_reported(results: Results, page: Page):
-    """How many samples are missing, and of which classes."""
+    """The number of missing samples and their classes."""
     balance = results.metrics.balance
     short = replace(balance.per_class["开发票"], shortfall=6)
     lacking = replace(balance, per_class={**balance.per_class, "开发票": short})
     text = page.text(with_metrics(results, replace(results.metrics, balance=lacking)))
-    assert "Short of the target by 6 samples: 开发票 6." in text
+    assert "Shortfall of 6 samples: 开发票 6." in text
 
 
 @both
-def test_differences_are_told_in_words(results: Results, page: Page, language: Language):
-    """What differs, by how much, with what it was compared, and whether it may be chance."""
+def test_differences_are_described(results: Results, page: Page, language: Language):
+    """What differs, by how much, compared with what, and whether it may be chance."""
     entries = (
         difference("办理缴费", "openings", "您好请问", (0.75, 0.25), also_in=1),
         difference("", "turns", "mean", (4.5, 16.0), compared_with="all", at_least=-0.1),
@@ -463,7 +463,7 @@ def test_differences_are_told_in_words(results: Results, page: Page, language: L
             "办理缴费 opens with 您好请问 75.0% 25.0% 1 more",
             "all classes number of turns, mean may be chance 4.5 16.0 all classes",
             "all classes has no gender word 90.0% 70.0%",
-            "all classes asked for: 来电人 老人 50.0% 25.0% even share",
+            "all classes requested: 来电人 老人 50.0% 25.0% even share",
         ],
         "zh": [
             "办理缴费 以“您好请问”开头 75.0% 25.0% 另外 1 类",
@@ -477,7 +477,7 @@ def test_differences_are_told_in_words(results: Results, page: Page, language: L
 
 
 def test_examples_are_of_different_classes_first(results: Results):
-    """One of each class in the order of the file, then the second ones."""
+    """The first sample of each class in the order of the file, then the second ones."""
     first = results.accepted[0]
     samples = [
         replace(first, candidate=replace(first.candidate, id=str(n), label=label))
@@ -494,7 +494,7 @@ def test_long_examples_are_cut(results: Results, page: Page):
 
 
 def with_evaluation(results: Results, **changed: object) -> Results:
-    """The same run with other fields of its evaluation."""
+    """Return the same run with changed fields of its evaluation."""
     evaluate = replace(results.metrics.evaluate, **changed)  # type: ignore[arg-type]
     return with_metrics(results, replace(results.metrics, evaluate=evaluate))
 
@@ -508,7 +508,7 @@ def difference(
     at_least: float = 0.2,
     also_in: int = 0,
 ) -> LargestDifference:
-    """One of the largest differences."""
+    """Return one of the largest differences."""
     synthetic, real = shares
     return LargestDifference(
         label,

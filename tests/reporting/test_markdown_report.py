@@ -1,4 +1,4 @@
-"""The Markdown report: word for word as of the small run, and what other runs add to it."""
+"""The Markdown report: golden text of the small run, and the sections that other runs add."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PICTURES = {"Scores of the methods": "headline.png", "Recall per class": "recall
 
 
 def test_report_is_the_golden_text(results: Results, settings: Settings):
-    """Every table, note and link; of each rule the first five that it dropped; then the settings."""
+    """Every table, note and link; the first five rejected samples per rule; then the settings."""
     text = render_report(results, settings, PICTURES)
-    told, _, shown = text.partition("## Settings\n")
-    assert told == GOLDEN.read_text(encoding="utf-8")
+    body, _, shown = text.partition("## Settings\n")
+    assert body == GOLDEN.read_text(encoding="utf-8")
     assert shown == f"\n```yaml\n{settings.as_yaml()}```\n"
 
 
 def test_shortfall_is_reported(results: Results, settings: Settings):
-    """How many samples are missing, and of which classes; no shortfall is reported as plainly."""
+    """The number of missing samples and their classes; the absence of a shortfall is stated too."""
     assert "- Every class reached its target." in render_report(results, settings, {})
     balance = results.metrics.balance
     short = replace(balance.per_class["开发票"], synthetic=12, shortfall=6)
@@ -32,31 +32,31 @@ def test_shortfall_is_reported(results: Results, settings: Settings):
     text = render_report(
         with_metrics(results, replace(results.metrics, balance=lacking)), settings, {}
     )
-    assert "- **Short of the target by 6 samples:** 开发票 6 of 20" in text
+    assert "- **Shortfall: 6 samples:** 开发票 6 of 20" in text
     assert "Every class reached its target" not in text
 
 
 def test_rows_that_the_head_cap_dropped_are_reported(
     results: Results, capped: Results, settings: Settings
 ):
-    """Real rows do not vanish in silence."""
-    assert "- `plan.head_cap` dropped 60 real rows." in render_report(capped, settings, {})
-    assert "head_cap` dropped" not in render_report(results, settings, {})
+    """Real rows do not vanish silently."""
+    assert "- `plan.head_cap` removed 60 real rows." in render_report(capped, settings, {})
+    assert "head_cap` removed" not in render_report(results, settings, {})
 
 
 def test_report_of_a_run_without_candidates(results: Results, settings: Settings):
-    """Shares of nothing are a dash; nothing dropped and nothing to compare have no section."""
+    """Undefined shares are a dash; sections without content are left out."""
     text = render_report(without_samples(results), settings, {})
     assert "| candidates | 0 | - |" in text
-    assert "## What was dropped" not in text
+    assert "## Rejected samples" not in text
     assert "## How the samples differ" not in text
 
 
-def test_models_have_a_table_where_there_are_several(several: Results, settings: Settings):
-    """What each is worth, a dash where nothing can be reported; one alone has none."""
+def test_several_models_have_a_table(several: Results, settings: Settings):
+    """The contribution of each model, a dash if unknown; a single model has no table."""
     text = render_report(several, settings, {})
     assert (
-        "| model | requests | samples | accepted | accepted share | kept | cost of 1,000 "
+        "| model | requests | samples | accepted | acceptance rate | kept | cost per 1,000 "
         "| distinct pairs | dev gain alone | dev gain on top |"
     ) in text
     assert (
@@ -70,12 +70,11 @@ def test_models_have_a_table_where_there_are_several(several: Results, settings:
     assert "## Models" not in render_report(alone, settings, {})
 
 
-def test_judges_have_a_table_where_there_are_any(
-    results: Results, several: Results, settings: Settings
-):
-    """Who accepted how much, and how far they agree; a dash where no two voted on a sample."""
+def test_judges_have_a_table(results: Results, several: Results, settings: Settings):
+    """Share accepted by each judge, and their agreement; a dash if no two voted on a sample."""
     text = render_report(several, settings, {})
-    assert "Two of them agree on 87.5% of the samples, Fleiss' kappa 0.62." in text
+    agreement = "Observed agreement of two voters: {} of the samples; Fleiss' kappa: {}."
+    assert agreement.format("87.5%", "0.62") in text
     assert (
         "| judge | judged | accepted | weight |\n"
         "| --- | ---: | ---: | ---: |\n"
@@ -87,12 +86,12 @@ def test_judges_have_a_table_where_there_are_any(
     text = render_report(
         with_metrics(several, replace(several.metrics, filter=apart)), settings, {}
     )
-    assert "Two of them agree on - of the samples, Fleiss' kappa -." in text
+    assert agreement.format("-", "-") in text
     assert "## Judges" not in render_report(results, settings, {})
 
 
 def test_bars_and_lines_stay_in_their_cell(results: Results, settings: Settings):
-    """A class name cannot break the table, nor can a sample that was dropped; a long one is cut."""
+    """Neither a class name nor a rejected sample can break the table; a long sample is cut."""
     first = results.rejected[0]
     candidate = replace(first.candidate, label="a|b", text="x|y\n" + "z" * 100)
     dropped = replace(first, candidate=candidate, fault=Fault("format", "z|'"))

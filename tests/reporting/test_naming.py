@@ -1,4 +1,4 @@
-"""What runs, settings and metrics are called in MLflow."""
+"""Names of runs, settings and metrics in MLflow."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SETTINGS = {"plan": {"target_per_class": 100}, "runtime": {"concurrency": 8}}
             {"DVC_EXP_NAME": "grimy-alga", "DVC_STAGE": "a"}, "grimy-alga", id="experiment"
         ),
         pytest.param({"DVC_STAGE": "a"}, "repro-0123456", id="repro"),
-        pytest.param({}, "manual-0123456", id="by-hand"),
+        pytest.param({}, "manual-0123456", id="manual"),
     ],
 )
 def test_the_run_is_named_after_what_started_it(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], name: str
 ):
-    """Experiment name or commit, and the digits of the settings."""
+    """The name has the experiment or the commit, and the digits of the settings."""
     for variable in ("DVC_EXP_NAME", "DVC_STAGE"):
         monkeypatch.delenv(variable, raising=False)
     for variable, value in environment.items():
@@ -36,7 +36,7 @@ def test_the_run_is_named_after_what_started_it(
 
 
 def test_other_settings_have_other_digits(tmp_path: Path):
-    """Eight of them; runtime changes no result and does not count."""
+    """Eight digits; `runtime` changes no result and is left out."""
 
     def digest(settings: dict[str, dict[str, int]]) -> str:
         path = tmp_path / "params.yaml"
@@ -50,7 +50,7 @@ def test_other_settings_have_other_digits(tmp_path: Path):
 
 
 def test_the_commit_is_that_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Of an experiment the one that it started from; outside of a repository none is known."""
+    """For an experiment, the commit that it started from; outside a repository, unknown."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("DVC_EXP_BASELINE_REV", raising=False)
@@ -65,7 +65,7 @@ def test_the_commit_is_that_of_the_repository(tmp_path: Path, monkeypatch: pytes
 
 
 def test_settings_are_flat_texts():
-    """Dotted names; texts as they are, other values as JSON, in the length that MLflow takes."""
+    """Dotted names; text unchanged, other values as JSON, within the length that MLflow accepts."""
     settings: dict[str, JsonValue] = {
         "plan": {"target_gini": None, "overrides": {"咨询（含查询）业务规定": 3}, "caps": {}},
         "prompt": "字" * 9000,

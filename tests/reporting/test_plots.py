@@ -41,19 +41,19 @@ PER_CLASS = pd.DataFrame(
 
 
 def names(axes: Axes, axis: str = "y") -> list[str]:
-    """Texts of the ticks."""
+    """Return the texts of the ticks."""
     return [tick.get_text() for tick in getattr(axes, f"get_{axis}ticklabels")()]
 
 
 def draw(figure: Figure) -> bytes:
-    """The PNG; a glyph that the font lacks is a warning, and so an error."""
+    """Return the PNG; a missing glyph is a warning, and warnings are errors here."""
     target = BytesIO()
     figure.savefig(target, format="png", dpi=40)
     return target.getvalue()
 
 
 def test_class_counts_are_sorted_by_support():
-    """The largest class on top, on a log scale, with its counts written out."""
+    """The largest class is on top, on a log scale, with its counts as text."""
     figure = plots.class_counts(COUNTS)
     (axes,) = figure.axes
     draw(figure)
@@ -66,7 +66,7 @@ def test_class_counts_are_sorted_by_support():
 
 
 def test_recall_shows_the_support_and_what_got_worse():
-    """Names carry the number of test rows; a class that lost recall is red."""
+    """Names show the number of test rows; a class that lost recall is red."""
     figure = plots.recall_per_class(PER_CLASS)
     (axes,) = figure.axes
     draw(figure)
@@ -78,7 +78,7 @@ def test_recall_shows_the_support_and_what_got_worse():
 
 
 def test_confusion_rows_are_shares():
-    """Rows sum to 1, a class without test rows is blank, other responses get a column."""
+    """Rows sum to 1, a class without test rows is blank, other predictions get a column."""
     labels = ["办理取消", "办理缴费", "办理补换卡"]
     before = pd.DataFrame([[3, 1, 0], [0, 2, 2]], index=labels[:2], columns=labels)
     after = before.assign(**{"(no prediction)": [0, 4]})
@@ -95,8 +95,8 @@ def test_confusion_rows_are_shares():
     )
 
 
-def test_headline_has_a_panel_a_metric(metrics: Metrics):
-    """Methods top to bottom in their order, values written out."""
+def test_headline_has_one_panel_per_metric(metrics: Metrics):
+    """Methods are listed from top to bottom, with values as text."""
     figure = plots.headline(methods_table(metrics.evaluate))
     draw(figure)
     assert [axes.get_title() for axes in figure.axes] == ["macro-F1", "tail recall", "accuracy"]
@@ -125,7 +125,7 @@ CURVE = (
 
 
 def test_learning_curve_has_a_line_for_each_use_of_the_samples():
-    """By amount, with the interval around it; the recommended amount is marked."""
+    """Sorted by amount, with the interval as a band; the recommended amount is marked."""
     figure = plots.learning_curve(CURVE, 20)
     draw(figure)
     assert [axes.get_title() for axes in figure.axes] == ["macro-F1 on dev", "tail recall on dev"]
@@ -160,15 +160,15 @@ def test_a_learning_curve_of_one_point_is_drawn():
     assert names(figure.axes[0], "x") == ["20"]
 
 
-def test_amounts_that_are_too_close_have_no_number():
-    """The last one has, and of the others those that leave room."""
+def test_amounts_that_are_too_close_have_no_tick():
+    """The last amount has a tick, and so do earlier ones that leave room."""
     amounts = (0, 1, 2, 50, 100)
     curve = [tried(n, 0.5, class_weight=True, weight=1.0) for n in amounts]
     assert names(plots.learning_curve(curve, 0).axes[0], "x") == ["2", "50", "100"]
 
 
-def test_a_glyph_that_no_font_has_would_be_noticed():
-    """The other tests would fail on boxes: a missing glyph warns."""
+def test_a_missing_glyph_is_detected():
+    """It warns, so the other tests would fail on boxes."""
     with pytest.warns(UserWarning, match="missing from font"):
         draw(plots.class_counts(COUNTS.assign(label=["\U0001f9ff\U00013000", "b", "c"])))
 
@@ -183,6 +183,6 @@ def test_equal_figures_are_equal_files(tmp_path: Path):
 
 
 def test_no_window_toolkit_is_loaded():
-    """Charts are drawn without pyplot, whose figures stay open and which may want a screen."""
+    """Charts are drawn without pyplot, which keeps figures open and may need a display."""
     code = "import sys; import src.reporting.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""What every account of a run says: the verdict follows the interval, methods keep their order."""
+"""What all reports share: the verdict follows the interval, methods keep their order."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def test_verdict_follows_the_interval(
 
 
 def test_intervals_are_written_with_their_ends():
-    """A score to three digits, a difference with its sign and as many digits as are asked for."""
+    """A score has three digits; a difference has its sign and the requested number of digits."""
     interval = Interval(0.06349, -0.041, 0.0852)
     assert scored(interval) == "0.063 [-0.041, 0.085]"
     assert signed(interval) == "+0.063 [-0.041, +0.085]"
     assert signed(interval, 4) == "+0.0635 [-0.0410, +0.0852]"
 
 
-def test_every_method_has_its_place(metrics: Metrics):
-    """All methods of the settings are told, in one order; of five metrics three have a column."""
+def test_every_method_is_in_the_table(metrics: Metrics):
+    """All methods of the settings are listed in a fixed order; three of five metrics are shown."""
     scores = metrics.evaluate.methods["original"]
     methods = dict.fromkeys(reversed(get_args(Method)), scores)
     table = methods_table(replace(metrics.evaluate, methods=methods))
@@ -76,7 +76,7 @@ def test_every_method_has_its_place(metrics: Metrics):
     assert set(table["metric"]) < set(SCORED)
 
 
-def test_methods_keep_their_order_whatever_the_file_says(metrics: Metrics):
+def test_methods_keep_their_order(metrics: Metrics):
     """Free methods first, as in the settings; a method that was not scored is left out."""
     table = methods_table(metrics.evaluate)
     assert table["method"].unique().tolist() == list(METHODS)
@@ -97,7 +97,7 @@ def test_shortfalls_are_listed_largest_first(metrics: Metrics):
 
 
 def test_metrics_are_read_from_their_folder(kept_run: Path, metrics: Metrics, tmp_path: Path):
-    """One file a stage; the one that is missing is named."""
+    """One file per stage; a missing file is named."""
     folder = shutil.copytree(kept_run / METRICS, tmp_path / "metrics")
     assert read_metrics(folder) == metrics
     (folder / "balance.json").unlink()

@@ -1,4 +1,4 @@
-"""What a report reads of a run."""
+"""Reading the results of a run for the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.reporting.conftest import read
 
 
 def test_tables_are_those_of_the_stages(kept_run: Path, results: Results):
-    """A row a class with test rows, and every test row in both confusions."""
+    """One row per class with test rows, and every test row in both confusion tables."""
     assert sorted(results.per_class["label"]) == sorted(results.metrics.balance.per_class)
     assert results.class_counts["after"].sum() == results.metrics.balance.rows
     for counts in (results.confusion_before, results.confusion_after):
@@ -29,7 +29,7 @@ def test_tables_are_those_of_the_stages(kept_run: Path, results: Results):
 
 
 def test_confused_pairs_are_of_the_best_free_method_and_ours(kept_run: Path, results: Results):
-    """The first seed of both, on the test rows."""
+    """They come from the first seed of both methods, on the test rows."""
     evaluate = results.metrics.evaluate
     truth = pd.read_csv(kept_run / "data/test.csv")["label_raw"]
     for method, field in ((evaluate.best_free, "before"), (evaluate.ours, "after")):
@@ -38,15 +38,15 @@ def test_confused_pairs_are_of_the_best_free_method_and_ours(kept_run: Path, res
         assert sum(getattr(pair, field) for pair in results.confused) == wrong > 0
 
 
-def test_right_responses_are_not_confused():
-    """Each pair of two classes once, with its rows by either method."""
+def test_correct_predictions_are_not_confused():
+    """Each pair of classes is listed once, with its counts for both methods."""
     pairs = confused(list("aaabb"), list("abbbb"), list("aabba"))
     assert pairs == (Confused("a", "b", 2, 1), Confused("b", "a", 0, 1))
     assert [pair.change for pair in pairs] == [-1, 1]
 
 
-def test_dropped_samples_are_told_by_rule(results: Results):
-    """By the rules' names, in their order."""
+def test_rejected_samples_are_grouped_by_rule(results: Results):
+    """Sorted by the name of the rule; samples keep their order."""
     first, second = results.rejected[:2]
     faults = (Fault("length", ""), Fault("format", ""))
     dropped = [replace(first, fault=faults[0]), replace(second, fault=faults[1])]
@@ -56,8 +56,8 @@ def test_dropped_samples_are_told_by_rule(results: Results):
     ]
 
 
-def test_a_class_may_be_called_by_a_number(kept_run: Path, settings: Settings, tmp_path: Path):
-    """Its name stays a text, also one that pandas takes for nothing."""
+def test_the_name_of_a_class_may_be_a_number(kept_run: Path, settings: Settings, tmp_path: Path):
+    """Names are read as text, including names that pandas would read as missing."""
     folder = shutil.copytree(kept_run, tmp_path / "run")
     for name in ("recall", "class_counts", "confusion_before", "confusion_after"):
         path = folder / METRICS / "plots" / f"{name}.csv"
@@ -68,8 +68,8 @@ def test_a_class_may_be_called_by_a_number(kept_run: Path, settings: Settings, t
     assert {"007", "NA"} <= set(results.confusion_after.index)
 
 
-def test_what_is_missing_is_named(kept_run: Path, settings: Settings, tmp_path: Path):
-    """A table of evaluate, here."""
+def test_a_missing_file_is_named(kept_run: Path, settings: Settings, tmp_path: Path):
+    """The example is a table of evaluate."""
     folder = shutil.copytree(kept_run, tmp_path / "run")
     (folder / METRICS / "plots/recall.csv").unlink()
     with pytest.raises(UserError, match=r"recall\.csv not found; run `dvc repro`"):

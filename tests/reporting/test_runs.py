@@ -1,4 +1,4 @@
-"""What MLflow keeps of each stage of the small run."""
+"""What MLflow records of each stage of the small run."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from tests.small_run import METHODS
 
 @pytest.fixture
 def params(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """Its settings, in its folder."""
+    """The settings of the small run, with its folder as the working directory."""
     monkeypatch.chdir(small_run)
     return load_params()
 
 
 def test_numbers_of_a_metrics_file_are_flat():
-    """Nested names are joined by dots; what is no number is left out."""
+    """Nested names are joined by dots; other values than numbers are left out."""
     value = {"gini": {"before": 0.5, "after": 0}, "best_free": "original", "rows": 3, "stopped": {}}
     assert flat_numbers(value) == {"gini.before": 0.5, "gini.after": 0.0, "rows": 3.0}
 
 
 def test_every_stage_can_be_described(params: Params):
-    """In the order of the pipeline; two of the same files are equal."""
+    """In the order of the pipeline; the same files give equal descriptions."""
     every = stages(METHODS)
     trained = [f"train-baseline@{method}" for method in METHODS]
     assert every == [
@@ -51,7 +51,7 @@ def test_every_stage_can_be_described(params: Params):
 
 
 def test_settings_are_those_of_the_stage(params: Params):
-    """Sections as plain values, that JSON can hold."""
+    """Sections are plain JSON values."""
     shown = {stage: sorted(describe(stage, params).params) for stage in stages(["original"])}
     assert shown == {
         "generate": ["generate", "llm", "plan"],
@@ -66,7 +66,7 @@ def test_settings_are_those_of_the_stage(params: Params):
 
 
 def test_numbers_are_those_of_the_metrics_file(params: Params):
-    """The large tables are left out; of an evaluation the recall of each class is there."""
+    """Large tables are left out; the evaluation has the recall per class."""
     found = {
         name: json.loads((METRICS / f"{name}.json").read_text("utf-8"))
         for name in ("filter", "balance", "choose", "evaluate")
@@ -116,7 +116,7 @@ def test_numbers_are_those_of_the_metrics_file(params: Params):
         pytest.param("augmented", [BALANCED.name], [BALANCED.name], id="ours"),
     ],
 )
-def test_rows_that_an_method_learned_from(
+def test_training_rows_of_a_method(
     small_run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -125,7 +125,7 @@ def test_rows_that_an_method_learned_from(
     without: list[str],
     capped: list[str],
 ):
-    """Free methods have every real row, the others those that `plan.head_cap` leaves."""
+    """Free methods use every real row, the others those that `plan.head_cap` keeps."""
     monkeypatch.chdir(shutil.copytree(small_run, tmp_path / "run"))
     for folder, name in (("models", "skops"), ("data/interim/predictions", "csv")):
         if not Path(folder, f"{method}.{name}").exists():
@@ -139,10 +139,10 @@ def test_rows_that_an_method_learned_from(
     assert learned_from(params.model_copy(update={"plan": plan})) == capped
 
 
-def test_a_choice_of_no_samples_learned_from_every_row(
+def test_a_choice_of_no_samples_uses_every_row(
     small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params
 ) -> None:
-    """`chosen` is then a method that needs no samples, whatever the head cap."""
+    """`chosen` then needs no samples, whatever the head cap."""
     monkeypatch.chdir(shutil.copytree(small_run, tmp_path / "run"))
     found = read_record(METRICS / "choose.json", ChooseMetrics)
     for samples, expected in ((5, BALANCED.name), (0, "train.csv")):
@@ -152,8 +152,8 @@ def test_a_choice_of_no_samples_learned_from_every_row(
         assert [path.name for path in run.datasets] == [expected]
 
 
-def test_scores_of_an_method_are_the_means_over_its_seeds(params: Params):
-    """On dev and test; with what the classifier's regularisation is."""
+def test_scores_of_a_method_are_the_means_over_its_seeds(params: Params):
+    """On dev and test, together with the regularisation of the classifier."""
     run = describe("train-baseline@augmented", params)
     predicted = pd.read_csv("data/interim/predictions/augmented.csv").query("split == 'test'")
     truth = pd.read_csv("data/test.csv")["label_raw"].to_numpy()
@@ -170,8 +170,8 @@ def test_scores_of_an_method_are_the_means_over_its_seeds(params: Params):
     }
 
 
-def test_learning_curve_is_of_samples_that_count_as_a_real_row(params: Params):
-    """With and without class weights; the steps are samples a class."""
+def test_learning_curve_has_sample_weight_1(params: Params):
+    """With and without class weights; the steps are samples per class."""
     curves = describe("choose", params).curves
     assert {name: list(curve) for name, curve in curves.items()} == {
         f"learning_curve/{metric}/{series}": [0, 10]
@@ -181,7 +181,7 @@ def test_learning_curve_is_of_samples_that_count_as_a_real_row(params: Params):
 
 
 def test_rounds_are_curves(small_run: Path, params: Params, tmp_path: Path):
-    """Of their dev scores; without rounds there is none."""
+    """Curves of dev scores; without rounds there are none."""
     assert describe("evaluate", params).curves == {}
     folder = shutil.copytree(small_run / METRICS, tmp_path / "metrics")
     found = read_record(folder / "evaluate.json", EvaluateMetrics)
@@ -196,8 +196,8 @@ def test_rounds_are_curves(small_run: Path, params: Params, tmp_path: Path):
     assert not any(name.startswith("rounds.") for name in run.metrics)
 
 
-def test_files_that_are_kept(small_run: Path, params: Params, tmp_path: Path):
-    """Plots of the evaluation, the folder of reports; another report is another run."""
+def test_recorded_files(small_run: Path, params: Params, tmp_path: Path):
+    """The plots of the evaluation and the folder of reports; a changed report is another run."""
     assert describe("evaluate", params).artifacts == (METRICS / PLOTS.name,)
     run = describe("report", params)
     assert run.artifacts == (REPORTS,)

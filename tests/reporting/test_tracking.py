@@ -1,4 +1,4 @@
-"""MLflow runs in a real SQLite database: nested, comparable, and never in a stage's way."""
+"""MLflow runs in a real SQLite database are nested and comparable, and never fail a stage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 @pytest.fixture(scope="module")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database that was set up and not used, since setting one up takes seconds."""
+    """An empty database; shared, as creating one takes seconds."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     MlflowClient(tracking_uri=f"sqlite:///{path}")
     return path
@@ -63,18 +63,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def database(project: Path, empty_database: Path) -> Path:
-    """A project whose database is there."""
+    """A project with a database."""
     shutil.copy(empty_database, project / "mlflow.db")
     return project
 
 
 def write_settings(folder: Path, settings: Mapping[str, JsonValue]) -> None:
-    """params.yaml."""
+    """Write params.yaml."""
     (folder / "params.yaml").write_text(yaml.safe_dump(dict(settings)), encoding="utf-8")
 
 
 def after_filter(folder: Path, small_run: Path) -> int:
-    """Settings and metrics of the small run in a folder; how many samples were accepted."""
+    """Copy settings and metrics of the small run; return the number of accepted samples."""
     shutil.copy(small_run / "params.yaml", folder / "params.yaml")
     shutil.copytree(small_run / METRICS, folder / METRICS)
     found = json.loads((folder / METRICS / "filter.json").read_text(encoding="utf-8"))
@@ -82,7 +82,7 @@ def after_filter(folder: Path, small_run: Path) -> int:
 
 
 def runs(root: Path) -> tuple[list[Run], list[Run]]:
-    """Parents and children, oldest first."""
+    """Return parents and children, oldest first."""
     client = MlflowClient(tracking_uri=f"sqlite:///{root}/mlflow.db")
     experiment = client.get_experiment_by_name(EXPERIMENT)
     found = client.search_runs([experiment.experiment_id], order_by=["attributes.end_time"])
@@ -95,9 +95,9 @@ def runs(root: Path) -> tuple[list[Run], list[Run]]:
 def test_a_stage_is_nested_in_the_run_of_the_pipeline(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Settings, metrics, files and rows of a stage; its headline and settings on the parent too.
+    """Settings, metrics, files and rows of a stage; the parent has its headline and settings too.
 
-    All of it lies in the project's root although the stage ran in a workspace elsewhere.
+    Everything is in the project's root although the stage ran in a workspace elsewhere.
     """
     workspace = database / ".dvc" / "tmp" / "exps" / "x"
     (workspace / "plots").mkdir(parents=True)
@@ -150,7 +150,7 @@ def test_a_stage_is_nested_in_the_run_of_the_pipeline(
 
 
 def test_stages_of_one_run_share_the_parent(database: Path):
-    """The parent collects settings and headlines; a setting that it has is not logged again."""
+    """The parent collects settings and headlines; it logs each setting once."""
     record(StageRun("filter", {"plan": {"a": 1}}, {"accepted": 3}))
     write_settings(database, SETTINGS | {"runtime": {"concurrency": 2}})
     settings = {"plan": {"a": 2}, "baseline": {"c": None}}
@@ -173,7 +173,7 @@ def test_other_settings_are_another_run(database: Path):
     assert len({run.data.tags[PIPELINE_TAG] for run in parents}) == 2
 
 
-def test_what_mlflow_would_refuse_is_made_to_fit(database: Path):
+def test_names_and_values_are_within_the_limits_of_mlflow(database: Path):
     """Names with full-width brackets, long values, many settings at once."""
     many: dict[str, JsonValue] = {f"s{i}": i for i in range(230)}
     overrides: JsonValue = {"咨询（含查询）业务规定": 3, "empty": {}, "listed": [{"名": "a"}]}
@@ -188,8 +188,8 @@ def test_what_mlflow_would_refuse_is_made_to_fit(database: Path):
     assert child.data.metrics == {"recall_a_": 1}
 
 
-def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.MonkeyPatch):
-    """What MLflow gives back responses like the model that was trained, one response a text."""
+def test_a_model_is_recorded_and_predicts(database: Path, monkeypatch: pytest.MonkeyPatch):
+    """The model from MLflow predicts like the trained model, one prediction per text."""
     import mlflow
 
     from src.config.params import load_params
@@ -215,7 +215,7 @@ def test_a_model_is_kept_and_predicts(database: Path, monkeypatch: pytest.Monkey
 
 
 def test_off_means_off(project: Path, monkeypatch: pytest.MonkeyPatch):
-    """No database, no folder, no lock."""
+    """No database, no folder and no lock is created."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
     track("filter")
     assert [path.name for path in project.iterdir()] == ["params.yaml"]
@@ -227,7 +227,7 @@ def test_a_dead_server_costs_seconds_and_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    """The stage goes on; the warning says what and what to do, in one line."""
+    """The stage continues; a one-line warning has the problem and the remedy."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     after_filter(project, small_run)
     started = time.monotonic()
@@ -235,7 +235,7 @@ def test_a_dead_server_costs_seconds_and_a_warning(
         track("filter")
     assert time.monotonic() - started < 30
     (message,) = [r.getMessage() for r in caplog.records if r.name == "src.reporting.tracking"]
-    assert message.startswith("MLflow did not record stage filter, whose results stand (")
+    assert message.startswith("MLflow did not record stage filter (its results are complete) (")
     assert "MLFLOW_TRACKING=off" in message
     assert "\n" not in message
 
@@ -243,7 +243,7 @@ def test_a_dead_server_costs_seconds_and_a_warning(
 def test_a_missing_file_is_a_warning(
     database: Path, small_run: Path, caplog: pytest.LogCaptureFixture
 ):
-    """Nothing to read, or nothing to keep; the metrics are recorded before the files are."""
+    """Missing metrics or missing artifacts; metrics are recorded before artifacts."""
     accepted = after_filter(database, small_run)
     track("filter", metrics=Path("elsewhere"))
     assert "elsewhere/filter.json not found" in caplog.messages[-1]
@@ -254,7 +254,7 @@ def test_a_missing_file_is_a_warning(
 
 
 def test_an_equal_run_is_written_once(database: Path, monkeypatch: pytest.MonkeyPatch):
-    """Another value is another run; what was cut off, before its files were kept, does not count."""
+    """Another value is another run; a run interrupted before its files were stored is ignored."""
     run = StageRun("filter", SETTINGS, {"accepted": 3}, artifacts=(Path("queue.csv"),))
     with pytest.raises(FileNotFoundError):
         record(run, once=True)
@@ -268,10 +268,10 @@ def test_an_equal_run_is_written_once(database: Path, monkeypatch: pytest.Monkey
     assert [child.data.metrics["accepted"] for child in children] == [3, 3, 4]
 
 
-def test_what_was_missed_goes_to_the_experiment_of_these_settings(
+def test_missing_stages_go_to_the_experiment_with_these_settings(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """An experiment that was applied is completed; a run by hand is nobody's pipeline."""
+    """An applied experiment is completed; a manual run is not a pipeline run."""
     monkeypatch.delenv("DVC_STAGE")
     record(StageRun("filter", {}, {"accepted": 3}))
     monkeypatch.setenv("DVC_STAGE", "balance")
@@ -288,8 +288,10 @@ def test_what_was_missed_goes_to_the_experiment_of_these_settings(
     }
 
 
-def test_a_relative_database_lies_in_the_root(database: Path, monkeypatch: pytest.MonkeyPatch):
-    """In the folder of an experiment it would be deleted with it."""
+def test_a_relative_database_path_starts_at_the_root(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In the workspace of an experiment, it would be deleted together with it."""
     workspace = database / "workspace"
     workspace.mkdir()
     monkeypatch.chdir(workspace)
@@ -300,8 +302,8 @@ def test_a_relative_database_lies_in_the_root(database: Path, monkeypatch: pytes
     assert len(runs(database)[0]) == 1
 
 
-def test_two_first_users_of_a_database_share_it(project: Path):
-    """Two processes start at once where nothing is set up: one database, one parent, no warning."""
+def test_two_processes_can_create_the_database(project: Path):
+    """Two processes start at once without a database: one database, one parent, no warning."""
     code = (
         "import logging, sys; logging.basicConfig(level=logging.INFO);"
         "from src.reporting.runs import StageRun;"

@@ -19,7 +19,7 @@ PICTURES = ["class_counts", "confusion", "headline", "learning_curve", "recall_p
 def test_page_report_card_and_pictures_are_written(
     results: Results, settings: Settings, tmp_path: Path
 ):
-    """The page in the language that is asked for; each picture that the report links is there."""
+    """The page has the requested language; each picture that the report links exists."""
     folder = tmp_path / "reports"
     write_reports(folder, results, settings, "zh")
     assert sorted(path.name for path in folder.iterdir()) == sorted(
@@ -36,7 +36,7 @@ def test_page_report_card_and_pictures_are_written(
 
 
 def test_the_stage_writes_the_same(small_run: Path, tmp_path: Path) -> None:
-    """Equal files of an equal run."""
+    """Equal runs give equal files."""
     settings = settings_of(small_run)
     write_reports(tmp_path, read(small_run, settings), settings, "en")
     for path in tmp_path.iterdir():
@@ -44,7 +44,7 @@ def test_the_stage_writes_the_same(small_run: Path, tmp_path: Path) -> None:
 
 
 def test_settings_are_sections_as_plain_values(settings: Settings):
-    """In the form of params.yaml: those that the report names, and no others."""
+    """In the form of params.yaml: the sections of the report, and no others."""
     shown = yaml.safe_load(settings.as_yaml())
     assert list(shown) == [
         *("data", "plan", "llm", "generate", "filter", "baseline", "choose", "evaluate")

@@ -15,15 +15,15 @@ from tests.stages.small_project import ROOT, Model, Project, make_project, serve
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small project after analyze."""
     path = tmp_path_factory.mktemp("planned")
-    made = by_hand(make_project(path))
+    made = outside_dvc(make_project(path))
     assert made.stage("analyze").returncode == 0
     return path
 
 
 @pytest.fixture
 def project(planned: Path, tmp_path: Path) -> Project:
-    """A small project after analyze; the repository's stages run in it by hand."""
-    return by_hand(Project(shutil.copytree(planned, tmp_path / "project")))
+    """A small project after analyze; stages of the repository run in it without DVC."""
+    return outside_dvc(Project(shutil.copytree(planned, tmp_path / "project")))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def model() -> Iterator[Model]:
         yield served
 
 
-def by_hand(project: Project) -> Project:
+def outside_dvc(project: Project) -> Project:
     """The project with an environment in which stages find the repository's code."""
     project.environment = {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING": "off"}
     return project

@@ -33,7 +33,7 @@ TRAIN_ROWS = {
     "补换卡": 4,
     "开发票": 2,
 }
-HELD_OUT_ROWS = 8  # a class, in dev and in test
+HELD_OUT_ROWS = 8  # per class, in dev and in test
 WORDS = {
     "查询话费": "话费 余额 扣费 账单 多少 欠费 明细 缴费 查询 本月",
     "办理宽带": "宽带 安装 师傅 上门 光纤 路由 兆的 新装 地址 预约",
@@ -48,7 +48,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 def call(label: str, seed: str) -> list[str]:
-    """Turns of one call: words of its class among words of every class."""
+    """Return the turns of one call: words of its class mixed with words of all classes."""
     rng = Random(f"{label}/{seed}")
     own, shared = WORDS[label].split(), SHARED.split()
     return [
@@ -57,7 +57,7 @@ def call(label: str, seed: str) -> list[str]:
 
 
 def rows(split: str, counts: dict[str, int]) -> pd.DataFrame:
-    """One split, with the columns of the real CSV and one that no stage knows."""
+    """Return one split, with the columns of the real CSV and one that no stage reads."""
     ids = {label: number for number, label in enumerate(WORDS)}
     return pd.DataFrame(
         [
@@ -86,9 +86,9 @@ class Project:
         file = self.path / "params.yaml"
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
         edit(values)
-        parsed.cache_clear()  # stages that run in the process of the tests read it anew
+        parsed.cache_clear()  # for stages in this process
         file.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
-        parsed.cache_clear()  # a stage is a process of its own, and reads them anew
+        parsed.cache_clear()  # a stage usually runs in a new process
 
     def frame(self, split: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         """Change a CSV."""
@@ -116,12 +116,12 @@ class Project:
         )
 
     def stage(self, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run one stage by hand, as DVC would."""
+        """Run one stage, as DVC would."""
         return self.run("python", "-m", f"src.stages.{name}", *options)
 
 
 def make_project(path: Path) -> Project:
-    """Settings of the repository, made small, and a set of six classes."""
+    """Create a project with reduced settings of the repository and a set of six classes."""
     path.mkdir(exist_ok=True)
     shutil.copy(ROOT / "params.yaml", path / "params.yaml")
     shutil.copytree(ROOT / "prompts", path / "prompts")
@@ -157,9 +157,9 @@ def make_project(path: Path) -> Project:
 
 @dataclass
 class Model:
-    """A completions server; what it writes depends on the prompt and on how often it came.
+    """A completions server; its reply depends on the prompt and on how often it was sent.
 
-    `flawless` leaves out the replies that no gate lets pass.
+    `flawless` leaves out the replies that any gate rejects.
     """
 
     url: str = ""
@@ -169,7 +169,7 @@ class Model:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, prompt: str) -> str:
-        """A call of the class that the prompt names; now and then nothing, or a loop."""
+        """Return a call of the class in the prompt; sometimes an empty or looping text."""
         with self.lock:
             self.asked += 1
             self.times[prompt] += 1
@@ -185,7 +185,7 @@ class Model:
 
 @contextmanager
 def serve_model() -> Iterator[Model]:
-    """A model at `url` while the block runs."""
+    """Run a model server at `url` while the block runs."""
     the_model = Model()
 
     class Handler(BaseHTTPRequestHandler):
@@ -208,7 +208,7 @@ def serve_model() -> Iterator[Model]:
             self.wfile.write(data)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing into the test's output."""
+            """Keep the output of the test clean."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -222,7 +222,7 @@ def serve_model() -> Iterator[Model]:
 
 
 def endpoint(url: str) -> Edit:
-    """Settings that ask this endpoint and no other."""
+    """Return an edit of the settings: this is the only endpoint."""
 
     def edit(values: dict[str, Any]) -> None:
         values["llm"]["endpoints"] = [
@@ -233,9 +233,9 @@ def endpoint(url: str) -> Edit:
 
 
 def as_repository(project: Project) -> Project:
-    """The project with code, pipeline and stand-in inputs of its own, in a new git repository.
+    """Make the project a git repository with its own code, pipeline and stand-in inputs.
 
-    The stand-in is a fiftieth of its size; nothing but its own stage reads it.
+    The stand-in has a fiftieth of its size; only its own stage reads it.
     """
     path = project.path
     shutil.copytree(ROOT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""What users get wrong: one line that says what and how to mend it, and nothing is touched."""
+"""Mistakes of users: a one-line error with a remedy, and no file is changed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def unknown_key(project: Project) -> None:
 
 
 def class_without_train_rows(project: Project) -> None:
-    """The rarest class stands in dev and test alone."""
+    """The rarest class is only in dev and test."""
     project.frame("train", lambda frame: frame[frame["label_raw"] != "开发票"])
 
 
@@ -67,7 +67,7 @@ def not_utf8(project: Project) -> None:
 
 
 def assert_refused(project: Project, stage: str, *says: str) -> None:
-    """One line, exit code 2, and the files of an earlier run as they were."""
+    """Check for one line, exit code 2, and unchanged files of an earlier run."""
     (project.path / "data/interim/candidates.jsonl").write_text("of an earlier run")
     kept = {
         path: path.read_bytes()
@@ -121,10 +121,8 @@ def test_bad_input_is_one_line(project: Project, spoil: Break, says: list[str]):
         pytest.param({"api_key_env": "NO_SUCH_KEY"}, ["NO_SUCH_KEY", ".env"], id="key"),
     ],
 )
-def test_a_model_that_cannot_be_asked_is_one_line(
-    project: Project, settings: dict[str, str], says: list[str]
-):
-    """A wrong model or a missing key ends the run before anything is asked."""
+def test_an_unusable_model_is_one_line(project: Project, settings: dict[str, str], says: list[str]):
+    """A wrong model or a missing key ends the run before the first request."""
 
     def edit(values: dict[str, Any]) -> None:
         url = "http://127.0.0.1:9/v1" if "api_key_env" in settings else "embedded"
@@ -136,15 +134,15 @@ def test_a_model_that_cannot_be_asked_is_one_line(
 
 
 def test_an_endpoint_that_is_down_is_one_line(project: Project):
-    """Its name, its address, and that nothing is lost."""
+    """The message has its name, its address, and that nothing is lost."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
     project.settings(endpoint(url))
     assert_refused(project, "generate", "'loopback'", url, "start it")
 
 
-def test_a_stage_before_its_time_names_the_command(project: Project):
-    """Without the plan there is nothing to generate from."""
+def test_a_missing_input_names_the_command(project: Project):
+    """Generate needs the plan."""
     (project.path / "data/interim/plan.csv").unlink()
     ended = project.stage("generate")
     assert (ended.returncode, ended.stderr) == (
@@ -153,7 +151,7 @@ def test_a_stage_before_its_time_names_the_command(project: Project):
     )
 
 
-def test_the_dry_run_asks_nothing(project: Project):
+def test_the_dry_run_sends_no_request(project: Project):
     """Plan, cost and a prompt are shown even if the endpoint is down; nothing is written."""
     project.settings(endpoint("http://127.0.0.1:9/v1"))
     shown = project.stage("generate", "--dry-run")

@@ -1,4 +1,4 @@
-"""The stage corpus: what it writes is what dvc.lock names, and with it every recorded response."""
+"""The stage corpus writes the files of dvc.lock, on which all recorded responses depend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCK = Path(__file__).parents[2] / "dvc.lock"
 
 
 def test_the_code_composes_the_locked_corpus(tmp_path: Path) -> None:
-    """Recorded responses are keyed by prompts, and these show train rows: no byte may move."""
+    """Recorded responses are keyed by prompts, which show train rows: no byte may change."""
     main(bank=BANK, classes=CLASSES, out=tmp_path)
     stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
     locked = {dep["path"]: dep["md5"] for dep in stages["analyze"]["deps"]}

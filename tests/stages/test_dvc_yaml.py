@@ -1,4 +1,4 @@
-"""dvc.yaml says of every stage what its code says: modules, settings, files."""
+"""dvc.yaml matches the code of every stage: modules, settings, files."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ WRITES = {
     "report": {paths.REPORTS},
 }
 
-BY_PEOPLE = paths.DECISIONS  # comes from git
+BY_PEOPLE = paths.DECISIONS  # kept in git
 
 every_stage = pytest.mark.parametrize("stage", list(STAGES))
 
 
 def module_of(stage: str) -> Path:
-    """The file that the stage's command runs."""
+    """Return the file that the stage's command runs."""
     return Path(*STAGES[stage]["cmd"].split()[2].split(".")).with_suffix(".py")
 
 
 def settings_read(module: Path) -> set[str]:
-    """Settings that decide a stage's files, dotted, as its module loads them.
+    """Return the settings that a module reads, as dotted names.
 
-    Of `rules = load(FilterParams)` each `rules.style.enabled` is one, and `rules` alone, given to a
-    function, is the whole section; so is `load(FilterParams)` where it is given on at once.
+    After `rules = load(FilterParams)`, each `rules.style.enabled` is one. `rules` alone, passed to
+    a function, is the whole section, and so is `load(FilterParams)` passed directly.
     """
     tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
     sections = {
@@ -100,7 +100,7 @@ def settings_read(module: Path) -> set[str]:
 
 
 def section_of(node: ast.AST) -> str:
-    """The name in params.yaml of what `load(...)` reads; empty for anything else."""
+    """Return the section of params.yaml that `load(...)` reads; empty for other nodes."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load":
         (kind,) = node.args
         assert isinstance(kind, ast.Name)
@@ -109,7 +109,7 @@ def section_of(node: ast.AST) -> str:
 
 
 def covers(section: str, setting: str) -> bool:
-    """Whether the setting is the section or lies in it."""
+    """Return whether the setting is the section or belongs to it."""
     return f"{setting}.".startswith(f"{section}.")
 
 
@@ -121,7 +121,7 @@ def test_modules_are_the_import_closure() -> None:
 
 @every_stage
 def test_settings_are_those_that_the_code_reads(stage: str) -> None:
-    """A setting that is named and not read reruns for nothing; the other way gives old results."""
+    """An unused setting causes needless reruns; a missing one leaves outdated results."""
     read = {one for one in settings_read(module_of(stage)) if not covers("runtime", one)}
     named = STAGES[stage]["params"]
     assert [s for s in sorted(read) if not any(covers(n, s) for n in named)] == []
@@ -130,14 +130,14 @@ def test_settings_are_those_that_the_code_reads(stage: str) -> None:
 
 @every_stage
 def test_a_stage_depends_on_the_sections_that_it_loads(stage: str) -> None:
-    """A word of another section, dragged in by an import, would rerun it for nothing."""
+    """A dependency on the module of another section would cause needless reruns."""
     modules = {Path(dep).stem for dep in STAGES[stage]["deps"] if dep.startswith("src/config/")}
     loaded = {one.partition(".")[0] for one in settings_read(module_of(stage))}
     assert modules - loaded <= {"load", "section", "methods"}
 
 
 def test_settings_are_loaded_where_dvc_sees_it() -> None:
-    """Rooms are given what they need: a section that one loads by itself, dvc.yaml could not name."""
+    """Only stages load sections; dvc.yaml could not track a section loaded elsewhere."""
     loading = {
         path.relative_to(ROOT / "src").as_posix()
         for path in (ROOT / "src").rglob("*.py")
@@ -147,7 +147,7 @@ def test_settings_are_loaded_where_dvc_sees_it() -> None:
         if {"load", "load_params"} & {alias.name for alias in node.names}
     }
     rooms = {path for path in loading if not path.startswith(("stages/", "commands/", "config/"))}
-    commands = {"review/page.py", "standin/describe.py"}  # run by hand
+    commands = {"review/page.py", "standin/describe.py"}  # not stages
     assert rooms <= {*commands, *(path.relative_to("src").as_posix() for path in UNTRACKED)}
 
 
@@ -165,14 +165,14 @@ def test_files_are_those_of_paths_py(stage: str):
 
 @every_stage
 def test_other_files_come_from_the_user_or_an_earlier_stage(stage: str):
-    """No dependency that nothing writes; what people decide and rounds are written by no stage."""
+    """Every dependency is written by a stage, except decisions of reviewers and rounds."""
     earlier = list(STAGES)[: list(STAGES).index(stage)]
     written = {path for name in earlier for path in WRITES[name]}
     if "train-baseline" in earlier:
         written.add(paths.PREDICTIONS)
     given = ("${data.", "data/raw/", "prompts", "src/")
     deps = {Path(dep) for dep in STAGES[stage]["deps"] if not dep.startswith(given)}
-    by_hand = {BY_PEOPLE, paths.ROUNDS}
-    assert deps <= {*written, *by_hand}
-    assert not by_hand & written
-    assert all((ROOT / path).exists() for path in by_hand)
+    external = {BY_PEOPLE, paths.ROUNDS}
+    assert deps <= {*written, *external}
+    assert not external & written
+    assert all((ROOT / path).exists() for path in external)

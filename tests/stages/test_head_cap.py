@@ -1,4 +1,4 @@
-"""With `plan.head_cap`, a method that needs no samples learns from every real row all the same."""
+"""With `plan.head_cap`, free methods still train on every real row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METHODS: tuple[Method, ...] = (
 def runs(
     planned: Path, model: Model, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[int | None, Path]]:
-    """The folder of metrics without and with a head cap; samples are the same ones."""
+    """Folders of metrics without and with a head cap, with the same samples."""
     project = Project(shutil.copytree(planned, tmp_path_factory.mktemp("capped") / "project"))
     project.settings(endpoint(model.url))
 
@@ -57,7 +57,7 @@ def runs(
 
 
 def touching_on_other_classes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Held-out rows that are hard: each has the words of the next two classes in it as well."""
+    """Make held-out rows hard: each also has words of the next two classes."""
     labels = list(WORDS)
     texts = [
         "[SEP]".join(
@@ -73,7 +73,7 @@ def touching_on_other_classes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def after(project: Project, cap: int | None) -> Path:
-    """The metrics of all stages from the plan on, with the predictions beside them."""
+    """Run all stages from analyze on; return the folder of metrics and predictions."""
     project.settings(lambda values: values["plan"].update(head_cap=cap))
     parsed.cache_clear()
     analyze.main()
@@ -95,19 +95,19 @@ def after(project: Project, cap: int | None) -> Path:
 
 
 def metrics(stage: str, folder: Path = paths.METRICS) -> dict[str, Any]:
-    """The metrics file of a stage."""
+    """Read the metrics file of a stage."""
     found: dict[str, Any] = json.loads((folder / f"{stage}.json").read_text(encoding="utf-8"))
     return found
 
 
 def test_the_cap_drops_rows(runs: dict[int | None, Path]) -> None:
-    """Or the tests below would prove nothing."""
+    """Otherwise the tests below would prove nothing."""
     dropped = {cap: metrics("balance", folder)["dropped"] for cap, folder in runs.items()}
     assert dropped == {None: 0, CAP: 40 + 30 + 20}
 
 
 def test_choose_compares_with_every_real_row(runs: dict[int | None, Path]) -> None:
-    """What no samples come to on dev is the same with and without the cap; with samples it is not."""
+    """Dev scores without samples are equal with and without the cap; with samples they differ."""
     whole, capped = (metrics("choose", folder)["curve"] for folder in runs.values())
     assert [point["samples_per_class"] for point in whole[:3]] == [0, 0, 20]
     assert whole[:2] == capped[:2]
@@ -115,7 +115,7 @@ def test_choose_compares_with_every_real_row(runs: dict[int | None, Path]) -> No
 
 
 def test_the_method_chosen_without_samples_is_a_free_one(runs: dict[int | None, Path]) -> None:
-    """It predicts as `original` does, which has every row."""
+    """It predicts like `original`, which has every row."""
     for folder in runs.values():
         predicted = {
             method: (folder / f"predictions/{method}.csv").read_bytes() for method in METHODS
@@ -126,7 +126,7 @@ def test_the_method_chosen_without_samples_is_a_free_one(runs: dict[int | None, 
 
 
 def test_the_second_classifier_compares_with_every_real_row(runs: dict[int | None, Path]) -> None:
-    """Free methods have the same scores with and without the cap; those with samples have not."""
+    """The cap changes the scores of methods with samples, not those of free methods."""
     whole, capped = (metrics("evaluate", folder)["second"]["methods"] for folder in runs.values())
     for method in ("original", "class_weight"):
         assert whole[method] == capped[method]
@@ -135,9 +135,9 @@ def test_the_second_classifier_compares_with_every_real_row(runs: dict[int | Non
 def test_the_ablation_trains_on_the_rows_that_stay(
     runs: dict[int | None, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The gate as it is set gives the set that the method was trained on, and its score on dev."""
+    """The gate as configured gives the training set of the method, and its dev score."""
     ablate.main()
-    line = next(line for line in capsys.readouterr().out.splitlines() if "as it is set" in line)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "as configured" in line)
     on_dev = metrics("evaluate", runs[CAP])["dev"][OURS]["macro_f1"]
     assert line.split("|")[4].strip() == f"{on_dev:.4f}"
     assert on_dev != metrics("evaluate", runs[None])["dev"][OURS]["macro_f1"]

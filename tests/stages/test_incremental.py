@@ -1,4 +1,4 @@
-"""New real rows: what was bought is used again, and only what is missing is asked for."""
+"""After new real rows, responses are reused and only missing samples are requested."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ CACHE, EMPTY = Path(".cache/llm.sqlite"), Path(".cache/empty.sqlite")
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A model that writes another good call of the class each time."""
+    """A model that writes a new good call of the class for each request."""
     with serve() as running:
         running.default = response
         yield running
 
 
 def response(asked: Call) -> Sent:
-    """A call of the class that the prompt names; the same request gets the same one."""
+    """Return a call of the class in the prompt; the same request gets the same call."""
     return says("，" + "\n- ".join(call(class_of(asked), asked.headers["idempotency-key"])))
 
 
 def class_of(asked: Call) -> str:
-    """The class that a request is about."""
+    """Return the class of a request."""
     return next(label for label in WORDS if f"类型：{label}\n" in asked.prompt)
 
 
 @pytest.fixture
 def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Three rare classes that have their samples, and one that is just not rare."""
+    """A project with three rare classes, filled up, and one class just above the limit."""
     monkeypatch.setenv("MLFLOW_TRACKING", "off")
     project = make_project(tmp_path / "project")
     project.settings(endpoint(server.url))
@@ -68,12 +68,12 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def beyond(label: str, kept: int) -> set[str]:
-    """Ids of the train rows of a class but the first ones."""
+    """Return the ids of the train rows of a class, without the first `kept`."""
     return {f"train-{label}-{n}" for n in range(kept, 100)}
 
 
 def append(project: Project, *more: dict[str, object]) -> None:
-    """New rows at the end of train, one class of them new to every file."""
+    """Append rows to train, including a class that is new to every file."""
     with Path("data/labels.csv").open("a", encoding="utf-8") as file:
         file.write(f"{len(WORDS) - 1},{NEW_CLASS},客户要{NEW_CLASS},我想{NEW_CLASS}\n")
     new = rows("new", APPENDED)
@@ -81,14 +81,14 @@ def append(project: Project, *more: dict[str, object]) -> None:
 
 
 def again(cache: Path = CACHE, packed: Path = Path("none")) -> list[dict[str, Any]]:
-    """Plan and generate; the candidates."""
+    """Plan and generate again; return the candidates."""
     analyze.main()
     generate.main(cache=cache, packed=packed)
     return read_jsonl(paths.CANDIDATES)
 
 
-def test_only_deficits_that_grew_are_asked_for(project: Project, server: Server) -> None:
-    """All else replays under its old id; what new rows contradict is retired and replaced."""
+def test_only_new_deficits_are_requested(project: Project, server: Server) -> None:
+    """Other samples keep their ids; samples that contradict new rows are replaced."""
     before = read_jsonl(paths.CANDIDATES)
     keys = {asked.headers["idempotency-key"] for asked in server.calls}
     wanted = Counter({"取消彩铃": 14, "补换卡": 16, "开发票": 18})
@@ -103,7 +103,7 @@ def test_only_deficits_that_grew_are_asked_for(project: Project, server: Server)
     write_decisions(paths.DECISIONS, [word])
     after = again()
 
-    # 投诉网络 has become rare among so many rows, the new class is; 取消彩铃 needs fewer than before
+    # 投诉网络 and the new class are rare now; 取消彩铃 needs fewer samples than before
     grew = Counter({"投诉网络": 11, "补换卡": 1, NEW_CLASS: 17})
     assert Counter(map(class_of, server.calls)) == grew
     assert not keys & {asked.headers["idempotency-key"] for asked in server.calls}
@@ -122,8 +122,8 @@ def test_only_deficits_that_grew_are_asked_for(project: Project, server: Server)
     assert accepted == {**wanted, "取消彩铃": 12, "投诉网络": 11, NEW_CLASS: 17}
 
 
-def test_the_responses_alone_replays_what_was_used_again(project: Project, server: Server) -> None:
-    """Same bytes, without the cache and offline; and once more, after still more rows."""
+def test_recorded_responses_replay_reused_samples(project: Project, server: Server) -> None:
+    """Same bytes without the cache and offline; also after even more rows."""
     append(project)
     again()
     written = [path.read_bytes() for path in (paths.CANDIDATES, paths.RESPONSES)]
@@ -139,10 +139,8 @@ def test_the_responses_alone_replays_what_was_used_again(project: Project, serve
     assert len(server.calls) == asked
 
 
-def test_a_packed_file_from_before_reuse_key_is_brought_up_to_date_by_a_replay(
-    project: Project, server: Server
-) -> None:
-    """Its responses are found by key, and by reuse key once rows have come."""
+def test_a_replay_adds_reuse_keys_to_an_old_packed_file(project: Project, server: Server) -> None:
+    """Its responses are found by key, and by reuse key after new rows."""
     old = [
         {name: entry[name] for name in entry if name not in ("reuse_key", "seeds")}
         for entry in read_jsonl(paths.RESPONSES)
@@ -158,8 +156,8 @@ def test_a_packed_file_from_before_reuse_key_is_brought_up_to_date_by_a_replay(
     assert Counter(map(class_of, server.calls[bought:])) == {"投诉网络": 11, NEW_CLASS: 17}
 
 
-def test_without_reuse_changed_prompts_are_asked_anew(project: Project, server: Server) -> None:
-    """As the setting says; back on, what is newest is at hand by its key."""
+def test_without_reuse_changed_prompts_are_sent_again(project: Project, server: Server) -> None:
+    """With reuse on again, the newest responses are found by their keys."""
     bought = len(server.calls)
     append(project)
     project.settings(lambda values: values["generate"].update(reuse=False))
@@ -173,8 +171,8 @@ def test_without_reuse_changed_prompts_are_asked_anew(project: Project, server: 
     assert len(server.calls) == bought
 
 
-def test_responses_of_rows_that_are_gone_are_not_used(project: Project, server: Server) -> None:
-    """Of a row that was relabelled, or whose words have changed, nothing is left in the samples."""
+def test_responses_to_removed_seed_rows_are_not_reused(project: Project, server: Server) -> None:
+    """Also after a seed row was relabelled or its text changed."""
     before = read_jsonl(paths.CANDIDATES)
     changed, moved = "train-取消彩铃-0", "train-补换卡-0"
 
@@ -193,10 +191,10 @@ def test_responses_of_rows_that_are_gone_are_not_used(project: Project, server: 
     assert {r["id"] for r in before if r["label"] == "开发票"} <= ids
 
 
-def test_a_dry_run_counts_what_can_be_used_again(
+def test_a_dry_run_counts_reusable_responses(
     project: Project, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is at hand; the classes that are new or have become rare are what costs."""
+    """Only new classes and classes that became rare cost anything."""
     append(project)
     analyze.main()
     bought = len(server.calls)
@@ -213,7 +211,7 @@ def test_a_dry_run_counts_what_can_be_used_again(
 def test_a_class_that_only_train_has_is_planned_and_filled(
     project: Project, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a labels file at all; with one that lacks it the error says where to add it."""
+    """Without a labels file; if a labels file lacks the class, the error says where to add it."""
     new = rows("new", {NEW_CLASS: 3})
     project.frame("train", lambda frame: pd.concat([frame, new]))
     with pytest.raises(SystemExit, match="2"):

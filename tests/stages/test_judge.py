@@ -1,4 +1,4 @@
-"""Filter with a judge: a chat endpoint scores what the rules let pass."""
+"""Filter with a judge: a chat endpoint scores the samples that pass the rules."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.llm.server import Call, Sent, Server, fails, says, serve
 from tests.stages.small_project import WORDS, Model, Project, endpoint
 
 BAD, LIKELIER = "补换卡", "取消彩铃"
-OTHERS = {"取消彩铃", "开发票"}  # that need samples
+OTHERS = {"取消彩铃", "开发票"}  # the other classes that need samples
 
 
 def opinion(call: Call) -> Sent:
-    """Samples of one class are of another one; the others are good."""
+    """Judge samples of one class as belonging to another class, all others as good."""
     label = re.findall(r"^声称的类别：(.+)$", call.content, re.MULTILINE)[0]
     fields = {
         "label_consistency": 2 if label == BAD else 8,
@@ -42,7 +42,7 @@ def opinion(call: Call) -> Sent:
 
 @pytest.fixture
 def judge() -> Iterator[Server]:
-    """A chat server with that opinion."""
+    """A chat server with this opinion."""
     with serve() as server:
         server.default = opinion
         yield server
@@ -50,7 +50,7 @@ def judge() -> Iterator[Server]:
 
 @pytest.fixture
 def here(project: Project, model: Model, judge: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A small project before filter, as the working directory, with a judge that writes nothing."""
+    """A small project before filter as the working directory, with a judge that only judges."""
 
     def judged(values: dict[str, Any]) -> None:
         endpoint(model.url)(values)
@@ -68,24 +68,24 @@ def here(project: Project, model: Model, judge: Server, monkeypatch: pytest.Monk
 
 
 def filtered() -> tuple[FilterMetrics, list[Screened], list[Screened]]:
-    """Run filter: its metrics, what it accepted, what it rejected."""
+    """Run filter; return its metrics, the accepted and the rejected samples."""
     filter_stage.main()
     metrics = read_record(paths.METRICS / "filter.json", FilterMetrics)
     return metrics, read_screened(paths.ACCEPTED), read_screened(paths.REJECTED)
 
 
 def by_judge(rejected: list[Screened]) -> list[Screened]:
-    """Those that the judge rejected."""
+    """Return the samples that the judge rejected."""
     return [one for one in rejected if one.fault is not None and one.fault.rule == "judge"]
 
 
 def threshold(project: Project, points: float) -> None:
-    """Set the label consistency that is asked for."""
+    """Set the required label consistency."""
     project.settings(lambda values: values["filter"]["judge"].update(min_label_consistency=points))
 
 
 def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
-    """With the reason in the metrics and on each sample; the others carry its scores."""
+    """Metrics and samples have the reason; accepted samples have the scores of the judge."""
     metrics, accepted, rejected = filtered()
     lost = by_judge(rejected)
     assert lost
@@ -111,7 +111,7 @@ def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
             judge_score=8.6,
             judge_accepts=1,
         )
-    # what a rule had rejected costs nothing any more
+    # samples rejected by a rule are not judged
     assert len(judge.calls) == len({(one.text, one.label) for one in (*accepted, *lost)})
     assert all(set(WORDS) <= set(re.findall(r"^- \d (.+)$", c.content, re.M)) for c in judge.calls)
     balance.main()
@@ -120,7 +120,7 @@ def test_the_judge_rejects_a_class(here: Project, judge: Server) -> None:
 
 
 def test_the_label_check_votes_among_the_judges(here: Project, judge: Server) -> None:
-    """It drops nothing by itself; against the judge alone it makes a tie, which drops."""
+    """It rejects nothing on its own; a tie with the only judge rejects."""
 
     def votes(values: dict[str, Any]) -> None:
         values["filter"]["judge"] |= {"classifier": True, "vote": "weighted"}
@@ -142,8 +142,8 @@ def test_the_label_check_votes_among_the_judges(here: Project, judge: Server) ->
     assert metrics.judges_agreement == pytest.approx(agree, abs=1e-6)
 
 
-def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Server) -> None:
-    """All that the rules let pass is kept, unjudged."""
+def test_a_judge_gets_no_samples_of_its_own_model(here: Project, judge: Server) -> None:
+    """All samples that pass the rules are accepted without a judgement."""
 
     def itself(values: dict[str, Any]) -> None:
         values["llm"]["endpoints"][-1]["model"] = "vendor/SMALL"
@@ -156,8 +156,8 @@ def test_a_judge_that_wrote_the_samples_is_not_asked(here: Project, judge: Serve
     assert all(one.votes == {} for one in accepted)
 
 
-def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> None:
-    """Responses are judged anew: up to all accepted, down to none, and back to the same files."""
+def test_another_threshold_sends_no_request(here: Project, judge: Server) -> None:
+    """Stored judgements are reused: all accepted, none accepted, and back to the same files."""
     first = filtered()
     files = [path.read_bytes() for path in (paths.ACCEPTED, paths.REJECTED, paths.JUDGE_RESPONSES)]
     calls = len(judge.calls)
@@ -179,7 +179,7 @@ def test_another_threshold_asks_nothing_new(here: Project, judge: Server) -> Non
 
 
 def test_a_packed_file_of_the_judge_replays_offline(here: Project, judge: Server) -> None:
-    """Without the cache and without anybody there."""
+    """Without the cache and without a server."""
     first = filtered()
     calls = len(judge.calls)
     assert len(read_jsonl(paths.JUDGE_RESPONSES)) == calls
@@ -191,10 +191,10 @@ def test_a_packed_file_of_the_judge_replays_offline(here: Project, judge: Server
     assert len(judge.calls) == calls
 
 
-def test_a_judge_that_is_locked_out_ends_the_stage(
+def test_a_judge_with_a_refused_key_ends_the_stage(
     here: Project, judge: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line that says why; what it judged before is not asked again."""
+    """With a one-line reason; earlier judgements are not requested again."""
     judge.script += [opinion_of("开发票")] * 3
     judge.default = lambda _: fails(401)
     with pytest.raises(SystemExit):
@@ -209,6 +209,6 @@ def test_a_judge_that_is_locked_out_ends_the_stage(
 
 
 def opinion_of(label: str) -> Sent:
-    """What the judge says of a sample of this class."""
+    """Return the judgement of a sample of this class."""
     body = {"messages": [{"role": "user", "content": f"声称的类别：{label}"}]}
     return opinion(Call("", {}, body))

@@ -26,9 +26,7 @@ from tests.stages.small_project import (
 
 METHODS = (*FREE_METHODS, "unfiltered", *OUR_METHODS)
 NEEDED = {"取消彩铃": 14, "补换卡": 16, "开发票": 18}
-WANTED = sum(
-    {"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values()
-)  # with half as many to choose from
+WANTED = sum({"取消彩铃": 21, "补换卡": 24, "开发票": 27}.values())  # with a surplus of one half
 
 
 @pytest.fixture(scope="module")
@@ -52,37 +50,37 @@ def copy(finished: Project, tmp_path: Path) -> Project:
 
 
 def metrics(project: Project, name: str) -> dict[str, Any]:
-    """One metrics file."""
+    """Read one metrics file."""
     text = (project.path / "metrics" / f"{name}.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
 def records(project: Project, path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSONL file."""
+    """Read the objects of a JSONL file."""
     text = (project.path / path).read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
 def lines(project: Project, path: Path) -> int:
-    """Rows of a JSONL file."""
+    """Count the rows of a JSONL file."""
     return len(records(project, path))
 
 
 def decide(project: Project, sample: str, decision: str, label: str) -> None:
-    """One person's decision on a sample, the only one there is."""
+    """Write one reviewer's decision on a sample, as the only decision."""
     word = Decision(sample, decision, label, "", "Li", "2024-05-01T08:00:00.000000+00:00")
     write_decisions(project.path / paths.DECISIONS, [word])
 
 
 def repro(project: Project, stage: str) -> list[str]:
-    """Bring a stage up to date; the stages that ran."""
+    """Bring a stage up to date; return the stages that ran."""
     ended = project.run("dvc", "repro", stage)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return re.findall(r"Running stage '([^']+)'", ended.stdout + ended.stderr)
 
 
 def keys(value: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """Dotted names of all values."""
+    """Return the dotted names of all values."""
     found: set[str] = set()
     for key, item in value.items():
         nested = isinstance(item, Mapping) and item
@@ -90,8 +88,8 @@ def keys(value: Mapping[str, Any], prefix: str = "") -> set[str]:
     return found
 
 
-def test_every_output_is_there(finished: Project):
-    """Each stage wrote what the next ones and the user read."""
+def test_every_output_exists(finished: Project):
+    """Each stage wrote what later stages and the user read."""
     expected = [
         *(paths.STANDIN / f"{split}.csv" for split in ("train", "dev", "test")),
         *(paths.PLAN, paths.CANDIDATES, paths.FAILURES, paths.RESPONSES),
@@ -108,7 +106,7 @@ def test_every_output_is_there(finished: Project):
 
 
 def test_metrics_have_the_names_that_others_read(finished: Project):
-    """The contract of the metrics files; more keys are welcome."""
+    """The contract of the metrics files; additional keys are fine."""
     spans = {f"{metric}.{edge}" for metric in METRICS for edge in ("value", "low", "high")}
     contract = {
         "analyze": {
@@ -158,14 +156,14 @@ def test_metrics_have_the_names_that_others_read(finished: Project):
 
 
 def test_numbers_of_the_stages_agree(finished: Project):
-    """What was needed was asked for, judged, merged and counted, and nothing was lost."""
+    """The needed samples were requested, screened, merged and counted; none was lost."""
     analyze, generate = metrics(finished, "analyze"), metrics(finished, "generate")
     verdicts, balance = metrics(finished, "filter"), metrics(finished, "balance")
     assert analyze["needed"] == sum(NEEDED.values())
     assert generate["quota"] == generate["accepted"] == WANTED
     assert verdicts["candidates"] == generate["candidates"] == lines(finished, paths.CANDIDATES)
     assert verdicts["accepted"] == lines(finished, paths.ACCEPTED)
-    doubtful = verdicts["rejected_by"].get("label_check", 0)  # of those that generate let pass
+    doubtful = verdicts["rejected_by"].get("label_check", 0)  # of those that generate accepted
     assert verdicts["accepted"] + doubtful == generate["accepted"]
     assert verdicts["accepted"] + sum(verdicts["rejected_by"].values()) == verdicts["candidates"]
     with (finished.path / paths.SCORES).open(encoding="utf-8") as file:
@@ -181,7 +179,7 @@ def test_numbers_of_the_stages_agree(finished: Project):
 
 
 def test_a_second_run_does_nothing(finished: Project, model: Model):
-    """No stage starts and nothing is asked."""
+    """No stage runs and no request is sent."""
     asked, lock = model.asked, (finished.path / "dvc.lock").read_bytes()
     ended = finished.run("dvc", "repro")
     assert ended.returncode == 0
@@ -200,14 +198,14 @@ def test_a_second_run_does_nothing(finished: Project, model: Model):
             id="a-section-of-several",
         ),
         pytest.param("src/reporting/words.py", {"report"}, id="the-report"),
-        pytest.param("src/reporting/tracking.py", set(), id="what-is-logged"),
-        pytest.param("src/cli.py", set(), id="the-form-of-errors"),
+        pytest.param("src/reporting/tracking.py", set(), id="tracking"),
+        pytest.param("src/cli.py", set(), id="cli"),
     ],
 )
-def test_a_changed_word_reruns_only_who_reads_it(
+def test_a_changed_module_reruns_only_its_stages(
     module: str, readers: set[str], copy: Project, model: Model
 ) -> None:
-    """A docstring changes no file that a stage writes, so nothing runs after its readers."""
+    """A changed docstring changes no output, so no stage after them runs."""
     asked = model.asked
     file = copy.path / module
     text = file.read_text(encoding="utf-8")
@@ -219,8 +217,8 @@ def test_a_changed_word_reruns_only_who_reads_it(
     assert model.asked == asked
 
 
-def test_a_laxer_filter_asks_nothing_new(copy: Project, model: Model):
-    """Recorded responses are judged anew; the quota is met with fewer of them."""
+def test_a_laxer_filter_sends_no_request(copy: Project, model: Model):
+    """Recorded responses are screened again; fewer of them meet the quota."""
     asked, before = model.asked, metrics(copy, "generate")
     copy.settings(lambda values: values["filter"]["repetition"].update(enabled=False))
     ended = copy.run("dvc", "repro", "generate")
@@ -232,8 +230,8 @@ def test_a_laxer_filter_asks_nothing_new(copy: Project, model: Model):
     assert after["requests"] < before["requests"]
 
 
-def test_a_stricter_filter_asks_only_for_the_shortfall(copy: Project, model: Model):
-    """What was bought stays; what the rule drops is made up for."""
+def test_a_stricter_filter_requests_only_the_shortfall(copy: Project, model: Model):
+    """Recorded responses are reused; rejected samples are replaced."""
     asked, before = model.asked, metrics(copy, "generate")
     copy.settings(lambda values: values["filter"]["length"].update(max_chars=45))
     assert copy.run("dvc", "repro", "generate").returncode == 0
@@ -243,8 +241,8 @@ def test_a_stricter_filter_asks_only_for_the_shortfall(copy: Project, model: Mod
     assert model.asked - asked == after["requests"] - before["requests"]
 
 
-def test_a_threshold_of_the_label_check_scores_nothing_anew(copy: Project, model: Model):
-    """Filter judges by the scores that stand; candidates are the same, and nothing is asked."""
+def test_a_threshold_of_the_label_check_reruns_no_scoring(copy: Project, model: Model):
+    """Filter uses the existing scores; candidates are the same and no request is sent."""
     asked, before = model.asked, metrics(copy, "filter")
     scores = (copy.path / paths.SCORES).read_bytes()
     copy.settings(lambda values: values["filter"]["label_check"].update(min_score=0.99))
@@ -268,7 +266,7 @@ def test_a_threshold_of_the_label_check_scores_nothing_anew(copy: Project, model
 def test_a_rejected_sample_is_replaced_by_one_request(
     copy: Project, model: Model, monkeypatch: pytest.MonkeyPatch
 ):
-    """It is gone from the balanced set, the reason is kept, and its class has its quota again."""
+    """It leaves the balanced set, its reason is kept, and its class meets its quota again."""
     monkeypatch.setattr(model, "flawless", True)
     asked, before = model.asked, metrics(copy, "generate")
     sample = next(r for r in records(copy, paths.ACCEPTED) if r["label"] == "开发票")
@@ -290,7 +288,7 @@ def test_a_rejected_sample_is_replaced_by_one_request(
 def test_a_relabelled_sample_moves_to_its_class(
     copy: Project, model: Model, monkeypatch: pytest.MonkeyPatch
 ):
-    """It counts for the new class, whatever the label check says, and is replaced in the old one."""
+    """It counts for the new class, whatever the label check says; the old class gets another."""
     monkeypatch.setattr(model, "flawless", True)
     asked = model.asked
     sample = next(r for r in records(copy, paths.ACCEPTED) if r["label"] == "开发票")
@@ -305,7 +303,7 @@ def test_a_relabelled_sample_moves_to_its_class(
 
 
 def test_a_teammate_replays_to_the_same_bytes(copy: Project, model: Model, tmp_path: Path):
-    """From a packed packed, with no endpoint and no cache, all hashes of dvc.lock come out."""
+    """From a packed file, without endpoint and cache, all hashes of dvc.lock are equal."""
     asked = model.asked
     packed = copy.run("python", "-m", "src.commands.record", str(paths.RESPONSES))
     assert packed.returncode == 0, packed.stderr
@@ -321,8 +319,8 @@ def test_a_teammate_replays_to_the_same_bytes(copy: Project, model: Model, tmp_p
     assert model.asked == asked
 
 
-def test_stages_are_runs_nested_in_one_of_the_pipeline(copy: Project):
-    """The parent's row in the table has the settings and the headline metrics of its stages."""
+def test_stage_runs_are_nested_in_a_pipeline_run(copy: Project):
+    """The parent has the settings and the headline metrics of its stages."""
     copy.environment = {}
     for stage in ("filter", "balance"):
         assert copy.run("dvc", "repro", "--force", "--single-item", stage).returncode == 0

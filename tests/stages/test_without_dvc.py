@@ -1,4 +1,4 @@
-"""Stages without DVC: each reads and writes where the user says."""
+"""Stages without DVC: each reads and writes the given paths."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def records(path: Path) -> list[dict[str, object]]:
 
 
 def test_stages_run_one_after_the_other(here: Path):
-    """From the counts to the report, with defaults; a second time gives the same files."""
+    """From analyze to report, with defaults; a second run gives the same files."""
     plan = paths.PLAN.read_bytes()
     analyze.main()
     assert paths.PLAN.read_bytes() == plan
@@ -66,8 +66,8 @@ def test_stages_run_one_after_the_other(here: Path):
     assert len(records(paths.CHAT / "train.jsonl")) == len(merged)
 
 
-def test_methods_that_draw_are_trained_with_every_seed(here: Path):
-    """One column of predictions a seed; one stands for all where nothing is drawn."""
+def test_random_methods_are_trained_with_every_seed(here: Path):
+    """One column of predictions per seed; deterministic methods have one column."""
     generate.main()
     score.main()
     filter_stage.main()
@@ -87,7 +87,7 @@ def test_methods_that_draw_are_trained_with_every_seed(here: Path):
 
 
 def test_the_chosen_method_trains_on_what_choose_found(here: Path):
-    """With none chosen it predicts as `original` does, with all chosen as `augmented` does."""
+    """With no samples it predicts like `original`, with all samples like `augmented`."""
     generate.main()
     score.main()
     filter_stage.main()
@@ -118,7 +118,7 @@ def test_the_chosen_method_trains_on_what_choose_found(here: Path):
 
 
 def test_samples_from_elsewhere_are_filtered(here: Path):
-    """A file with id, label and text is enough; results go where the options say."""
+    """A file with id, label and text is enough; results go to the given paths."""
     samples = [
         {"id": f"mine-{n}", "label": label, "text": "[SEP]".join(call(label, f"mine/{n}"))}
         for label in WORDS
@@ -160,10 +160,10 @@ def test_samples_from_elsewhere_are_filtered(here: Path):
         ),
     ],
 )
-def test_samples_that_lack_something_are_named(
+def test_incomplete_samples_are_named(
     sample: dict[str, str], message: str, here: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """A message, not a traceback."""
+    """An error message, not a traceback."""
     (here / "mine.jsonl").write_text(json.dumps(sample), encoding="utf-8")
     scores = "id,label_score,label_rank,neighbours,suggested\n"
     (here / "scores.csv").write_text(scores, encoding="utf-8")
@@ -191,7 +191,7 @@ def test_samples_that_lack_something_are_named(
 def test_samples_without_label_scores_are_named(
     scored: str | None, message: str, here: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """Filter says what to run, and writes nothing."""
+    """Filter names the command to run, and writes nothing."""
     scores = here / "none.csv"
     for name in filter(None, (scored, "mine")):
         line = {"id": name, "label": "开发票", "text": "[SEP]".join(call("开发票", "mine/0"))}
@@ -204,7 +204,7 @@ def test_samples_without_label_scores_are_named(
     assert not paths.ACCEPTED.exists()
 
 
-def test_the_stand_in_goes_where_it_is_told(here: Path):
+def test_the_stand_in_goes_to_the_given_folder(here: Path):
     """Three splits with the columns of CMCC-34."""
     root = Path(__file__).parents[2]
     classes = pd.read_csv(root / "data/raw/cmcc34_classes.csv").assign(train=2, test=1)
