@@ -53,7 +53,7 @@ HEADER = ("gate", "accepted", "used", "dev macro-F1", "dev tail recall", "macro-
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """One variant of the gate.
 
     Attributes:
@@ -119,7 +119,7 @@ def main(
         )
         own, versus = draws.scores("this"), draws.versus("this", "as set")
         rows.append(
-            Row(
+            AblationRow(
                 *(name, len(accepted), len(used), own.macro_f1, own.tail_recall),
                 *(versus.macro_f1, versus.tail_recall),
             )
@@ -152,7 +152,7 @@ def ways(
     yield "no samples", []
 
 
-def render(rows: Sequence[Row]) -> str:
+def render(rows: Sequence[AblationRow]) -> str:
     """Return the rows as a Markdown table; all rows are compared with the first one."""
     return table(
         HEADER,

@@ -64,7 +64,7 @@ class MetricValue:
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """One metric in both revisions; `base` is None if the base has no comparable value."""
 
     metric: str  # stem of its file and dotted name
@@ -150,7 +150,7 @@ def metrics_diff(base: str, files: Iterable[str]) -> dict[str, tuple[Side, Side]
 
 def compare(
     sides: Mapping[str, tuple[Side, Side]], thresholds: Thresholds, quantile: float
-) -> list[Row]:
+) -> list[CheckRow]:
     """Return one row per metric, in the order of the thresholds.
 
     Args:
@@ -175,7 +175,7 @@ def compare(
             comparable = rule.versus is None or old.get(rule.versus) == new.get(rule.versus)
             base = value_of(name, old) if old and comparable else None
             allowed = _allowed(f"{file} {name}", now, rule, thresholds.tolerance, quantile)
-            rows.append(Row(f"{Path(file).stem}: {name}", rule, base, now, allowed))
+            rows.append(CheckRow(f"{Path(file).stem}: {name}", rule, base, now, allowed))
     return rows
 
 
@@ -197,13 +197,13 @@ def value_of(name: str, side: Side) -> MetricValue | None:
     return None if plain is None else MetricValue(plain)
 
 
-def table_of(rows: Iterable[Row]) -> str:
+def table_of(rows: Iterable[CheckRow]) -> str:
     """Return the comparison as a Markdown table."""
     header = ["metric", "base", "now", "change", "allowed", "verdict"]
     return table(header, map(_cells, rows))
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: CheckRow) -> list[str]:
     base = change = "-"
     if row.base is not None:
         base = f"{row.base.value:.6g}"

@@ -18,20 +18,20 @@ from src.reporting.report import (
     METRIC_NAMES,
     REPORT,
     Metrics,
+    conclusion_sentence,
     interval_of,
     methods_of,
     read_metrics,
     shortfalls,
-    verdict,
 )
 
 
 def render_summary(metrics: Metrics) -> RenderableType:
-    """Return the scores of every method, the sample counts, the verdict and the next step."""
+    """Return the scores of every method, the sample counts, the conclusion and the next step."""
     return Group(
         _scores(metrics.evaluate),
         Text(_samples(metrics)),
-        Text(f"\n{verdict(metrics.evaluate)}\n", style="bold"),
+        Text(f"\n{conclusion_sentence(metrics.evaluate)}\n", style="bold"),
         Text(f"Report: {REPORT}   Experiments: make ui"),
     )
 

@@ -25,13 +25,13 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Example:
+class ChatExample:
     """One line of a fine-tuning file."""
 
     messages: tuple[Message, ...]
 
 
-def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[Example]:
+def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> list[ChatExample]:
     """Return one example per row: the user sends the text, one turn per line; the class follows.
 
     Args:
@@ -41,7 +41,7 @@ def chat_examples(frame: pd.DataFrame, system_prompt: str, data: DataParams) -> 
     """
     rows = zip(frame[data.text_column], frame[data.label_name_column], strict=True)
     return [
-        Example(
+        ChatExample(
             (
                 Message("system", system_prompt),
                 Message("user", "\n".join(split_turns(text, data.turn_separator))),

@@ -58,7 +58,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Stray:
+class ForeignSeed:
     """A seed example of an accepted sample that is not a train row."""
 
     sample: str
@@ -84,7 +84,7 @@ class Leakage:
     copies: tuple[Copy, ...]
     hold_short_row: int
     seeds: int
-    strays: tuple[Stray, ...]
+    strays: tuple[ForeignSeed, ...]
     train_twins: int
     seed_twins: int
 
@@ -170,7 +170,7 @@ def require_no_leakage(leakage: Leakage) -> None:
         )
 
 
-def _more(found: Sequence[Copy] | Sequence[Stray]) -> str:
+def _more(found: Sequence[Copy] | Sequence[ForeignSeed]) -> str:
     return f", and {len(found) - 1} more such" if len(found) > 1 else ""
 
 
@@ -211,11 +211,11 @@ def _rows_in_samples(samples: list[str], rows: list[str], limit: float) -> list[
     return sorted(matches, key=lambda match: (match.share, -match.row))
 
 
-def _strays(accepted: Sequence[Screened], train: set[str]) -> Iterator[Stray]:
+def _strays(accepted: Sequence[Screened], train: set[str]) -> Iterator[ForeignSeed]:
     for one in accepted:
         outside = [seed for seed in one.candidate.seed_ids if seed not in train]
         if outside:
-            yield Stray(one.id, outside[0])
+            yield ForeignSeed(one.id, outside[0])
 
 
 def _letters(texts: Iterable[str]) -> list[str]:

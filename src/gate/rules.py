@@ -26,7 +26,7 @@ from src.records.samples import Fault
 MIN_TURNS = 2  # in a dialogue; not checked if rows have no turns
 MAX_TIMES = 8  # consecutive repeats, for texts of any length; real text: 6
 MIN_DISTINCT_BIGRAMS = 0.5  # share in the worst window; real text: 0.54
-MIN_REPEATS = 2  # one repeated turn is normal: an agent confirms what the caller said
+MIN_REPEATS = 2  # one repeated turn is normal: an agent confirms what the caller told
 CONTINUES = re.compile(r"[，,、：:；;]$")
 ENDED = re.compile(r"[。！？!?.…~～)）”\"』」]$")
 LAST_WORD = re.compile(  # words that end a sentence even without a punctuation mark

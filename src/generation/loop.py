@@ -25,7 +25,7 @@ from src.llm.budget import spent_on
 from src.llm.client import Failure, OutOfBudget, Received
 from src.records.samples import Candidate
 
-JUDGE_TOGETHER = 8  # requests to screen at once, while the class has more to send anyway
+SCREEN_TOGETHER = 8  # requests to screen at once, while the class has more to send anyway
 AskModel = Callable[[Ask], Awaitable[Received | Failure | OutOfBudget]]
 Accepts = Callable[[Sequence[Candidate]], Sequence[bool]]  # candidates of a class -> verdicts
 
@@ -140,12 +140,12 @@ class QuotaLoop:
     def _may_screen(self, run: ClassRun) -> bool:
         """Whether enough requests of a class wait for verdicts to be worth a run of the gate.
 
-        At least as many as are in flight, and at least `JUDGE_TOGETHER` unless the class can send
+        At least as many as are in flight, and at least `SCREEN_TOGETHER` unless the class can send
         nothing more before it has verdicts.
         """
         if run.done or not run.new or run.new < run.out:
             return False
-        return run.new >= JUDGE_TOGETHER or not self._may_ask(run)
+        return run.new >= SCREEN_TOGETHER or not self._may_ask(run)
 
     async def _request(self, run: ClassRun, ask: Ask) -> None:
         result = await self._ask_model(ask)

@@ -19,7 +19,7 @@ from src.records.metrics.generate import (
     GenerateMetrics,
     ModelDiversity,
     ModelRequests,
-    ModelWorth,
+    ModelYield,
 )
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def generate_metrics(
     )
 
 
-def say(generated: Generated, store: ResponseStore) -> None:
+def log_summary(generated: Generated, store: ResponseStore) -> None:
     """Log the totals, the classes that stopped before their quota and why, and cache hits."""
     if any(run.stopped == "budget" for run in generated.classes):
         log.warning(
@@ -113,7 +113,7 @@ def _models(run: ClassRun) -> dict[str, ModelRequests] | None:
     }
 
 
-def _per_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelWorth]:
+def _per_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelYield]:
     """Return yield, cost and diversity per endpoint.
 
     Acceptance is accepted / draws, as for classes: a request without a usable response is one draw,
@@ -128,7 +128,7 @@ def _per_model(runs: Sequence[ClassRun], data: DataParams) -> dict[str, ModelWor
     for name, attempts in by_model.items():
         accepted = _accepted(attempts)
         cost = float(sum(attempt.cost for attempt in attempts))
-        worth[name] = ModelWorth(
+        worth[name] = ModelYield(
             requests=len(attempts),
             candidates=sum(len(attempt.candidates) for attempt in attempts),
             accepted=accepted,

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from src.data.schema import LabelInfo
 from src.errors import UserError
-from src.judging.prompts import JudgeWriter, Ways
+from src.judging.prompts import Alternatives, JudgeWriter
 from src.judging.rubric import Judgement, read_judgement
 from src.llm.budget import Budget, spent_on
 from src.llm.client import SECONDS_BETWEEN_LINES, Client, OutOfBudget, Received
@@ -97,7 +97,7 @@ class _Panel:
         self._replayed = self._bought = 0
         self._between_s, self._shown = seconds_between_lines, time.monotonic()
 
-    def replay(self, ways: Ways) -> bool:
+    def replay(self, ways: Alternatives) -> bool:
         """Use the recorded response; return whether there is one."""
         recorded = self._store.first(ways)
         if recorded is None:
@@ -108,7 +108,7 @@ class _Panel:
         self._take(ways, response)
         return True
 
-    async def ask(self, waiting: Sequence[Ways]) -> None:
+    async def ask(self, waiting: Sequence[Alternatives]) -> None:
         """Send all requests in `waiting`; the first error cancels the rest."""
         left = iter(waiting)
         size = min(self._client.most_waiting, len(waiting))
@@ -120,7 +120,7 @@ class _Panel:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, left: Iterator[Ways], wanted: int) -> None:
+    async def _work(self, left: Iterator[Alternatives], wanted: int) -> None:
         for ways in left:
             if self._budget_spent:
                 return
@@ -128,7 +128,7 @@ class _Panel:
                 await self._ask(ways)
                 self._show(wanted)
 
-    async def _ask(self, ways: Ways) -> None:
+    async def _ask(self, ways: Alternatives) -> None:
         try:
             result = await self._client.ask(ways, self._store.commit)
         except UserError as error:
@@ -152,7 +152,7 @@ class _Panel:
         if self._lost == self._judges:
             raise error
 
-    def _take(self, ways: Ways, response: Response) -> None:
+    def _take(self, ways: Alternatives, response: Response) -> None:
         if response.finish_reason == "content_filter":
             return
         endpoint = ways[0].endpoint

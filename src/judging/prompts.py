@@ -23,7 +23,7 @@ from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
 from src.records.samples import Screened
 from src.templates import environment
 
-Ways = tuple[Request, ...]  # equivalent requests to one judge about one sample, best first
+Alternatives = tuple[Request, ...]  # equivalent requests to one judge about one sample, best first
 
 
 def all_labels(names: Iterable[str], labels: Mapping[str, LabelInfo]) -> dict[str, LabelInfo]:
@@ -62,7 +62,7 @@ class JudgeWriter:
         self._format = _response_format(labels)
         self._template = environment(templates).get_template(f"judge.{data.language}.j2")
 
-    def asks(self, sample: Screened) -> tuple[Ways, ...]:
+    def asks(self, sample: Screened) -> tuple[Alternatives, ...]:
         """Return the equivalent requests about a sample for each judge with another model.
 
         Args:

@@ -42,7 +42,7 @@ class JudgeScores:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VoteResult:
     """The result of the vote on a sample.
 
     Attributes:
@@ -81,7 +81,7 @@ def decide(
     faults: Faults,
     vote: Vote,
     weights: Mapping[str, float] | None = None,
-) -> Verdict:
+) -> VoteResult:
     """Return the result of the vote on one sample.
 
     Args:
@@ -91,7 +91,7 @@ def decide(
         weights: voter -> weight, from `vote_weights`; equal weights by default.
     """
     if not faults:
-        return Verdict(None, {}, JudgeScores(), None, "no judge of another model responded")
+        return VoteResult(None, {}, JudgeScores(), None, "no judge of another model responded")
     votes = accepting(faults)
     weight = {voter: (weights or {}).get(voter, 1.0) for voter in votes}
     if not sum(weight.values()):  # only voters with weight 0 voted on this sample
@@ -105,7 +105,7 @@ def decide(
         "any": any(votes.values()),
     }[vote]
     detail = "" if accepted else "; ".join(fault for fault in faults.values() if fault)
-    return Verdict(accepted, votes, _scores(judgements, share), _most_named(judgements), detail)
+    return VoteResult(accepted, votes, _scores(judgements, share), _most_named(judgements), detail)
 
 
 def accepting(faults: Faults) -> dict[str, bool]:

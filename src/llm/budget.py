@@ -42,7 +42,7 @@ def spent_on(response: Response, price: PriceParams) -> Spend:
     return Spend(response.prompt_tokens + response.completion_tokens, cost)
 
 
-def most_for(request: Request) -> Spend:
+def most_spent_on(request: Request) -> Spend:
     """Return an upper bound of what a request can cost.
 
     No token of a byte-level vocabulary is shorter than a byte, so for any model the prompt has at

@@ -19,16 +19,16 @@ from typing import Self
 from src.config.llm import LlmParams
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
-from src.llm.budget import Budget, Spend, most_for, spent_on
+from src.llm.budget import Budget, Spend, most_spent_on, spent_on
+from src.llm.call_errors import CallError
 from src.llm.connections import Connections
 from src.llm.endpoint import Endpoint
 from src.llm.limits import PATIENCE, ErrorRate, Patience, Signal
 from src.llm.requests import Request, Response
-from src.llm.troubles import Trouble
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 30.0  # between two progress lines in the log
-REFUSALS_A_TRY = 10  # "try again later" responses per request, for each of runtime.tries
+REFUSALS_PER_TRY = 10  # "try again later" responses per request, for each of runtime.tries
 GIVE_UP_PROBES = 8  # failed probes after which an endpoint that has responded before is dropped
 KEPT = "paid responses are kept"
 Commit = Callable[[Request, Response], Awaitable[None]]
@@ -82,7 +82,7 @@ class Client:
         self._connections = Connections(runtime, reuse_prefix=reuse_prefix)
         self._errors = ErrorRate(runtime.error_window)
         self._kinds: Counter[str] = Counter()
-        self._in_flight: set[asyncio.Task[Response | Trouble]] = set()
+        self._in_flight: set[asyncio.Task[Response | CallError]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,7 +146,7 @@ class Client:
             tries.append(f"{endpoint.params.name}: {result.what}")
             failed += result.counts
             most = self._runtime.tries
-            if result.final or failed >= most or len(tries) >= REFUSALS_A_TRY * most:
+            if result.final or failed >= most or len(tries) >= REFUSALS_PER_TRY * most:
                 self._count(result.what)
                 return Failure(request, tuple(tries))
             if endpoint.given_up is None and not result.no_schema:
@@ -154,7 +154,7 @@ class Client:
 
     async def _try(
         self, request: Request, endpoint: Endpoint, commit: Commit
-    ) -> Response | Trouble | OutOfBudget | None:
+    ) -> Response | CallError | OutOfBudget | None:
         """One try; None if the endpoint became unusable while the request waited for a slot."""
         signal: Signal = "other"
         await endpoint.slots.acquire()
@@ -177,13 +177,13 @@ class Client:
 
     async def _pay_for(
         self, request: Request, endpoint: Endpoint, commit: Commit
-    ) -> Response | Trouble | OutOfBudget:
+    ) -> Response | CallError | OutOfBudget:
         """One call within the rate limits and the budget.
 
         If the awaiting task is cancelled, because another request failed, the call itself
         continues until the client is closed.
         """
-        most = most_for(request)
+        most = most_spent_on(request)
         await endpoint.wait_for_rate(most.tokens)
         if not await self._budget.reserve(most):
             return OutOfBudget()
@@ -192,7 +192,7 @@ class Client:
         call.add_done_callback(self._in_flight.discard)
         return await asyncio.shield(call)
 
-    async def _buy(self, request: Request, most: Spend, commit: Commit) -> Response | Trouble:
+    async def _buy(self, request: Request, most: Spend, commit: Commit) -> Response | CallError:
         """One call with its budget reserved; a response is stored before it is returned."""
         spent = most  # the endpoint may charge in full for a call that is cancelled
         try:
@@ -209,7 +209,7 @@ class Client:
             await commit(request, result)
         return result
 
-    def _learn(self, endpoint: Endpoint, entered: int, result: Response | Trouble) -> Signal:
+    def _learn(self, endpoint: Endpoint, entered: int, result: Response | CallError) -> Signal:
         """Update the endpoint's state from the result of a try."""
         name = endpoint.params.name
         if isinstance(result, Response):

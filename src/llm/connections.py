@@ -1,4 +1,4 @@
-"""One call to one endpoint: returns a response or, if it fails, a `Trouble`.
+"""One call to one endpoint: returns a response or, if it fails, a `CallError`.
 
 connections = Connections(runtime)
 result = await connections.call(request)
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from src.config.llm import EndpointParams
 from src.config.runtime import RuntimeParams
 from src.llm import embedded
+from src.llm.call_errors import CallError, no_response, refusal
 from src.llm.keys import api_key
 from src.llm.requests import Request, Response
-from src.llm.troubles import Trouble, no_response, refusal
 
 if TYPE_CHECKING:
     import openai
@@ -38,7 +38,7 @@ class Connections:
             await client.close()
         self._engines.close()
 
-    async def call(self, request: Request) -> Response | Trouble:
+    async def call(self, request: Request) -> Response | CallError:
         """Send a request once.
 
         Raises:
@@ -70,9 +70,9 @@ class Connections:
         except openai.APIConnectionError as error:  # time-outs as well
             return no_response(error)
         except BadResponseError as error:
-            return Trouble(str(error), perhaps_paid=True)
+            return CallError(str(error), perhaps_paid=True)
         except (openai.OpenAIError, ValueError):
-            return Trouble("the body is not JSON", perhaps_paid=True)
+            return CallError("the body is not JSON", perhaps_paid=True)
 
     def _client(self, endpoint: EndpointParams) -> openai.AsyncOpenAI:
         import openai

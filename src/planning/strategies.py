@@ -122,7 +122,7 @@ def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts
     return room.within(np.where(room.override < 0, wanted, room.override))
 
 
-def compare(counts: pd.Series, params: PlanParams) -> dict[str, BalanceFigures]:
+def compare_strategies(counts: pd.Series, params: PlanParams) -> dict[str, BalanceFigures]:
     """Return the figures of the set that each strategy would plan with these settings.
 
     Args:

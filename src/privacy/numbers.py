@@ -199,7 +199,7 @@ def _is_public(digits: str, allowed: frozenset[str]) -> bool:
 
 
 def _stutters(digits: str, number: str) -> bool:
-    """Return whether the digits are the number with a part of it said twice: 10(08)086."""
+    """Return whether the digits are the number with a part of it spoken twice: 10(08)086."""
     more = len(digits) - len(number)
     return 0 < more < len(number) and any(
         digits == number[:end] + number[end - more :] for end in range(more, len(number) + 1)

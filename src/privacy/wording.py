@@ -118,11 +118,11 @@ def address_pattern(gap: str) -> re.Pattern[str]:
 
 
 def name_pattern(turn: str) -> re.Pattern[str]:
-    """Match names after words that introduce them, and turns that answer a question for a name."""
-    answer = (
+    """Match names after words that introduce them, and turns that reply to a question for a name."""
+    reply = (
         rf"(?:贵姓|称呼|姓名|名字|叫什么|叫啥)(?:(?!{turn}).){{0,8}}{turn}"
         rf"(?:(?:{FILLER}|[对好是的]){{1,3}}{turn})?{FILLER}?我?[叫是姓]?"
         rf"(?P<d>{FULL_NAME}|(?<=姓){SURNAME})(?={turn}|$)"
         rf"|我是(?P<e>{FULL_NAME})(?={turn}|$|[我，,。])"
     )
-    return any_of((*NAMES, answer))
+    return any_of((*NAMES, reply))

@@ -24,12 +24,12 @@ from src.records.metrics.evaluate import EvaluateMetrics
 from src.reporting.markdown import table
 from src.reporting.report import (
     METRIC_NAMES,
+    conclusion_sentence,
     interval_of,
     methods_of,
     scored,
     shortfalls,
     signed,
-    verdict,
 )
 from src.reporting.results import Results
 from src.reporting.settings import Settings
@@ -63,7 +63,7 @@ def render_card(results: Results, settings: Settings) -> str:
         front_matter=yaml.safe_dump(front, allow_unicode=True, sort_keys=False),
         m=metrics,
         e=metrics.evaluate,
-        verdict=verdict(metrics.evaluate),
+        sentence=conclusion_sentence(metrics.evaluate),
         best_free=named("method", metrics.evaluate.best_free, "en"),
         domain=settings.generate.domain,
         data=settings.data,

@@ -27,11 +27,11 @@ from src.reporting.report import (
     EXAMPLES,
     METRIC_NAMES,
     conclusion,
+    conclusion_sentence,
     methods_of,
     scored,
     shortfalls,
     signed,
-    verdict,
 )
 from src.reporting.results import Confused, Results, by_rule
 from src.reporting.settings import Settings
@@ -104,7 +104,7 @@ def render_html(
         named=partial(named, language=language),
         m=metrics,
         e=metrics.evaluate,
-        verdict=verdict_in(metrics.evaluate, language),
+        sentence=conclusion_in(metrics.evaluate, language),
         conclusion=conclusion(metrics.evaluate),
         methods=methods_of(metrics.evaluate),
         free_methods=FREE_METHODS,
@@ -134,13 +134,13 @@ def _template() -> jinja2.Template:
     return templates.get_template("report.html.j2")
 
 
-def verdict_in(evaluate: EvaluateMetrics, language: Language) -> str:
-    """Return the sentence of `verdict` in the given language."""
+def conclusion_in(evaluate: EvaluateMetrics, language: Language) -> str:
+    """Return the conclusion in the given language."""
     if language == "en":
-        return verdict(evaluate)
+        return conclusion_sentence(evaluate)
     words, ours, free = WORDS[language], evaluate.ours, evaluate.best_free
-    return words["verdict"].format(
-        opening=words[f"verdict_{conclusion(evaluate)}"],
+    return words["conclusion"].format(
+        opening=words[f"conclusion_{conclusion(evaluate)}"],
         ours=named("method", ours, language),
         free=named("method", free, language),
         after=f"{evaluate.methods[ours].macro_f1.value:.3f}",

@@ -21,12 +21,12 @@ from src.reporting.report import (
     EXAMPLES,
     METRIC_NAMES,
     Metrics,
+    conclusion_sentence,
     interval_of,
     methods_of,
     scored,
     shortfalls,
     signed,
-    verdict,
 )
 from src.reporting.results import Results, by_rule
 from src.reporting.settings import Settings
@@ -45,7 +45,7 @@ def render_report(results: Results, settings: Settings, pictures: Mapping[str, s
     metrics = results.metrics
     sections = [
         "# Did the generated samples help?",
-        f"**{verdict(metrics.evaluate)}**",
+        f"**{conclusion_sentence(metrics.evaluate)}**",
         *_scores(metrics.evaluate),
         *_balance(metrics),
         *_samples(metrics),

@@ -1,7 +1,7 @@
-"""What all reports of a run share: the verdict, the order of the methods, intervals as text.
+"""What all reports of a run share: the conclusion, the order of the methods, intervals as text.
 
     metrics = read_metrics()
-    verdict(metrics.evaluate)
+    conclusion_sentence(metrics.evaluate)
     signed(metrics.evaluate.versus_best_free["chosen"].macro_f1)  # "+0.063 [+0.041, +0.085]"
 
 The Markdown report (`markdown_report`), the page (`html`), the card (`card`) and the summary in
@@ -72,7 +72,7 @@ def conclusion(evaluate: EvaluateMetrics) -> Conclusion:
     return "hurt" if difference.high < 0 else "noise"
 
 
-def verdict(evaluate: EvaluateMetrics) -> str:
+def conclusion_sentence(evaluate: EvaluateMetrics) -> str:
     """Return one sentence: did the generated samples beat the best method that needs none?
 
     Compares `ours`, the method with samples that is best on dev, with `best_free`, by the paired

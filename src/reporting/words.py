@@ -15,10 +15,10 @@ from src.config.data import Language
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "title": "Did the generated samples help?",
-        "verdict_helped": "The generated samples helped",
-        "verdict_hurt": "The generated samples hurt",
-        "verdict_noise": "The generated samples made no difference beyond noise",
-        "verdict": "{opening}: macro-F1 {after} with {ours} against {before} with {free}, the "
+        "conclusion_helped": "The generated samples helped",
+        "conclusion_hurt": "The generated samples hurt",
+        "conclusion_noise": "The generated samples made no difference beyond noise",
+        "conclusion": "{opening}: macro-F1 {after} with {ours} against {before} with {free}, the "
         "best method that needs no samples; difference {difference}.",
         "in_short": "{samples} generated samples were added to {real} real rows of {classes} "
         "classes. Evaluated on {test} test rows, which were used neither for training nor for any "
@@ -220,10 +220,10 @@ WORDS: dict[Language, dict[str, str]] = {
     },
     "zh": {
         "title": "合成样本有用吗？",
-        "verdict_helped": "合成样本有用",
-        "verdict_hurt": "合成样本有害",
-        "verdict_noise": "合成样本没有带来超出噪声的差别",
-        "verdict": "{opening}：“{ours}”的宏平均 F1 为 {after}，"
+        "conclusion_helped": "合成样本有用",
+        "conclusion_hurt": "合成样本有害",
+        "conclusion_noise": "合成样本没有带来超出噪声的差别",
+        "conclusion": "{opening}：“{ours}”的宏平均 F1 为 {after}，"
         "不使用样本的最佳免费方法“{free}”为 {before}，差值为 {difference}。",
         "in_short": "向 {classes} 个类别的 {real} 条真实样本中加入了 "
         "{samples} 条合成样本。评估使用 {test} 条测试样本，它们既未参与训练，"

@@ -1,6 +1,6 @@
 """The content of the review page: samples of the queue, classes, and seed examples.
 
-desk = set_desk(REVIEW_QUEUE, data.train, PLAN, data)
+desk = load_desk(REVIEW_QUEUE, data.train, PLAN, data)
 shown(desk.samples[0], desk, decision=None)
 """
 
@@ -89,7 +89,7 @@ def read_queue(path: Path, separator: str | None) -> tuple[QueuedSample, ...]:
     return tuple(samples.values())
 
 
-def set_desk(queue: Path, train: Path, plan: Path, data: DataParams) -> Desk:
+def load_desk(queue: Path, train: Path, plan: Path, data: DataParams) -> Desk:
     """Read what the page shows: train only if the queue has seed ids, the plan only if it exists.
 
     Raises:

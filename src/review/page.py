@@ -29,7 +29,7 @@ from src.errors import UserError
 from src.paths import DECISIONS, PLAN, REVIEW_QUEUE
 from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.review.decisions import last_of, with_decision
-from src.review.desk import Desk, set_desk, shown
+from src.review.desk import Desk, load_desk, shown
 from src.review.words import WORDS
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def main(
 ) -> None:
     """Serve the review page until Ctrl-C."""
     data = load(DataParams)
-    desk = set_desk(queue, train or data.train, plan, data)
+    desk = load_desk(queue, train or data.train, plan, data)
     who = reviewer.strip() or default_reviewer()
     ids = {sample.id for sample in desk.samples}
     done = {one.id for one in read_decisions(decisions) if one.reviewer == who} & ids

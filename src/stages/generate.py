@@ -23,7 +23,7 @@ from src.gate.gate import Gate
 from src.generation.estimate import dry_run as estimated
 from src.generation.failures import write_failures
 from src.generation.prompts import PromptWriter
-from src.generation.record import generate_metrics, say
+from src.generation.record import generate_metrics, log_summary
 from src.generation.run import run
 from src.llm.recorded import PACKED
 from src.llm.response_store import CACHE, open_store, write_used
@@ -85,7 +85,7 @@ def main(
         write_failures(failures, generated.failures)
         write_used(store, responses)
     write_record(metrics / "generate.json", generate_metrics(generated, train, data))
-    say(generated, store)
+    log_summary(generated, store)
     track("generate", metrics=metrics)
 
 

@@ -19,7 +19,7 @@ from src.config.corpus import CorpusParams
 from src.data.dialogue import STANDIN_SEPARATOR, join_turns
 from src.data.draws import pick, shuffled
 from src.standin.call import Call, Line, length
-from src.standin.noise import roughen
+from src.standin.noise import add_noise
 from src.standin.scenarios import SPLITS, TAIL_SUPPORT, Bank, Scenario, Split
 
 MIN_TEST_ROWS = 30
@@ -94,7 +94,7 @@ class _Composer:
         assert best is not None
         _, scenario, lines = best
         self._remember(lines)
-        words = roughen([w for _, w in lines], self.params.noise, self.bank.common.noise, rng)
+        words = add_noise([w for _, w in lines], self.params.noise, self.bank.common.noise, rng)
         return {
             "sentence_sep": join_turns(words, STANDIN_SEPARATOR),
             "c_numerical": class_id,

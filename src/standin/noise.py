@@ -8,7 +8,7 @@ from src.data.draws import between, pick
 from src.standin.scenarios import Noise
 
 
-def roughen(turns: list[str], noise: float, words: Noise, rng: Random) -> list[str]:
+def add_noise(turns: list[str], noise: float, words: Noise, rng: Random) -> list[str]:
     """Return turns with errors of bad speech recognition; unchanged at noise 0.
 
     Adds fillers, repeated words, homophones, cut, split and merged turns, and stray words, all in

@@ -23,7 +23,7 @@ from src.data.schema import ORIGIN, QUALITY, WRITER, csv_columns
 from src.gate.ngrams import fit_ngrams
 from src.gate.selection import select
 from src.planning.imbalance import imbalance_of, imbalance_of_counts
-from src.planning.strategies import balance_figures, compare
+from src.planning.strategies import balance_figures, compare_strategies
 from src.records.metrics.balance import BalanceMetrics, BeforeAfter, ClassBalance
 from src.records.samples import Screened
 
@@ -153,7 +153,7 @@ def balance_metrics(
         synthetic_share=int(made.sum()) / after.rows,
         shortfall=sum(one.shortfall for one in per_class.values()),
         dropped=sum(one.dropped for one in per_class.values()),
-        strategies=compare(support, params),
+        strategies=compare_strategies(support, params),
         before=balance_figures(before, needed=0),
         achieved=balance_figures(after, needed=int(made.sum())),
         per_class=per_class,

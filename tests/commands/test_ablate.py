@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from src.commands import ablate
-from src.commands.ablate import SWITCHES, Row, render
+from src.commands.ablate import SWITCHES, AblationRow, render
 from src.records.interval import Interval
 from src.stages import analyze, score
 from tests.stages.small_project import call, make_project
@@ -17,13 +17,13 @@ from tests.stages.small_project import call, make_project
 RARE = ("取消彩铃", "补换卡", "开发票")
 
 
-def row(name: str, accepted: int, used: int, value: float, change: float) -> Row:
+def row(name: str, accepted: int, used: int, value: float, change: float) -> AblationRow:
     """A row whose intervals all have the same width."""
 
     def around(middle: float) -> Interval:
         return Interval(middle, middle - 0.01, middle + 0.02)
 
-    return Row(
+    return AblationRow(
         *(name, accepted, used, around(value), around(value / 2), around(change)),
         around(change / 2),
     )

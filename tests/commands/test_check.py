@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from src.commands import check
-from src.commands.check import MetricValue, Row, compare, table_of, value_of
+from src.commands.check import CheckRow, MetricValue, compare, table_of, value_of
 from src.commands.thresholds import Threshold, Thresholds, load_thresholds
 from src.errors import UserError
 
@@ -155,7 +155,7 @@ def test_a_step_below_the_least_is_ignored():
 def test_a_certain_gain_may_not_vanish(low: float, value: float, expected: str):
     """Even if it was so small that losing it is within the tolerance."""
     rule = Threshold(better="higher", versus="best_free")
-    row = Row(
+    row = CheckRow(
         "m", rule, MetricValue(0.008, low, 0.015), MetricValue(value, -0.01, 0.01), allowed=0.01
     )
     assert row.problem == expected

@@ -10,13 +10,13 @@ from rich.console import Console
 
 from src.commands.summary import main, render_summary
 from src.paths import METRICS
-from src.reporting.report import read_metrics, verdict
+from src.reporting.report import conclusion_sentence, read_metrics
 
 GOLDEN = Path(__file__).parent / "golden_summary.txt"
 
 
 def test_summary_is_the_golden_screen(kept_run: Path):
-    """Scores with intervals, differences, Gini, samples, shortfall, verdict and the next step."""
+    """Scores with intervals, differences, Gini, samples, shortfall, conclusion and the next step."""
     screen = StringIO()
     Console(file=screen, width=80).print(render_summary(read_metrics(kept_run / METRICS)))
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
@@ -30,7 +30,7 @@ def test_command_reads_the_metrics_files(
     monkeypatch.chdir(kept_run)
     monkeypatch.setenv("COLUMNS", "200")
     main()
-    assert verdict(read_metrics().evaluate) in capsys.readouterr().out
+    assert conclusion_sentence(read_metrics().evaluate) in capsys.readouterr().out
 
 
 def test_command_before_any_run_is_one_line(

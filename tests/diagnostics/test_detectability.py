@@ -67,7 +67,7 @@ def test_the_same_style_is_not_told_apart(data: DataParams) -> None:
         ),
     ],
 )
-def test_what_gives_away_is_named(
+def test_distinguishing_features_are_named(
     samples: list[str], name: str, direction: str, data: DataParams
 ) -> None:
     """A habit of the samples makes them detectable and is among the features."""

@@ -10,7 +10,14 @@ import pytest
 
 from src.config.data import DataParams
 from src.data.schema import Splits
-from src.diagnostics.leakage import COUNTED, LONG, Copy, Stray, check_leakage, require_no_leakage
+from src.diagnostics.leakage import (
+    COUNTED,
+    LONG,
+    Copy,
+    ForeignSeed,
+    check_leakage,
+    require_no_leakage,
+)
 from src.errors import UserError
 from src.records.metrics.evaluate import LeakageFigures
 from src.records.samples import Candidate, Screened
@@ -114,7 +121,7 @@ def test_a_seed_outside_train_is_refused(splits: Splits, data: DataParams) -> No
     """Every seed must be a train row; the error names sample and seed."""
     accepted = [sample(OTHER), sample(OTHER, "s-1", ("train_0", "test_1", "gone"))]
     leakage = check_leakage(accepted, splits, data, 0.85)
-    assert leakage.strays == (Stray("s-1", "test_1"),)
+    assert leakage.strays == (ForeignSeed("s-1", "test_1"),)
     assert leakage.seeds == 3
     with pytest.raises(UserError, match="s-1: its seed test_1 is not a train row"):
         require_no_leakage(leakage)

@@ -14,7 +14,7 @@ from src.llm.budget import Spend
 from src.records.metrics.generate import (
     ModelDiversity,
     ModelRequests,
-    ModelWorth,
+    ModelYield,
     Tokens,
 )
 from src.records.samples import Candidate
@@ -67,6 +67,6 @@ def test_what_each_model_is_worth(train: pd.DataFrame, data: DataParams) -> None
     """
     worth = generate_metrics(RUN, train, data).per_model
     assert worth == {
-        "small": ModelWorth(2, 2, 1, 1 / 3, 0.5, 0.5, ModelDiversity(2, 0.5)),
-        "glm4": ModelWorth(2, 3, 3, 1.0, 0.5, 0.5 / 3, ModelDiversity(2, 1.0)),
+        "small": ModelYield(2, 2, 1, 1 / 3, 0.5, 0.5, ModelDiversity(2, 0.5)),
+        "glm4": ModelYield(2, 3, 3, 1.0, 0.5, 0.5 / 3, ModelDiversity(2, 1.0)),
     }

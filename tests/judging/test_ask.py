@@ -15,7 +15,7 @@ from src.errors import UserError
 from src.judging.prompts import JudgeWriter
 from src.judging.rubric import Judgement
 from src.judging.votes import decide, faults_of
-from src.llm.budget import Budget, most_for
+from src.llm.budget import Budget, most_spent_on
 from tests.judging.judges import (
     SAMPLES,
     UNLIMITED,
@@ -231,7 +231,7 @@ def test_a_budget_goes_from_sample_to_sample(
 
 def room_for(responses: int, writer: JudgeWriter) -> BudgetParams:
     """A budget for this number of responses of 18 tokens; the upper bound is much higher."""
-    most = most_for(writer.asks(SAMPLES[0])[0][0]).tokens
+    most = most_spent_on(writer.asks(SAMPLES[0])[0][0]).tokens
     return BudgetParams(cost=None, tokens=most + (responses - 1) * 18)
 
 

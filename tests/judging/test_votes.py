@@ -17,8 +17,8 @@ from src.judging.rubric import Judgement
 from src.judging.votes import (
     CLASSIFIER,
     JudgeScores,
-    Verdict,
     Vote,
+    VoteResult,
     decide,
     faults_of,
     kappa,
@@ -46,7 +46,7 @@ def judged(*scores: float, judge: str = "a", model: str = "m", best: str = "è¡¥æ
     return Judgement(judge, model, *scores, best_label=best, reason="")
 
 
-def voted(judgements: Sequence[Judgement], vote: Vote = "majority") -> Verdict:
+def voted(judgements: Sequence[Judgement], vote: Vote = "majority") -> VoteResult:
     """Return the result of their vote."""
     return decide(judgements, faults_of(judgements, RULE), vote)
 

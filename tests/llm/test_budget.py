@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from src.config.generate import BudgetParams
 from src.config.llm import PriceParams
-from src.llm.budget import TEMPLATE_TOKENS, Budget, Spend, most_for, spent_on
+from src.llm.budget import TEMPLATE_TOKENS, Budget, Spend, most_spent_on, spent_on
 from src.llm.requests import Response
 from tests.llm.conftest import MakeRequest
 
@@ -78,7 +78,7 @@ def test_upper_bound_of_a_request(
     price = PriceParams(prompt=2.0, completion=8.0)
     request = make_request(prompt, api=api, price=price, max_tokens=72)
     cost = Decimal((tokens - 72) * 2 + 72 * 8) / 1_000_000
-    assert most_for(request) == Spend(tokens, cost)
+    assert most_spent_on(request) == Spend(tokens, cost)
 
 
 @pytest.mark.parametrize("prompt", ["call", "我要补卡", "𠮷" * 100])
@@ -88,7 +88,7 @@ def test_a_chat_template_is_within_the_bound(prompt: str, make_request: MakeRequ
     response = Response("", "length", len(prompt.encode()) + around, 72)
     request = make_request(prompt, api="chat", max_tokens=72)
     assert around == 19 < TEMPLATE_TOKENS
-    assert spent_on(response, PriceParams()).tokens <= most_for(request).tokens
+    assert spent_on(response, PriceParams()).tokens <= most_spent_on(request).tokens
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -114,7 +114,7 @@ def test_no_response_exceeds_the_bound(
     prompt_tokens = int(shares[0] * (len(prompt.encode()) + TEMPLATE_TOKENS))
     cached, completion = int(shares[1] * prompt_tokens), int(shares[2] * max_tokens)
     spent = spent_on(Response("", "stop", prompt_tokens, completion, cached), price)
-    most = most_for(request)
+    most = most_spent_on(request)
     assert spent.tokens <= most.tokens
     assert spent.cost <= most.cost
 

@@ -16,7 +16,7 @@ from src.config.generate import BudgetParams
 from src.config.llm import PriceParams
 from src.config.runtime import RuntimeParams
 from src.errors import UserError
-from src.llm.budget import Budget, most_for
+from src.llm.budget import Budget, most_spent_on
 from src.llm.client import Client, Failure, Received
 from src.llm.limits import PATIENCE, Patience
 from src.llm.requests import Request, Response
@@ -66,7 +66,7 @@ def test_an_error_waits_for_responses_in_flight(
     with pytest.raises(UserError, match="HTTP 401"):
         asyncio.run(run())
     assert stored == ([slow] if comes else [])
-    assert budget.spent.tokens == (18 if comes else most_for(slow).tokens)
+    assert budget.spent.tokens == (18 if comes else most_spent_on(slow).tokens)
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
@@ -412,7 +412,7 @@ def test_a_budget_is_never_exceeded(
     assert 0 < len(bought) < 300
     assert len(server.calls) == len(bought) == len(run.stored)
     assert run.budget.spent.tokens == sum(spent)
-    most = most_for(asks[0][0])
+    most = most_spent_on(asks[0][0])
     if limits_.tokens is not None:
         assert limits_.tokens - most.tokens < run.budget.spent.tokens <= limits_.tokens
     if limits_.cost is not None:
@@ -427,7 +427,7 @@ def test_what_may_have_been_charged_counts(
     request = make_request(base_url=server.url)
     server.script += [fails(429), fails(500), cut(says("好的"), 40), says("好的")]
     run = ask_any(runtime, [[request]])
-    assert run.budget.spent.tokens == most_for(request).tokens + 18
+    assert run.budget.spent.tokens == most_spent_on(request).tokens + 18
 
 
 def test_requests_per_minute_are_kept(

@@ -20,7 +20,7 @@ from src.errors import UserError
 from src.planning.imbalance import gini
 from src.planning.strategies import (
     SHOWN_GINI,
-    compare,
+    compare_strategies,
     gini_goal,
     least_fill,
     plan_classes,
@@ -444,7 +444,9 @@ def test_other_strategies_have_no_gini_goal() -> None:
 
 def test_strategies_are_compared() -> None:
     """One entry per strategy; computed by hand for classes of 3 rows and 1 row."""
-    table = compare(counts_of([3, 1]), with_settings(target_per_class=2, minority_ratio=0.9))
+    table = compare_strategies(
+        counts_of([3, 1]), with_settings(target_per_class=2, minority_ratio=0.9)
+    )
     assert list(table) == list(STRATEGIES)
     assert table["quota"] == BalanceFigures(
         needed=1,

@@ -20,7 +20,7 @@ from src.paths import ACCEPTED, METRICS, PREDICTIONS, REJECTED
 from src.records.interval import Interval
 from src.records.metrics.choose import ModelGain
 from src.records.metrics.filter import ModelFunnel, Voter
-from src.records.metrics.generate import ModelDiversity, ModelWorth
+from src.records.metrics.generate import ModelDiversity, ModelYield
 from src.reporting.report import Metrics
 from src.reporting.results import Results, read_results
 from src.reporting.settings import Settings
@@ -71,8 +71,8 @@ def metrics(results: Results) -> Metrics:
 @pytest.fixture(scope="session")
 def several(results: Results) -> Results:
     """The small run with a good model, a bad model, and the votes of three judges."""
-    good = ModelWorth(1100, 1090, 990, 0.9, 1.98, 0.002, ModelDiversity(40, 0.8125))
-    bad = ModelWorth(30, 0, 0, 0.0, 0.0, None, ModelDiversity(0, None))
+    good = ModelYield(1100, 1090, 990, 0.9, 1.98, 0.002, ModelDiversity(40, 0.8125))
+    bad = ModelYield(30, 0, 0, 0.0, 0.0, None, ModelDiversity(0, None))
     gain = ModelGain(16, spread(0.07), spread(0.01))
     measured = results.metrics
     judged = replace(

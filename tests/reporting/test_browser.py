@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from src.config.data import Language
-from src.reporting.html import verdict_in
+from src.reporting.html import conclusion_in
 from src.reporting.results import Confused, Results
 from src.reporting.settings import Settings
 from src.reporting.write import write_reports
@@ -39,7 +39,7 @@ pytestmark = needs_browser
 def test_report_in_a_browser(
     several: Results, settings: Settings, tmp_path: Path, width: int, language: Language
 ):
-    """The verdict is on the first screen; no requests, no console messages, no overflow."""
+    """The conclusion is on the first screen; no requests, no console messages, no overflow."""
     # long names are the worst case for a narrow view
     balance = several.metrics.balance
     per_class = {**balance.per_class, LONG: balance.per_class["开发票"]}
@@ -60,9 +60,9 @@ def test_report_in_a_browser(
         page.on("pageerror", lambda error: stated.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(file.as_uri())
-        verdict = page.locator("#verdict")
-        sync_api.expect(verdict).to_have_text(verdict_in(metrics.evaluate, language))
-        sync_api.expect(verdict).to_be_in_viewport(ratio=1)
+        conclusion = page.locator("#conclusion")
+        sync_api.expect(conclusion).to_have_text(conclusion_in(metrics.evaluate, language))
+        sync_api.expect(conclusion).to_be_in_viewport(ratio=1)
         for folded in page.locator("summary").all():
             folded.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -24,8 +24,8 @@ from src.records.metrics.filter import (
 )
 from src.records.rounds import RoundSummary
 from src.reporting import card, html, write
-from src.reporting.html import class_rows, render_html, varied, verdict_in
-from src.reporting.report import METRIC_NAMES, Metrics, verdict
+from src.reporting.html import class_rows, conclusion_in, render_html, varied
+from src.reporting.report import METRIC_NAMES, Metrics, conclusion_sentence
 from src.reporting.results import Confused, Results
 from src.reporting.settings import Settings
 from src.reporting.words import WORDS, named
@@ -119,7 +119,7 @@ def test_every_word_is_used():
         "direction_",
         "private_",
         "failure_",
-        "verdict_",
+        "conclusion_",
         "facet_",
         "gender_",
         "real_",
@@ -158,9 +158,9 @@ def test_report_is_self_contained(
         assert named("picture", name, language) in str(read)
 
 
-def test_english_verdict_is_that_of_the_markdown_report(metrics: Metrics):
+def test_english_conclusion_is_that_of_the_markdown_report(metrics: Metrics):
     """Both come from one function."""
-    assert verdict_in(metrics.evaluate, "en") == verdict(metrics.evaluate)
+    assert conclusion_in(metrics.evaluate, "en") == conclusion_sentence(metrics.evaluate)
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,12 @@ def test_english_verdict_is_that_of_the_markdown_report(metrics: Metrics):
         pytest.param(-0.1, -0.01, "合成样本有害：", "hurt", id="hurt"),
     ],
 )
-def test_chinese_verdict_follows_the_interval(
+def test_chinese_conclusion_follows_the_interval(
     results: Results, page: Page, low: float, high: float, opening: str, mark: str
 ):
     """It has the same structure and numbers as the English one, with Chinese names."""
     changed = with_difference(results.metrics, low, (low + high) / 2, high)
-    sentence = verdict_in(changed.evaluate, "zh")
+    sentence = conclusion_in(changed.evaluate, "zh")
     assert sentence.startswith(opening)
     for method, form in (
         (changed.evaluate.ours, "“{}”的宏平均 F1 为 {:.3f}"),
@@ -185,7 +185,7 @@ def test_chinese_verdict_follows_the_interval(
         score = changed.evaluate.methods[method].macro_f1.value
         assert form.format(named("method", method, "zh"), score) in sentence
     source = page.source(with_metrics(results, changed), "zh")
-    assert f'class="verdict {mark}"' in source
+    assert f'class="conclusion {mark}"' in source
     assert "合成样本有用吗？" in source
 
 

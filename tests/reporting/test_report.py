@@ -1,4 +1,4 @@
-"""What all reports share: the verdict follows the interval, methods keep their order."""
+"""What all reports share: the conclusion follows the interval, methods keep their order."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from src.paths import METRICS
 from src.records.interval import Interval
 from src.reporting.report import (
     Metrics,
+    conclusion_sentence,
     methods_table,
     read_metrics,
     scored,
     shortfalls,
     signed,
-    verdict,
 )
 from tests.reporting.conftest import with_difference
 from tests.small_run import METHODS
@@ -40,12 +40,12 @@ from tests.small_run import METHODS
         pytest.param(-0.1, -0.06, -0.001, "The generated samples hurt:", id="hurt"),
     ],
 )
-def test_verdict_follows_the_interval(
+def test_conclusion_follows_the_interval(
     metrics: Metrics, low: float, value: float, high: float, opening: str
 ):
     """Helped or hurt only if the whole interval is on one side of 0; the numbers are given."""
     evaluate = with_difference(metrics, low, value, high).evaluate
-    sentence = verdict(evaluate)
+    sentence = conclusion_sentence(evaluate)
     assert sentence.startswith(opening)
     ours, free = (
         evaluate.methods[evaluate.ours].macro_f1,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.config.data import DataParams
-from src.review.desk import Desk, set_desk
+from src.review.desk import Desk, load_desk
 
 QUEUE = """id,label,text,reason_to_look,chars,near_duplicate,seed_ids,suggested
 a-1,查话费,你好[SEP]话费还剩多少[SEP]三十块,0.82 of it occurs in one earlier sample,12,0.8181,t-1 t-9,办停机
@@ -54,4 +54,4 @@ def data(tmp_path: Path) -> DataParams:
 @pytest.fixture
 def desk(data: DataParams, tmp_path: Path) -> Desk:
     """The desk of the small project."""
-    return set_desk(tmp_path / "queue.csv", data.train, tmp_path / "plan.csv", data)
+    return load_desk(tmp_path / "queue.csv", data.train, tmp_path / "plan.csv", data)

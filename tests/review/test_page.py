@@ -16,7 +16,7 @@ from src.config.data import DataParams
 from src.errors import UserError
 from src.records.decisions import CHOICES, Decision, read_decisions, write_decisions
 from src.review import page, words
-from src.review.desk import Desk, set_desk
+from src.review.desk import Desk, load_desk
 from src.review.page import create_app, default_reviewer, listen
 from src.review.queue import LABEL_DOUBT
 
@@ -93,7 +93,7 @@ def test_optional_columns_and_files_may_be_missing(data: DataParams, tmp_path: P
     english = data.model_copy(
         update={"labels": labels, "language": "en", "turn_separator": None, "train": Path("none")}
     )
-    desk = set_desk(queue, english.train, Path("none"), english)
+    desk = load_desk(queue, english.train, Path("none"), english)
     shown = state(create_app(desk, tmp_path / "d.csv", "Li").test_client())
     assert shown["samples"][0]["turns"] == ["give it back"]
     assert [one["name"] for one in shown["classes"]] == ["refund", "top_up"]

@@ -14,7 +14,7 @@ from src.config.corpus import CorpusParams
 from src.data.dialogue import split_turns
 from src.errors import UserError
 from src.standin.corpus import compose_corpus, rows_per_class
-from src.standin.noise import roughen
+from src.standin.noise import add_noise
 from src.standin.scenarios import BANK, CLASSES, TAIL_SUPPORT, Bank, Split, load_bank
 
 PARAMS = CorpusParams(noise=0.05, length=0.5, label_noise=0.18, side_intents=0.8, seed=34)
@@ -132,7 +132,7 @@ def test_labels_are_noisy_in_large_classes_alone(classes: pd.DataFrame, corpus: 
 def test_noise_0_leaves_turns_alone(bank: Bank, classes: pd.DataFrame) -> None:
     """Without noise, every turn consists of words of the bank."""
     turns = ["您好请讲", "我要补卡"]
-    assert roughen(turns, 0, bank.common.noise, Random(1)) == turns
+    assert add_noise(turns, 0, bank.common.noise, Random(1)) == turns
     fillers = bank.common.noise.fillers
     clean, rough = (
         compose_corpus(bank, few_classes(classes), PARAMS.model_copy(update={"noise": noise}))
@@ -149,7 +149,7 @@ def test_noise_0_leaves_turns_alone(bank: Bank, classes: pd.DataFrame) -> None:
 def test_noise_1_changes_most_turns(bank: Bank) -> None:
     """Maximum noise still leaves text and more than one turn."""
     turns = ["我想问一下我要是换成这个套餐是这个月就用上还是下个月"] * 50
-    rough = roughen(turns, 1, bank.common.noise, Random(1))
+    rough = add_noise(turns, 1, bank.common.noise, Random(1))
     assert sum(turn in turns for turn in rough) < 10
     assert len(rough) > 10
     assert all(rough)

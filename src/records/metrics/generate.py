@@ -91,7 +91,7 @@ class ClassGeneration:
 
 
 @dataclass(frozen=True)
-class ModelWorth:
+class ModelYield:
     """Yield and cost of one endpoint.
 
     Attributes:
@@ -138,5 +138,5 @@ class GenerateMetrics:
     tokens: Tokens
     cost: float
     failures: Mapping[str, int]
-    per_model: Mapping[str, ModelWorth]
+    per_model: Mapping[str, ModelYield]
     per_class: Mapping[str, ClassGeneration]

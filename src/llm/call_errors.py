@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class CallError:
     """Why a try failed, and what the client does about it."""
 
     what: str
@@ -27,7 +27,7 @@ class Trouble:
     remedy: str | None = None  # set if the endpoint cannot serve any request until this is done
 
 
-def no_response(error: openai.APIConnectionError) -> Trouble:
+def no_response(error: openai.APIConnectionError) -> CallError:
     """Classify a connection error: unreachable, time-out or connection cut.
 
     The openai client's exceptions do not distinguish these, but their causes do. Only the address
@@ -42,26 +42,26 @@ def no_response(error: openai.APIConnectionError) -> Trouble:
         cause = cause.__cause__ or cause.__context__
     for cause in causes:
         if isinstance(cause, aiohttp.ClientConnectorError):
-            return Trouble(f"cannot connect: {cause.os_error}", counts=0, unreachable=True)
+            return CallError(f"cannot connect: {cause.os_error}", counts=0, unreachable=True)
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return Trouble("no response in time", "congested", perhaps_paid=True)
-    return Trouble("the connection was cut", perhaps_paid=True)
+        return CallError("no response in time", "congested", perhaps_paid=True)
+    return CallError("the connection was cut", perhaps_paid=True)
 
 
-def refusal(error: openai.APIStatusError, request: Request) -> Trouble:
+def refusal(error: openai.APIStatusError, request: Request) -> CallError:
     """Classify an HTTP status other than 200. None of these is charged for."""
     status, endpoint = error.status_code, request.endpoint
     what = f"HTTP {status}"
     if status == 429 and "insufficient_quota" in str(error.code):
-        return Trouble(what, remedy="top up the account")
+        return CallError(what, remedy="top up the account")
     if status in (429, 503):
-        return Trouble(
+        return CallError(
             what, "congested", counts=int(status == 503), retry_after_s=_retry_after(error)
         )
     if status in (408, 409) or status >= 500:
-        return Trouble(what, retry_after_s=_retry_after(error))
+        return CallError(what, retry_after_s=_retry_after(error))
     if status in (400, 422) and request.as_json and endpoint.output == "auto":
-        return Trouble(what, counts=0, no_schema=True)
+        return CallError(what, counts=0, no_schema=True)
     variable = endpoint.api_key_env
     key = (
         f"correct the key in {variable}"
@@ -74,7 +74,7 @@ def refusal(error: openai.APIStatusError, request: Request) -> Trouble:
         403: f"{key}, or correct its rights",
         404: f"correct its base_url or model ({endpoint.model})",
     }
-    return Trouble(what, final=status not in remedies, remedy=remedies.get(status))
+    return CallError(what, final=status not in remedies, remedy=remedies.get(status))
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:

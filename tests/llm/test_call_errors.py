@@ -6,7 +6,7 @@ import httpx2
 import openai
 import pytest
 
-from src.llm.troubles import refusal
+from src.llm.call_errors import refusal
 from tests.llm.conftest import MakeRequest
 
 
