@@ -233,7 +233,7 @@ def _copies(verdicts: Verdicts, params: Params) -> dict[str, set[str]]:
     return {
         rule: {
             one.id
-            for one in verdicts.every
+            for one in verdicts.all
             if getattr(one.known_scores, score) > getattr(params.filter, rule).max_overlap
         }
         for rule, score in SCORE_OF.items()

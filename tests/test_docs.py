@@ -17,9 +17,10 @@ OLD_WORDS = {  # word before the glossary -> files that may contain it
     r"arms?": ("docs/endpoints.md", "docs/glossary.md", "src/generation/endpoint_choice.py"),
     r"cassettes?|recordings?": (),
     r"answers?": (
+        "benchmarks/datasets.py",
         "prompts/judge.en.j2",
         "src/llm/response_store.py",
-    ),  # of a dialogue; of old files
+    ),  # of a prompt or a dialogue; of old files
     r"at[ _]hand": (),
     r"said": (),
     r"promise[sd]?": (),

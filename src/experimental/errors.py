@@ -1,6 +1,6 @@
 """Error-driven plans: give samples to the classes with the highest expected gain.
 
-    plan = follow_errors(plan, room_of(counts, params.plan), recall, budget=1140, largest=200)
+    plan = follow_errors(plan, bounds_of(counts, params.plan), recall, budget=1140, largest=200)
     neighbours = taken_for(truth, predicted, near)
 
 What can still be gained in a class is its recall gap, scaled by how much earlier samples raised its
@@ -26,7 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.planning.imbalance import Counts
-from src.planning.strategies import Room
+from src.planning.strategies import Bounds
 
 PRIOR = 2.0  # weight of the mean recall in a class, in dev rows
 LEAST, MOST = 0.5, 2.0  # limits of the factor by which the last round changes an expected gain
@@ -131,7 +131,7 @@ def taken_for(
 
 def follow_errors(
     plan: pd.DataFrame,
-    room: Room,
+    bounds: Bounds,
     recall: Mapping[str, float],
     budget: int,
     largest: int,
@@ -142,7 +142,7 @@ def follow_errors(
 
     Args:
         plan: from `strategies.plan_classes`.
-        room: bounds of each class, in the same order (`strategies.room_of`). A class in `overrides`
+        bounds: bounds of each class, in the same order (`strategies.bounds_of`). A class in `overrides`
             keeps the samples of the plan.
         recall: label -> dev recall, with the samples of earlier rounds.
         budget: further samples over all classes.
@@ -152,8 +152,8 @@ def follow_errors(
     """
     labels = plan["label"]
     there = np.array([(before or {}).get(label, 0) for label in labels], dtype=np.int64)
-    named = room.override >= 0
-    free = np.maximum(np.minimum(room.most, largest) - room.kept, 0)
+    named = bounds.override >= 0
+    free = np.maximum(np.minimum(bounds.most, largest) - bounds.kept, 0)
     start = np.where(named, plan["needed"], np.minimum(there, free))
     expected = expected_gain(
         np.array([recall[label] for label in labels], dtype=np.float64),
@@ -161,6 +161,6 @@ def follow_errors(
     )
     most = np.where(named, 0, free - start)
     spent = int(start[named].sum()) if not before else 0
-    left = max(0, min(budget - spent, room.samples - int(start.sum())))
-    needed = start + allocate(expected, room.kept + start, most, left)
-    return plan.assign(needed=needed, target=room.kept + needed)
+    left = max(0, min(budget - spent, bounds.samples - int(start.sum())))
+    needed = start + allocate(expected, bounds.kept + start, most, left)
+    return plan.assign(needed=needed, target=bounds.kept + needed)

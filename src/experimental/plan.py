@@ -17,7 +17,7 @@ from src.config.plan import PlanParams
 from src.experimental.errors import follow_errors, recall_by_class, taken_for
 from src.experimental.rounds import has_stopped, misses
 from src.planning.plan import Plan
-from src.planning.strategies import room_of
+from src.planning.strategies import bounds_of
 from src.records.rounds import Round
 from src.training.rows import TrainingRows
 from src.training.train import dev_predictions
@@ -67,7 +67,7 @@ def follow(
         log.info("analyze: round %d was no better on dev; keeping the last kept round", len(rounds))
     followed = follow_errors(
         plan.classes,
-        room_of(counts, params),
+        bounds_of(counts, params),
         recalls[-1],
         budget=budget,
         largest=LARGEST * params.target_per_class,

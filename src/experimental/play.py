@@ -69,7 +69,7 @@ def play(
         dev["label"], {METHOD: [predicted], NO_SAMPLES: [reference]}, tail, resampling
     )
     scores, difference = draws.scores(METHOD), draws.versus(METHOD, NO_SAMPLES).macro_f1
-    real, quota = by_class(rows.every), by_class(rows.samples)
+    real, quota = by_class(rows.all_real), by_class(rows.samples)
     index = {name: number for number, name in enumerate(sorted(real))}
     used = [sample.id for sample in used_samples(accepted, quota)]
     return Round(
@@ -78,7 +78,7 @@ def play(
         real=real,
         samples=quota,
         ids=tuple(used),
-        new_real=len(rows.every) - sum(before[-1].real.values()) if before else 0,
+        new_real=len(rows.all_real) - sum(before[-1].real.values()) if before else 0,
         added=len(set(used) - set(last.ids if last else ())),
         retired=retired(last, used, rejected),
         macro_f1=_rounded(scores.macro_f1),

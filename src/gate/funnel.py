@@ -33,11 +33,11 @@ def filter_metrics(
         bias: bias report of the accepted samples.
     """
     private: Counter[str] = Counter()
-    for one in verdicts.every:
+    for one in verdicts.all:
         private.update(one.private)
-    votes = [one.votes for one in verdicts.every if one.votes is not None]
+    votes = [one.votes for one in verdicts.all if one.votes is not None]
     return FilterMetrics(
-        candidates=len(verdicts.every),
+        candidates=len(verdicts.all),
         accepted=len(verdicts.accepted),
         acceptance_rate=verdicts.acceptance_rate,
         rejected_by=verdicts.rejected_by,
@@ -55,7 +55,7 @@ def filter_metrics(
 
 def _per_class(verdicts: Verdicts) -> dict[str, ClassFunnel]:
     found: dict[str, ClassFunnel] = {}
-    for label in sorted({one.label for one in verdicts.every}):
+    for label in sorted({one.label for one in verdicts.all}):
         accepted = sum(one.label == label for one in verdicts.accepted)
         lost = reasons(one for one in verdicts.rejected if one.label == label)
         found[label] = ClassFunnel(accepted + lost.total(), accepted, lost)
@@ -64,7 +64,7 @@ def _per_class(verdicts: Verdicts) -> dict[str, ClassFunnel]:
 
 def _per_model(verdicts: Verdicts) -> dict[str, ModelFunnel]:
     """Count by endpoint; samples without a known endpoint are left out."""
-    written = Counter(one.candidate.endpoint for one in verdicts.every)
+    written = Counter(one.candidate.endpoint for one in verdicts.all)
     passed = Counter(one.candidate.endpoint for one in verdicts.accepted)
     return {
         name: ModelFunnel(count, passed[name]) for name, count in sorted(written.items()) if name
@@ -86,7 +86,7 @@ def _judges(votes: Sequence[Mapping[str, bool]]) -> dict[str, Voter]:
 
 def _review(decided: Sequence[Decision], verdicts: Verdicts) -> Review:
     """Summarise decisions on samples that passed the gate, with the interval of the reject rate."""
-    passed = {one.id for one in verdicts.every if one.fault is None or one.fault.rule == REVIEW}
+    passed = {one.id for one in verdicts.all if one.fault is None or one.fault.rule == REVIEW}
     mine = [decision for decision in decided if decision.id in passed]
     rate = reject_rate(mine, len(passed))
     return Review(

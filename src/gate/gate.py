@@ -47,14 +47,14 @@ class Verdicts:
     rejected: tuple[Screened, ...]
 
     @property
-    def every(self) -> tuple[Screened, ...]:
+    def all(self) -> tuple[Screened, ...]:
         """All candidates: first the accepted, then the rejected ones."""
         return (*self.accepted, *self.rejected)
 
     @property
     def acceptance_rate(self) -> float:
         """Share of accepted candidates; 0 if there are no candidates."""
-        return len(self.accepted) / max(1, len(self.every))
+        return len(self.accepted) / max(1, len(self.all))
 
     @property
     def rejected_by(self) -> Counter[str]:

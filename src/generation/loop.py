@@ -114,7 +114,9 @@ class QuotaLoop:
         A server that caches the last prompt then reads each prompt only once.
         """
         passed = 0
-        while sum(run.out for run in self.runs) < self._most_at_once and passed < len(self._turn):
+        while sum(run.in_flight for run in self.runs) < self._most_at_once and passed < len(
+            self._turn
+        ):
             run = self._turn[0]
             if self._may_ask(run):
                 attempt = len(run.attempts)
@@ -130,12 +132,12 @@ class QuotaLoop:
             self._turn.rotate(-1)
 
     def _may_ask(self, run: ClassRun) -> bool:
-        if self._budget_spent or not run.wants(self._params):
+        if self._budget_spent or not run.requests_needed(self._params):
             return False
         attempt = len(run.attempts)
         if self._writer.needs_screened(attempt) > run.screened:
             return False
-        return self._writer.needs_written(run.label, attempt) <= run.back()
+        return self._writer.needs_written(run.label, attempt) <= run.returned()
 
     def _may_screen(self, run: ClassRun) -> bool:
         """Whether enough requests of a class wait for verdicts to be worth a run of the gate.
@@ -143,17 +145,17 @@ class QuotaLoop:
         At least as many as are in flight, and at least `SCREEN_TOGETHER` unless the class can send
         nothing more before it has verdicts.
         """
-        if run.done or not run.new or run.new < run.out:
+        if run.done or not run.unscreened or run.unscreened < run.in_flight:
             return False
-        return run.new >= SCREEN_TOGETHER or not self._may_ask(run)
+        return run.unscreened >= SCREEN_TOGETHER or not self._may_ask(run)
 
     async def _request(self, run: ClassRun, ask: Ask) -> None:
         result = await self._ask_model(ask)
         if isinstance(result, OutOfBudget):
             self._budget_spent = True
-            run.take(ask.attempt, Attempt())
+            run.add_result(ask.attempt, Attempt())
         else:
-            run.take(ask.attempt, self._read(ask, result))
+            run.add_result(ask.attempt, self._read(ask, result))
 
     def _read(self, ask: Ask, result: Received | Failure) -> Attempt:
         """Read the samples of a reply; add a failure entry if anything went wrong."""
@@ -178,7 +180,7 @@ class QuotaLoop:
             candidates = run.candidates()
             verdicts = await asyncio.to_thread(self._accepts, candidates)
             pairs = zip(candidates, verdicts, strict=True)
-            run.count({candidate.id: verdict for candidate, verdict in pairs}, self._params)
+            run.add_verdicts({candidate.id: verdict for candidate, verdict in pairs}, self._params)
         self._screening = False
 
 

@@ -27,7 +27,7 @@ from src.generation.examples import Examples
 from src.generation.overused import overused_ngrams
 from src.llm.requests import OUTPUTS, Request
 from src.llm.templates import SHOWN_REQUESTS, TEMPLATES
-from src.planning.neighbours import spoken
+from src.planning.neighbours import readable_label
 from src.templates import environment
 
 
@@ -108,7 +108,7 @@ class PromptWriter:
         attributes = self._attributes(label, attempt)
         words: dict[str, object] = {
             "domain": self._generate.domain,
-            "label": spoken(label),
+            "label": readable_label(label),
             "definition": info.definition if info else "",
             "requests": info.requests[:SHOWN_REQUESTS] if info else (),
             "opening": opening,
@@ -202,7 +202,7 @@ class PromptWriter:
         """Return name, definition and examples of the neighbouring classes to show."""
         return [
             {
-                "label": spoken(name),
+                "label": readable_label(name),
                 "definition": self._labels[name].definition if name in self._labels else "",
                 "examples": [example.turns for example in examples],
             }

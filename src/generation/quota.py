@@ -45,10 +45,10 @@ class ClassRun:
     draws: int = 0
     accepted: int = 0
     stopped: str | None = None
-    out: int = 0  # requests in flight
-    new: int = 0  # requests that have returned and wait for a verdict
-    _hoped: int = 0  # samples not counted yet that are, or may be, accepted
-    _back: int = 0
+    in_flight: int = 0
+    unscreened: int = 0  # requests that have returned and wait for a verdict
+    _possible: int = 0  # samples not counted yet that are, or may be, accepted
+    _returned: int = 0
 
     @property
     def done(self) -> bool:
@@ -60,11 +60,11 @@ class ClassRun:
         """Accepted / draws; a request without a usable response is one draw, not accepted."""
         return self.accepted / self.draws if self.draws else 1.0
 
-    def back(self) -> int:
+    def returned(self) -> int:
         """Number of requests before the first one that is still in flight."""
-        while self._back < len(self.attempts) and self.attempts[self._back] is not None:
-            self._back += 1
-        return self._back
+        while self._returned < len(self.attempts) and self.attempts[self._returned] is not None:
+            self._returned += 1
+        return self._returned
 
     def candidates(self, until: int | None = None) -> list[Candidate]:
         """Candidates of the first `until` requests, in the order of the requests."""
@@ -87,16 +87,16 @@ class ClassRun:
     def ask(self) -> None:
         """Record that one more request is sent."""
         self.attempts.append(None)
-        self.out += 1
+        self.in_flight += 1
 
-    def take(self, number: int, attempt: Attempt) -> None:
+    def add_result(self, number: int, attempt: Attempt) -> None:
         """Record the outcome of request `number`."""
         self.attempts[number] = attempt
-        self.out -= 1
-        self.new += 1
-        self._hoped += len(attempt.candidates)
+        self.in_flight -= 1
+        self.unscreened += 1
+        self._possible += len(attempt.candidates)
 
-    def wants(self, params: GenerateParams) -> int:
+    def requests_needed(self, params: GenerateParams) -> int:
         """Number of requests to send now: those needed whatever the others return.
 
         Samples in flight or without a verdict count as accepted, so that no response is paid for
@@ -104,11 +104,16 @@ class ClassRun:
         """
         if self.done:
             return 0
-        missing = self.quota - self.accepted - self._hoped - self.out * params.samples_per_request
+        missing = (
+            self.quota
+            - self.accepted
+            - self._possible
+            - self.in_flight * params.samples_per_request
+        )
         wanted = math.ceil(missing / params.samples_per_request)
         return max(min(wanted, params.max_attempts_per_class - len(self.attempts)), 0)
 
-    def count(self, accepted: dict[str, bool], params: GenerateParams) -> None:
+    def add_verdicts(self, accepted: dict[str, bool], params: GenerateParams) -> None:
         """Record verdicts, and count them up to the first request in flight.
 
         Later verdicts are provisional: they only determine how much to request next.
@@ -116,14 +121,14 @@ class ClassRun:
         for attempt in self.attempts[self.screened :]:
             if attempt is not None and all(c.id in accepted for c in attempt.candidates):
                 attempt.accepted = sum(accepted[c.id] for c in attempt.candidates)
-        while not self.done and self.screened < self.back():
+        while not self.done and self.screened < self.returned():
             attempt = self.attempts[self.screened]
             if attempt is None or attempt.accepted is None:
                 break
             self._add(attempt, params)
         left = [attempt for attempt in self.attempts[self.screened :] if attempt is not None]
-        self.new = sum(attempt.accepted is None for attempt in left)
-        self._hoped = sum(
+        self.unscreened = sum(attempt.accepted is None for attempt in left)
+        self._possible = sum(
             len(attempt.candidates) if attempt.accepted is None else attempt.accepted
             for attempt in left
         )

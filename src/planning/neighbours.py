@@ -35,7 +35,7 @@ def nearest_classes(
 
     counts = labels.value_counts()
     names = sorted(counts.index)
-    named = [f"{spoken(label)} {text}" for label, text in zip(labels, texts, strict=True)]
+    named = [f"{readable_label(label)} {text}" for label, text in zip(labels, texts, strict=True)]
     rows = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True).fit_transform(
         named
     )
@@ -54,6 +54,6 @@ def nearest_classes(
     }
 
 
-def spoken(label: str) -> str:
+def readable_label(label: str) -> str:
     """Return a class name as words, without underscores."""
     return label.replace("_", " ").strip()

@@ -38,7 +38,7 @@ SHOWN_GINI = 0.35  # target of the strategy gini in `compare` if target_gini is 
 
 
 @dataclass(frozen=True)
-class Room:
+class Bounds:
     """Bounds that every strategy respects; arrays have one entry per class.
 
     Attributes:
@@ -88,7 +88,7 @@ def plan_classes(labels: pd.Series, params: PlanParams) -> pd.DataFrame:
             "support": support,
             "tier": np.select([ultra, minority], ["ultra", "minority"], "majority"),
             "target": target,
-            "needed": target - room_of(counts, params).kept,
+            "needed": target - bounds_of(counts, params).kept,
         }
     )
 
@@ -101,8 +101,8 @@ def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts
         counts: train rows by label, largest class first.
         params: settings of all strategies, and the limits.
     """
-    room = room_of(counts, params)
-    kept = room.kept
+    bounds = bounds_of(counts, params)
+    kept = bounds.kept
     largest = kept.max()
     match strategy:
         case "quota":
@@ -116,10 +116,10 @@ def targets(strategy: Strategy, counts: pd.Series, params: PlanParams) -> Counts
             effective = -np.expm1(kept * np.log(params.beta))  # 1 - beta^n
             wanted = _rounded(largest * effective / effective.max())
         case "gini":
-            return _gini_targets(room, params)
+            return _gini_targets(bounds, params)
         case _:
             assert_never(strategy)
-    return room.within(np.where(room.override < 0, wanted, room.override))
+    return bounds.within(np.where(bounds.override < 0, wanted, bounds.override))
 
 
 def compare_strategies(counts: pd.Series, params: PlanParams) -> dict[str, BalanceFigures]:
@@ -129,7 +129,7 @@ def compare_strategies(counts: pd.Series, params: PlanParams) -> dict[str, Balan
         counts: train rows by label, largest class first.
         params: the settings; without `target_gini` the strategy gini uses `SHOWN_GINI`.
     """
-    kept = room_of(counts, params).kept
+    kept = bounds_of(counts, params).kept
     return {
         strategy: balance_figures(imbalance_of_counts(target), int((target - kept).sum()))
         for strategy in get_args(Strategy)
@@ -164,7 +164,7 @@ def gini_goal(plan: pd.DataFrame, params: PlanParams) -> GiniGoal | None:
 
 
 def water_fill(start: Counts, most: Counts, samples: int) -> Counts:
-    """Return the rows after giving out samples one by one, each to the smallest class with room.
+    """Return the rows after giving out samples one by one, each to the smallest class with bounds.
 
     Among classes of equal size the last one is served first: with the largest class first in the
     order, that is the rarest one.
@@ -230,16 +230,16 @@ def least_fill(start: Counts, most: Counts, samples: int, goal: float) -> Counts
     return water_fill(start, most, few + 1 + number)
 
 
-def _gini_targets(room: Room, params: PlanParams) -> Counts:
+def _gini_targets(bounds: Bounds, params: PlanParams) -> Counts:
     """Targets of the strategy gini: overridden classes as set, the others by `least_fill`."""
     goal = SHOWN_GINI if params.target_gini is None else params.target_gini
-    named = room.override >= 0
-    start = room.within(np.where(named, room.override, room.kept))
-    left = room.samples - int((start - room.kept).sum())
-    return least_fill(start, np.where(named, start, room.most), left, goal)
+    named = bounds.override >= 0
+    start = bounds.within(np.where(named, bounds.override, bounds.kept))
+    left = bounds.samples - int((start - bounds.kept).sum())
+    return least_fill(start, np.where(named, start, bounds.most), left, goal)
 
 
-def room_of(counts: pd.Series, params: PlanParams) -> Room:
+def bounds_of(counts: pd.Series, params: PlanParams) -> Bounds:
     """Return the bounds of each class.
 
     Args:
@@ -251,7 +251,7 @@ def room_of(counts: pd.Series, params: PlanParams) -> Room:
     cap = np.maximum(override, NO_LIMIT if params.head_cap is None else params.head_cap)
     kept = np.minimum(_rows(counts), cap)
     most = [rows + _samples_beside(rows, params.max_synthetic_share) for rows in kept.tolist()]
-    return Room(
+    return Bounds(
         kept=kept,
         most=np.minimum(np.array(most, dtype=np.int64), cap),
         override=override,

@@ -104,7 +104,7 @@ def main(
     log.info(
         "filter: %d of %d accepted (%.0f %%); rejected by %s",
         len(screened.accepted),
-        len(screened.every),
+        len(screened.all),
         100 * screened.acceptance_rate,
         ", ".join(f"{rule} {n}" for rule, n in screened.rejected_by.most_common()) or "none",
     )

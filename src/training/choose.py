@@ -53,7 +53,7 @@ def choose(
     Raises:
         UserError: see `classifier.fit`; or no tail class has a dev row.
     """
-    require_two_classes(rows.every["label"])
+    require_two_classes(rows.all_real["label"])
     fewer = replace(resampling, resamples=max(FEWEST, resampling.resamples // 4))
     trial = Trial(rows, dev, baseline, choosing.seeds, tail)
     predicted = trial.run([without_samples(class_weight) for class_weight in (False, True)])

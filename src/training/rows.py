@@ -34,14 +34,14 @@ class TrainingRows:
     """Rows from which methods build their training data; texts without turn separators.
 
     Attributes:
-        every: all real train rows (text, label).
+        all_real: all real train rows (text, label).
         kept: real rows that stay under `plan.head_cap`, in the same order; all rows without a cap.
         samples: samples of the balanced set (text, label; if read from a file, also quality, the
             label score, and written_by, the endpoint), in the order in which a class uses them.
         unfiltered: all candidates as the models wrote them (text, label, attempt).
     """
 
-    every: pd.DataFrame
+    all_real: pd.DataFrame
     kept: pd.DataFrame
     samples: pd.DataFrame = field(default_factory=no_rows)
     unfiltered: pd.DataFrame = field(default_factory=no_rows)
@@ -70,7 +70,7 @@ def read_training_rows(
     scores = merged.get(QUALITY, pd.Series("", merged.index))
     merged = merged.assign(quality=pd.to_numeric(scores.replace("", "1")))
     return TrainingRows(
-        every=with_plain_text(train, data),
+        all_real=with_plain_text(train, data),
         kept=merged[merged[ORIGIN] == "real"],
         samples=merged[merged[ORIGIN] == "synthetic"],
         unfiltered=with_plain_text(
@@ -106,5 +106,5 @@ def rows_for(
         seed: seed of random draws.
         choice: the choice of the method `chosen`; no samples if None.
     """
-    real = rows.every if has_every_row(method, choice) else rows.kept
+    real = rows.all_real if has_every_row(method, choice) else rows.kept
     return training_frame(method, real, rows.samples, rows.unfiltered, seed, choice)

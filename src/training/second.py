@@ -60,7 +60,7 @@ def second_comparison(
     predicted = second_predictions(
         {method: rows_for(method, rows, seed, choice) for method in methods},
         texts,
-        fit_embedder(rows.every["text"].tolist(), embedding),
+        fit_embedder(rows.all_real["text"].tolist(), embedding),
         seed,
     )
     draws = bootstrap(

@@ -56,11 +56,13 @@ class Trial:
         """
         # Fits may run in other processes: keep only the columns that they need.
         self._rows = TrainingRows(
-            rows.every[["text", "label"]], rows.kept[["text", "label"]], rows.samples
+            rows.all_real[["text", "label"]], rows.kept[["text", "label"]], rows.samples
         )
         self._baseline, self._seeds, self._tail = baseline, seeds, tail
         tfidf = clone(build(baseline, None)["tfidf"])
-        texts = (text for frame in (rows.every, rows.kept, rows.samples) for text in frame["text"])
+        texts = (
+            text for frame in (rows.all_real, rows.kept, rows.samples) for text in frame["text"]
+        )
         self._index = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         self._terms: csr_matrix = fit_terms(tfidf, list(self._index))
         self._dev, self._truth = tfidf.transform(dev["text"]), dev["label"].tolist()

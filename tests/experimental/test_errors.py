@@ -16,7 +16,7 @@ from src.experimental.errors import (
     recall_by_class,
     taken_for,
 )
-from src.planning.strategies import plan_classes, room_of
+from src.planning.strategies import bounds_of, plan_classes
 
 PARAMS = PlanParams(
     target_per_class=50,
@@ -32,8 +32,8 @@ def follow(recall: dict[str, float], budget: int, **more: object) -> dict[str, i
     """Samples by class for the given recalls."""
     params = PARAMS.model_copy(update=more.pop("params", {}))  # type: ignore[arg-type]
     plan = plan_classes(LABELS, params)
-    room = room_of(plan.set_index("label")["support"], params)
-    planned = follow_errors(plan, room, recall, budget, 100, **more)  # type: ignore[arg-type]
+    bounds = bounds_of(plan.set_index("label")["support"], params)
+    planned = follow_errors(plan, bounds, recall, budget, 100, **more)  # type: ignore[arg-type]
     assert (planned["target"] == planned["support"] + planned["needed"]).all()
     return dict(zip(planned["label"], planned["needed"], strict=True))
 

@@ -242,7 +242,7 @@ CANDIDATES = st.lists(
 
 def by_id(verdicts: Verdicts) -> dict[str, Screened]:
     """Return all samples by id."""
-    return {one.id: one for one in verdicts.every}
+    return {one.id: one for one in verdicts.all}
 
 
 @settings(deadline=None, max_examples=50)

@@ -90,7 +90,7 @@ def test_a_balanced_set_is_read(tmp_path: Path, data: DataParams) -> None:
     train.write_text("text,label,row_id\n甲[SEP]乙,a,r1\n己,a,r2\n丙,b,r3\n", encoding="utf-8")
     written = [Candidate("s2", "b", "庚。[SEP]辛！", attempt=7)]
     rows = read_training_rows(read_split(train, data, {}), balanced, data, written)
-    assert rows.every["text"].tolist() == ["甲 乙", "己", "丙"]
+    assert rows.all_real["text"].tolist() == ["甲 乙", "己", "丙"]
     assert rows.kept["text"].tolist() == ["甲 乙", "丙"]
     columns = ["text", "label", "quality", "written_by"]
     assert rows.samples[columns].to_numpy().tolist() == [["丁 戊", "b", 0.25, "glm"]]
