@@ -33,7 +33,7 @@ SAMPLES = 24  # accepted samples per class
 
 
 def main() -> None:
-    """Print the table of docs/benchmarks.md."""
+    """Print the table of docs/benchmarks/how-fast-is-generation.md."""
     logging.disable(logging.WARNING)
     params = load_params()
     alone = params.model_copy(

@@ -36,7 +36,7 @@ SAMPLES = 100  # accepted samples per class
 
 
 def main() -> None:
-    """Print the table of docs/benchmarks.md."""
+    """Print the table of docs/benchmarks/do-several-models-help.md."""
     logging.disable(logging.WARNING)
     params, splits = load_params(), load_splits(load_params().data)
     typer.echo("| models | class | requests | acceptance | to the other | its acceptance |")

@@ -81,7 +81,7 @@ def main(
         int, typer.Option(help="number of candidates on which the searches are compared")
     ] = 10000,
 ) -> None:
-    """Print the tables of docs/benchmarks.md."""
+    """Print the tables of docs/benchmarks/how-fast-is-the-gate.md."""
     figures: list[Figures] = []
     for size in sizes or [10_000, 100_000]:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

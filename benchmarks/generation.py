@@ -53,7 +53,7 @@ SETTINGS = (Setting(200, 64), Setting(200, 64, 0.05), Setting(20, 256))
 
 
 def main() -> None:
-    """Print the table of docs/benchmarks.md."""
+    """Print the table of docs/benchmarks/how-fast-is-generation.md."""
     logging.disable(logging.WARNING)
     typer.echo(
         "| latency | in flight | 429 | ideal | ours | ours / ideal | one by one | server's peak |"

@@ -48,7 +48,7 @@ def main(
     reference: Annotated[Path, typer.Option(help="CSV: real rows")],
     candidates: Annotated[Path | None, typer.Option(help="CSV: text, label")] = None,
 ) -> None:
-    """Print the tables of docs/benchmarks.md."""
+    """Print the tables of docs/benchmarks/does-the-label-check-work.md."""
     params = load_params()
     real = _read(reference, params.data)
     known = _read(judged, params.data)

@@ -5,7 +5,7 @@
 Run it in the folder of the params.yaml and the data of both sets. For each set and each of five
 seeds, 80 % of the samples per class are drawn, and a class-weighted classifier is trained on them,
 with the regularisation tuned on dev per set. Differences are bootstrapped over rows and seeds
-together. Result: no difference beyond noise (docs/benchmarks.md).
+together. Result: no difference beyond noise (docs/benchmarks/where-should-samples-go.md).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ row end the rounds: their samples are left out again, and nothing is requested u
 real rows. Then run `dvc repro` for the verdict on test.
 
 Experimental: rounds after the first gained nothing beyond noise, and neither did error-driven plans
-(docs/benchmarks.md).
+(docs/benchmarks/where-should-samples-go.md).
 """
 
 from __future__ import annotations

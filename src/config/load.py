@@ -22,6 +22,8 @@ from src.paths import PARAMS
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+UNKNOWN = "extra_forbidden"  # pydantic's type of error for a key that is no setting
+
 S = TypeVar("S", bound=Section)
 M = TypeVar("M", bound=BaseModel)
 
@@ -63,7 +65,14 @@ def validated(model: type[M], raw: object, path: Path, location: tuple[str, ...]
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults = (_explained(one, model, location) for one in error.errors())
+        errors = error.errors()
+        misspelt = {_nearest(one["loc"], model) for one in errors if one["type"] == UNKNOWN}
+        faults = (
+            _explained(one, model, location)
+            for one in errors
+            if one["type"] != "missing"
+            or one["loc"] not in misspelt  # the typo is reported instead
+        )
         raise UserError(f"{path}: {'; '.join(faults)}") from None
 
 
@@ -88,21 +97,24 @@ def parsed(_: Path, path: Path) -> dict[str, Any]:
 
 def _explained(error: ErrorDetails, model: type[BaseModel], location: tuple[str, ...]) -> str:
     key = ".".join(map(str, (*location, *error["loc"])))
-    if error["type"] == "extra_forbidden":
-        return f"{key} is not a setting{_nearest(error['loc'], model)}; correct or remove it"
+    if error["type"] == UNKNOWN:
+        close = _nearest(error["loc"], model)
+        hint = f" (did you mean {close[-1]}?)" if close else ""
+        return f"{key} is not a setting{hint}; correct or remove it"
     if error["type"] == "missing":
         return f"{key} is missing; add it"
     if error["type"] == "value_error":  # from a validator of a section; it quotes the value itself
         message = str(error["ctx"]["error"])
         return f"{key}: {message}" if key else message
-    return f"{key} is {error['input']!r}: {error['msg']}"
+    expected = error["msg"].removeprefix("Input ")
+    return f"{key} is {error['input']!r} but {expected[0].lower()}{expected[1:]}; correct it"
 
 
-def _nearest(loc: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    """Return a hint at the setting whose name is closest to an unknown key, or ""."""
+def _nearest(loc: tuple[str | int, ...], model: type[BaseModel]) -> tuple[str | int, ...]:
+    """Return the location of the setting whose name is closest to an unknown key, or ()."""
     for part in loc[:-1]:
         if isinstance(part, str):  # a number is an index into a list whose model is known already
             annotation: Any = model.model_fields[part].annotation
             model = (get_args(annotation) or (annotation,))[0]
     close = get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return (*loc[:-1], close[0]) if close else ()

@@ -1,4 +1,4 @@
-"""Names of the methods that classifiers are trained by."""
+"""Names of the methods that classifiers are trained with."""
 
 from __future__ import annotations
 

@@ -91,9 +91,12 @@ def load_params(path: Path = PARAMS) -> Params:
             contradicts another key. The message names the key and the remedy.
     """
     raw = read_settings(path)
-    for old, new in MOVED.items():
-        section, _, key = old.partition(".")
-        inside = raw.get(section)
-        if isinstance(inside, Mapping) and key in inside:
-            raise UserError(f"{path}: {old} is now called {new}; rename it")
+    renamed = [
+        f"{old} is now called {new}; {'rename' if new.startswith(f'{section}.') else 'move'} it"
+        for old, new in MOVED.items()
+        for section, _, key in (old.partition("."),)
+        if isinstance(inside := raw.get(section), Mapping) and key in inside
+    ]
+    if renamed:
+        raise UserError(f"{path}: {'; '.join(renamed)}")
     return validated(Params, raw, path)

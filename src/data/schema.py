@@ -17,6 +17,7 @@ import pandas as pd
 from src.config.data import DataParams
 from src.data.dialogue import plain
 from src.errors import UserError
+from src.paths import STANDIN
 
 CANONICAL = ("row_id", "text", "label")
 RENAMED = {f"csv.{name}": name for name in CANONICAL}
@@ -197,7 +198,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"{path} not found; correct the path in params.yaml (data.*)") from None
+        remedy = "correct the path in params.yaml (data.*)"
+        if path.parent == STANDIN:
+            remedy = f"run `dvc repro corpus` to make it, or {remedy}"
+        raise UserError(f"{path} not found; {remedy}") from None
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} is empty; it needs a header line and rows") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:

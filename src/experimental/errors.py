@@ -11,8 +11,7 @@ Representative Method, 1934). Recall is measured on dev rows and shrunk towards 
 classes, because few dev rows are a weak estimate.
 
 This is experimental: with the same number of samples, such a plan was not better than the uniform
-one beyond noise, on the stand-in and on banking77 (docs/benchmarks.md, "The same number of samples,
-where the classifier errs"). The default is therefore `plan.policy: uniform`.
+one beyond noise, on the stand-in and on banking77 (docs/benchmarks/where-should-samples-go.md). The default is therefore `plan.policy: uniform`.
 """
 
 from __future__ import annotations

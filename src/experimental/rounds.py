@@ -7,7 +7,7 @@ Plans may read these files, but no stage writes them, so the pipeline has no cyc
 
 This is experimental: on the stand-in, the first round was better than no samples, and no later
 round was better than the one before it beyond noise. A single run with all samples did equally well
-(docs/benchmarks.md, "Rounds").
+(docs/benchmarks/where-should-samples-go.md).
 """
 
 from __future__ import annotations

@@ -28,7 +28,11 @@ from src.records.metrics.generate import ClassGeneration, GenerateMetrics
 
 TOKENS_PER_CHARACTER: dict[Language, float] = {"zh": 0.75, "en": 0.25}
 GUESSED_ACCEPTANCE = (0.5, 0.8, 0.95)  # pessimistic, expected, optimistic
-EMBEDDED_SECONDS = (0.5, 1.0, 3.0)  # per response, on two free cores (docs/benchmarks.md)
+EMBEDDED_SECONDS = (
+    0.5,
+    1.0,
+    3.0,
+)  # per response, on two free cores (docs/benchmarks/how-fast-is-generation.md)
 REMOTE_SECONDS = (1.0, 4.0, 12.0)
 MOST_LOOKED_AT = 200  # recorded responses that lengths are measured on
 
@@ -208,7 +212,7 @@ def _class(
 
 def render_estimate(result: Estimate, writer: PromptWriter) -> str:
     """Render the plan, its estimate, and one complete prompt per tier."""
-    lines = ["class | tier | train rows | samples wanted | requests | of these recorded"]
+    lines = ["class | tier | train rows | quota | requests | of these recorded"]
     lines += [
         f"{item.label} | {item.tier} | {item.support} | {item.quota} | "
         f"{item.requests[1]:.0f} | {item.recorded}"
@@ -217,13 +221,15 @@ def render_estimate(result: Estimate, writer: PromptWriter) -> str:
     minutes = tuple(seconds / 60 for seconds in result.total("seconds"))
     lines += [
         "",
-        f"calls: {_show(result.total('calls'))}; tokens: {_show(result.total('tokens'))}; "
-        f"time: {_show(minutes)} min",
+        f"requests to send: {_show(result.total('calls'))}; tokens: "
+        f"{_show(result.total('tokens'))}; time: {_show(minutes)} min",
     ]
     if result.total("cost")[2] > 0:
         lines.append(f"cost: {_show(result.total('cost'), '.2f')} {result.currency}")
+    else:
+        lines.append("cost: 0 (no request to send, or no endpoint with a price)")
     lengths = f"{result.measured} recorded responses" if result.measured else "guesses"
-    lines.append(f"(expected, and the range; lengths from {lengths})")
+    lines.append(f"(expected value and range; lengths from {lengths})")
     for ask in _one_a_tier(result.classes, writer):
         request = ask.requests[0]
         lines += ["", f"--- prompt of {ask.label!r} to {request.endpoint.name} ---"]

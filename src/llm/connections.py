@@ -95,7 +95,7 @@ class Connections:
                 timeout=self._runtime.timeout_s,
                 max_retries=0,  # client.py retries; both together would multiply
                 # takes half the CPU time of the default client, whose pool scans all
-                # connections at every request (docs/benchmarks.md)
+                # connections at every request (docs/benchmarks/how-fast-is-generation.md)
                 http_client=openai.DefaultAioHttpClient(),
             )
         return self._clients[endpoint.name]

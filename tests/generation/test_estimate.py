@@ -340,13 +340,13 @@ def test_what_the_user_sees(make: MakeWorld, store: ResponseStore) -> None:
     world = make(price=PRICE)
     lines = rendered(world.estimate(store), world.writer)
     assert lines[:8] == [
-        "class | tier | train rows | samples wanted | requests | of these recorded",
+        "class | tier | train rows | quota | requests | of these recorded",
         "补卡 | minority | 5 | 8 | 10 | 0",
         "销户 | ultra | 1 | 200 | 100 | 0",
         "",
-        "calls: 110 (109 to 116); tokens: 9,900 (9,810 to 10,440); time: 2 (0 to 6) min",
+        "requests to send: 110 (109 to 116); tokens: 9,900 (9,810 to 10,440); time: 2 (0 to 6) min",
         "cost: 16.50 (16.35 to 17.40) CNY",
-        "(expected, and the range; lengths from guesses)",
+        "(expected value and range; lengths from guesses)",
         "",
     ]
     shown = "\n".join(lines[8:])
@@ -357,15 +357,16 @@ def test_what_the_user_sees(make: MakeWorld, store: ResponseStore) -> None:
 
 
 def test_what_is_recorded_is_free(make: MakeWorld, store: ResponseStore) -> None:
-    """A single number if there is no range, and no cost line if nothing costs anything."""
+    """A single number if there is no range, and a cost of 0 if nothing is sent."""
     world = make(price=PRICE)
     record(store, world.writer, 16)
     plan = Plan(PLAN.classes.assign(needed=[0, 8, 0]))
     lines = rendered(world.estimate(store, plan), world.writer)
     assert lines[1] == "补卡 | minority | 5 | 8 | 10 | 10"
-    assert lines[3:5] == [
-        "calls: 0; tokens: 0; time: 0 min",
-        "(expected, and the range; lengths from 16 recorded responses)",
+    assert lines[3:6] == [
+        "requests to send: 0; tokens: 0; time: 0 min",
+        "cost: 0 (no request to send, or no endpoint with a price)",
+        "(expected value and range; lengths from 16 recorded responses)",
     ]
 
 
@@ -376,7 +377,7 @@ def test_a_plan_without_needs_takes_nothing(make: MakeWorld, store: ResponseStor
     result = world.estimate(store, plan)
     assert result.classes == ()
     assert result.total("calls") == (0, 0, 0)
-    assert rendered(result, world.writer)[2] == "calls: 0; tokens: 0; time: 0 min"
+    assert rendered(result, world.writer)[2] == "requests to send: 0; tokens: 0; time: 0 min"
 
 
 def test_a_dry_run_knows_the_last_run_by_its_file(

@@ -156,6 +156,6 @@ def test_the_dry_run_sends_no_request(project: Project):
     project.settings(endpoint("http://127.0.0.1:9/v1"))
     shown = project.stage("generate", "--dry-run")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "calls: " in shown.stdout
+    assert "requests to send: " in shown.stdout
     assert "--- prompt of '取消彩铃' to loopback ---" in shown.stdout
     assert [path.name for path in (project.path / "data/interim").iterdir()] == ["plan.csv"]
