@@ -86,7 +86,7 @@ def main(
     for size in sizes or [10_000, 100_000]:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             figures.append(pool.submit(measure_gate, size, compared).result())
-    header = ("train rows", "held-out rows", "candidates", "dropped", "score", "filter", "peak")
+    header = ("train rows", "held-out rows", "candidates", "rejected", "score", "filter", "peak")
     rows = [
         (
             *map(str, (run.rows, run.held_out, run.candidates, run.rejected)),
