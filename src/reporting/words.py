@@ -254,7 +254,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "no_head_class_regressions": "未发现头部类别退化：尾部以外各类别的召回率下降均未超出噪声。",
         "methods": "全部方法",
         "methods_note": "方括号内为 {confidence} 区间。"
-        "差值在同一批测试样本上成对计算，整个区间位于 0 的同一侧时才着色。免费方法不使用合成样本。"
+        "差值在同一批测试样本上配对计算，整个区间位于 0 的同一侧时才着色。免费方法不使用合成样本。"
         "最佳免费方法和代表本项目的方法均在开发集上选定。",
         "method": "方法",
         "vs_best_free": "与最佳免费方法之差",
@@ -385,10 +385,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "rule_length": "长度",
         "rule_repetition": "重复",
         "rule_keywords": "不含本类关键词",
-        "rule_seed_similarity": "照抄训练样本",
+        "rule_seed_similarity": "与训练样本重复",
         "rule_near_duplicate": "与先前样本近似重复",
-        "rule_contamination": "照抄开发集或测试集",
-        "rule_contradiction": "照抄其他类别的训练样本",
+        "rule_contamination": "与开发集或测试集重复",
+        "rule_contradiction": "与其他类别的训练样本重复",
         "rule_pii": "隐私信息",
         "rule_label_check": "标签可信度低",
         "rule_judge": "被评审模型拒绝",
