@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from src.records.json_files import read_record
+from src.records.metrics.evaluate import EvaluateMetrics
+from src.records.scores import ScoreIntervals
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "Makefile"]
 OLD_WORDS = {  # word before the glossary -> files that may contain it
@@ -106,3 +110,28 @@ def test_the_walk_of_a_sample_names_functions_that_are_there() -> None:
         code = (ROOT / file).read_text("utf-8")
         assert re.search(rf"^(?:def|class) {name}\b", code, re.MULTILINE), (file, name)
         assert not method or re.search(rf"^    (?:async )?def {method}\b", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_result_in_the_readme_is_the_measured_one(name: str) -> None:
+    """Each row has macro-F1 and tail recall of its method from metrics/evaluate.json."""
+    evaluate = read_record(ROOT / "metrics/evaluate.json", EvaluateMetrics)
+    text = (ROOT / name).read_text("utf-8").replace("*", "")
+    rows = dict(re.findall(r"^\| `(\w+)`[^|]*\| (.+) \|$", text.split("result:start")[1], re.M))
+    assert rows.pop("original") == shown(evaluate.methods["original"])
+    assert {evaluate.best_free, evaluate.ours} < rows.keys()
+    difference = f"`{evaluate.ours}` (minus|减) `{evaluate.best_free}`[^|]*\\| (.+) \\|"
+    found = re.search(difference, text)
+    assert found is not None
+    assert found[2] == shown(evaluate.versus_best_free[evaluate.ours], sign="+")
+    for method in (evaluate.best_free, "augmented"):
+        assert rows[method] == shown(evaluate.methods[method])
+
+
+def shown(scores: ScoreIntervals, sign: str = "") -> str:
+    """`0.509 [0.485, 0.527] | 0.195 [0.162, 0.228]`."""
+    form = f"{sign}.3f"
+    return " | ".join(
+        f"{one.value:{form}} [{one.low:{form}}, {one.high:{form}}]"
+        for one in (scores.macro_f1, scores.tail_recall)
+    )
