@@ -94,7 +94,7 @@ def test_a_damaged_round_is_named(content: str, message: str, tmp_path: Path) ->
 def test_a_missing_round_is_named(tmp_path: Path) -> None:
     """Round 2 without round 1 is an error."""
     write_round(tmp_path, replace(FIRST, number=2))
-    with pytest.raises(UserError, match="no round 1 but a round 2"):
+    with pytest.raises(UserError, match="no round 1 but has round 2"):
         read_rounds(tmp_path)
 
 
