@@ -465,14 +465,16 @@ def test_strategies_are_compared() -> None:
     [
         pytest.param(
             {"temperature": 2},
-            "plan.temperature is 2 but should be less than or equal to 1",
+            "plan.temperature is 2 but should be less than or equal to 1; correct it",
             id="temperature",
         ),
-        pytest.param({"beta": 1}, "plan.beta is 1 but should be less than 1", id="beta"),
+        pytest.param(
+            {"beta": 1}, "plan.beta is 1 but should be less than 1; correct it", id="beta"
+        ),
         pytest.param(
             {"strategy": "fill"},
             "plan.strategy is 'fill' but should be 'quota', 'floor', 'power', "
-            "'effective_number' or 'gini'",
+            "'effective_number' or 'gini'; correct it",
             id="strategy",
         ),
         pytest.param(
@@ -483,7 +485,7 @@ def test_strategies_are_compared() -> None:
         ),
         pytest.param(
             {"max_synthetic_total": 3},
-            "plan.max_synthetic_total is 3 but should be less than or equal to 1",
+            "plan.max_synthetic_total is 3 but should be less than or equal to 1; correct it",
             id="share",
         ),
         pytest.param(
