@@ -40,6 +40,11 @@ LINES = [
         RecordedResponse("k", Response("喂", "stop", 1, 2, 1), Reuse("s", (("r0", "aa"),))),
         id="with-seeds",
     ),
+    pytest.param(
+        {**OLD, "cached_tokens": 1, "slot": "s", "seeds": [["r0", "aa"]]},
+        RecordedResponse("k", Response("喂", "stop", 1, 2, 1), Reuse("s", (("r0", "aa"),))),
+        id="reuse-key-under-its-earlier-name",
+    ),
 ]
 
 

@@ -39,7 +39,7 @@ SHARED = [
     "thing",
     "that",
     "we",
-    "predicted",
+    "said",
     "today",
     "for",
     "my",
